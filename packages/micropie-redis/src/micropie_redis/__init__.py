@@ -1,0 +1,1 @@
+"""Sessions of a MicroPie app in Redis."""

@@ -1,0 +1,1 @@
+"""A Socket.IO server beside a MicroPie app, sharing its sessions."""

@@ -1,0 +1,1 @@
+"""Static files below a mount of a MicroPie app."""

@@ -1,0 +1,97 @@
+"""JSON in and out: orjson when it is installed, the standard library otherwise.
+
+Both write the same bytes for the same value; the standard library's path is the reference, and
+takes over whenever orjson refuses a value (integers over 64 bits, keys that are numbers, ...).
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from math import isfinite
+from typing import Any
+from uuid import UUID
+
+
+def dumps(value: Any) -> bytes:
+    """Return *value* as compact UTF-8 JSON.
+
+    Beside JSON's own types it takes datetime, date and time (ISO 8601), UUID and Decimal (as
+    strings), Enum (its value) and dataclasses (objects). NaN and infinities become null.
+
+    Raises:
+        TypeError: something in *value* has no JSON form.
+        ValueError: *value* contains itself.
+    """
+    fast = _orjson_dumps()
+    if fast is not None:
+        try:
+            return fast(value)
+        except TypeError:
+            pass
+    return _reference_dumps(value)
+
+
+def _reference_dumps(value: Any) -> bytes:
+    try:
+        text = _ENCODER.encode(value)
+    except ValueError:  # NaN or an infinity (or a cycle, which fails again)
+        text = _ENCODER.encode(_without_nan(value, set()))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate: only an escape can carry it
+        return json.dumps(json.loads(text), separators=(",", ":")).encode()
+
+
+def _extra(value: Any) -> Any:
+    """Turn one value that JSON does not know into one that it does."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_extra
+)
+
+
+def _without_nan(value: Any, parents: set[int]) -> Any:
+    """Copy *value* with null for every float that JSON can't write."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Enum):
+        return _without_nan(value.value, parents)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = _extra(value)
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if id(value) in parents:
+        raise ValueError("a JSON value can't contain itself")
+    inside = parents | {id(value)}
+    if isinstance(value, dict):
+        return {key: _without_nan(item, inside) for key, item in value.items()}
+    return [_without_nan(item, inside) for item in value]
+
+
+@cache
+def _orjson_dumps() -> Callable[[Any], bytes] | None:
+    try:
+        import orjson
+    except ImportError:
+        return None
+    # orjson leaves out a dataclass's _private fields; through the hook all of them are there.
+    options = orjson.OPT_PASSTHROUGH_DATACLASS
+
+    def orjson_dumps(value: Any) -> bytes:
+        return orjson.dumps(value, _extra, options)
+
+    return orjson_dumps

@@ -1,0 +1,209 @@
+"""What a handler returned -> status, headers and body, checked before anything is sent."""
+
+import dataclasses
+import re
+from collections.abc import AsyncGenerator, Generator, Mapping
+from typing import Any
+
+from micropie.codec import dumps
+from micropie.streaming import BodyStream
+from micropie.types import Headers, HeadersInput, Message, RawHeaders, Stream
+
+_HTML = (b"content-type", b"text/html; charset=utf-8")
+_JSON = (b"content-type", b"application/json")
+
+# Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
+_BODILESS = frozenset({204, 304})
+
+# RFC 9110, 5.6.2 and 5.5: a name is a token; a value with a line break would start another
+# header, or the body, of the attacker's choice.
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+# The whole body, the generator of its chunks, or that generator set going.
+Payload = bytes | Stream | BodyStream
+
+# The two ASGI messages of a response; a stream stands in for the second.
+Messages = tuple[Message, Message | Stream | BodyStream]
+
+# Making these anew for each of the many short responses would take longer than encoding them.
+_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(1024))
+
+
+class ResponseError(Exception):
+    """What a handler or hook gave can't be sent; the message is for the log."""
+
+
+def text_messages(body: bytes) -> tuple[Message, Message]:
+    """Return the messages that send *body* as HTML: the short way of the most common response."""
+    size = len(body)
+    length = _LENGTHS[size] if size < len(_LENGTHS) else (b"content-length", b"%d" % size)
+    return (
+        {"type": "http.response.start", "status": 200, "headers": [_HTML, length]},
+        {"type": "http.response.body", "body": body},
+    )
+
+
+class Response:
+    """A response before it is sent, as `after_request` sees it.
+
+    Attributes:
+        status: 200 to 599.
+        body: what the handler returned as the body.
+        headers: (name, value) pairs beside the automatic ones; hooks may change them in place.
+        payload: the body as it will be sent.
+    """
+
+    __slots__ = ("_content_type", "body", "headers", "payload", "status")
+
+    def __init__(
+        self,
+        status: Any,
+        body: Any,
+        headers: HeadersInput | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        if not isinstance(status, int) or not 200 <= status <= 599:
+            raise ResponseError(f"gave the status {status!r}; a status is a number, 200 to 599")
+        self.status = int(status)
+        self.body = body
+        self.headers = header_pairs(headers)
+        self.payload, self._content_type = _encode(body)
+        if content_type is not None:
+            self._content_type = (b"content-type", content_type.encode())
+
+    @classmethod
+    def of(cls, result: Any) -> "Response":
+        """Return the response that a handler's *result* stands for.
+
+        Raises:
+            ResponseError: it stands for none.
+            TypeError, ValueError: it has no JSON form.
+        """
+        if isinstance(result, cls):
+            return result
+        if result is None:
+            return cls(204, None)
+        if not isinstance(result, tuple):
+            return cls(200, result)
+        if len(result) in (2, 3) and not isinstance(result[0], bool):
+            return cls(*result)
+        raise ResponseError(
+            f"returned a tuple of {len(result)}; it must be (status, body) or "
+            "(status, body, headers)"
+        )
+
+    def replaced(self, changes: Mapping[str, Any]) -> "Response":
+        """Return this response with the keys that a hook gave: status_code, body, headers."""
+        _check_keys(changes)
+        status = changes.get("status_code", self.status)
+        headers = changes.get("headers", self.headers)
+        if "body" in changes:
+            return Response(status, changes["body"], headers)
+        replaced = Response(status, None, headers)
+        replaced.body, replaced.payload = self.body, self.payload
+        replaced._content_type = self._content_type
+        return replaced
+
+    def render(self, method: str) -> Messages:
+        """Return the messages to send in answer to *method*.
+
+        Raises:
+            ResponseError: a header is none that may be sent.
+        """
+        payload: Payload = b"" if self.status in _BODILESS else self.payload
+        start = {
+            "type": "http.response.start",
+            "status": self.status,
+            "headers": self._raw_headers(is_head=method == "HEAD"),
+        }
+        if method == "HEAD":
+            payload = b""  # a generator that never began needs no closing
+        if not isinstance(payload, bytes):
+            return start, payload
+        return start, {"type": "http.response.body", "body": payload}
+
+    def _raw_headers(self, *, is_head: bool) -> RawHeaders:
+        raw: RawHeaders = []
+        has_type = has_length = False
+        for pair in self.headers:
+            name, value = _raw_header(pair)
+            if name == b"content-length":
+                # Given by hand it counts only where the real one can't be known.
+                if isinstance(self.payload, bytes) and not (is_head and not self.payload):
+                    continue
+                has_length = True
+            elif name == b"transfer-encoding":
+                continue  # framing is the server's
+            elif name == b"content-type":
+                has_type = True
+            raw.append((name, value))
+        if self.status in _BODILESS:
+            return [pair for pair in raw if pair[0] != b"content-length"]
+        if self._content_type is not None and not has_type:
+            raw.append(self._content_type)
+        if not has_length and isinstance(self.payload, bytes):
+            raw.append((b"content-length", b"%d" % len(self.payload)))
+        return raw
+
+
+def answer_of(answer: Any) -> Response:
+    """Return the response that `before_request` answered with.
+
+    Raises:
+        ResponseError: *answer* is no dict of status_code, body and headers.
+    """
+    if not isinstance(answer, Mapping):
+        raise ResponseError(
+            f"returned {type(answer).__name__} from a hook; it must be None or a dict"
+        )
+    _check_keys(answer)
+    return Response(answer.get("status_code", 200), answer.get("body"), answer.get("headers"))
+
+
+def _check_keys(answer: Mapping[str, Any]) -> None:
+    unknown = answer.keys() - {"status_code", "body", "headers"}
+    if unknown:
+        raise ResponseError(f"returned unknown keys from a hook: {sorted(map(str, unknown))}")
+
+
+def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
+    """Return the bytes or stream of *body* and the content type it has by default."""
+    if isinstance(body, str):
+        return body.encode("utf-8", "replace"), _HTML
+    if isinstance(body, bytes):
+        return body, _HTML
+    if body is None:
+        return b"", None
+    if isinstance(body, dict | list | int | float):  # bool is an int
+        return dumps(body), _JSON
+    if isinstance(body, AsyncGenerator | Generator):
+        return body, _HTML
+    if dataclasses.is_dataclass(body) and not isinstance(body, type):
+        return dumps(body), _JSON
+    hint = "; did you forget to await it?" if hasattr(body, "__await__") else ""
+    if hasattr(body, "close") and hint:
+        body.close()  # a coroutine would warn that it was never awaited
+    raise ResponseError(f"returned {type(body).__name__}, which is no response{hint}")
+
+
+def header_pairs(headers: HeadersInput | None) -> Headers:
+    """Return *headers* as a new list of (name, value) pairs."""
+    if headers is None:
+        return []
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    return list(headers)
+
+
+def _raw_header(pair: Any) -> tuple[bytes, bytes]:
+    try:
+        name, value = pair
+        raw = name.lower().encode("latin-1"), value.strip(" \t").encode("latin-1")
+    except (AttributeError, TypeError, ValueError):
+        raise ResponseError(f"gave the header {pair!r}; headers are pairs of latin-1 str") from None
+    if not _TOKEN.fullmatch(name):
+        raise ResponseError(f"gave the header name {name!r}, which is no token")
+    if _CONTROL.search(value):
+        raise ResponseError(f"gave the header {name!r} a value with a control character")
+    return raw

@@ -1,0 +1,230 @@
+"""Which method of an App serves a path, and how it is to be called."""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from typing import TypeGuard, TypeVar
+
+from micropie.binding import Binder
+from micropie.paths import path_segments
+from micropie.types import Handler, Scope
+
+H = TypeVar("H", bound=Handler)
+
+
+def allow(*methods: str) -> Callable[[H], H]:
+    """Restrict a handler to HTTP *methods*: `@allow("GET", "POST")`.
+
+    Other methods get 405 with an `Allow` header (RFC 9110, 15.5.6). HEAD goes with GET; OPTIONS
+    is answered with 204 and `Allow`, unless it is named and so goes to the handler.
+
+    Raises:
+        TypeError: no method is named, or one is not a string.
+    """
+    if not methods or not all(isinstance(method, str) for method in methods):
+        raise TypeError('allow() takes the names of methods, as in @allow("GET", "POST")')
+    allowed = {method.upper() for method in methods}
+    if "GET" in allowed:
+        allowed.add("HEAD")
+
+    def mark(handler: H) -> H:
+        handler.__allowed_methods__ = frozenset(allowed)  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+class Route:
+    """A handler and everything about it that can be known before a request comes.
+
+    Attributes:
+        name: the handler's name, as logs show it.
+        handler: the callable itself.
+        binder: finds its arguments; None when it takes none.
+        is_coroutine: its result is to be awaited.
+        blocks: it is an ordinary function, to be called in a worker thread.
+        allowed: the methods it answers; None for all.
+        is_plain: `await handler()` is all that is to be done, whatever the request.
+    """
+
+    __slots__ = (
+        "allowed",
+        "binder",
+        "blocks",
+        "handler",
+        "is_coroutine",
+        "is_plain",
+        "name",
+        "takes_path",
+    )
+
+    def __init__(self, name: str, handler: Handler) -> None:
+        try:
+            binder = Binder(handler)
+        except TypeError as error:
+            raise TypeError(f"handler '{name}', {error}") from None
+        self.name = name
+        self.handler = handler
+        self.binder = None if binder.takes_nothing else binder
+        self.takes_path = binder.takes_path
+        self.is_coroutine = inspect.iscoroutinefunction(handler)
+        # Calling a generator function runs none of its body, so that needs no thread.
+        self.blocks = not (
+            self.is_coroutine
+            or inspect.isasyncgenfunction(handler)
+            or inspect.isgeneratorfunction(handler)
+        )
+        self.allowed: frozenset[str] | None = getattr(handler, "__allowed_methods__", None)
+        self.is_plain = self.is_coroutine and self.binder is None and self.allowed is None
+
+    @property
+    def allow_header(self) -> str:
+        """The value of `Allow`: every method that gets an answer other than 405."""
+        return ", ".join(sorted({*(self.allowed or ()), "OPTIONS"}))
+
+
+class RouteTable:
+    """The routes of one App: its classes' functions, and those assigned to the instance.
+
+    Args:
+        owner: the App.
+        base: the class whose own attributes, and whose bases', are never routes.
+    """
+
+    def __init__(self, owner: object, base: type) -> None:
+        self._base = base
+        self._owner = owner
+        self._routes = {
+            name: Route(name, getattr(owner, name))
+            for name, attribute in declared(type(owner), base)
+            if is_handler(attribute)
+        }
+        # A path without arguments is served by one look-up, without taking it apart.
+        self.by_path: dict[str, Route] = {}
+        for name in self._routes:
+            self._index(name)
+
+    def assign(self, name: str, value: object) -> None:
+        """Take note that *value* was assigned to the owner's attribute *name*.
+
+        Raises:
+            TypeError: *value* is a handler and *name* one of the base class's own.
+        """
+        self._drop(name)
+        if is_handler(value) and is_route_name(name):
+            check_name(name, self._base)
+            self._routes[name] = Route(name, value)
+            self._index(name)
+
+    def restore(self, name: str) -> None:
+        """Take note that the owner's attribute *name* was deleted: the class's shows again."""
+        self._drop(name)
+        if is_handler(dict(declared(type(self._owner), self._base)).get(name)):
+            self._routes[name] = Route(name, getattr(self._owner, name))
+            self._index(name)
+
+    def _index(self, name: str) -> None:
+        if is_public(name):
+            self.by_path["/" + name] = self._routes[name]
+        if name == "index":
+            self.by_path["/"] = self._routes[name]
+
+    def _drop(self, name: str) -> None:
+        self._routes.pop(name, None)
+        self.by_path.pop("/" + name, None)
+        if name == "index":
+            self.by_path.pop("/", None)
+
+    def find(self, scope: Scope) -> tuple[Route | None, list[str]]:
+        """Return the route for the request of *scope* and the path segments left for it.
+
+        None stands for 404; the segments are then the whole path.
+        """
+        if not scope.get("root_path"):
+            route = self.by_path.get(scope["path"])
+            if route is not None:
+                return route, []
+        segments = path_segments(scope)
+        if not segments:
+            return self.by_path.get("/"), []
+        route = self._named(segments[0])
+        if route is not None:
+            return route, segments[1:]
+        index = self.by_path.get("/")
+        if index is not None and index.takes_path:
+            return index, segments
+        return None, segments
+
+    def _named(self, segment: str) -> Route | None:
+        return self.by_path.get("/" + segment) or self.by_path.get("/" + segment.replace("-", "_"))
+
+    def resolve(self, handler: str | Handler) -> Route | None:
+        """Return the route that a middleware chose by name or by the callable itself.
+
+        A name may also be that of a _private function of the user's classes: it was chosen by
+        code. None if there is no such handler.
+        """
+        if isinstance(handler, str):
+            return self._routes.get(handler)
+        route = self._routes.get(getattr(handler, "__name__", ""))
+        return route if route and route.handler == handler else _foreign_route(handler)
+
+    def __getitem__(self, name: str) -> Route:
+        return self._routes[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._routes
+
+
+def declared(owner: type, base: type) -> Iterator[tuple[str, object]]:
+    """Yield (name, attribute) of what *owner*'s classes define beyond *base*; the nearest wins."""
+    found: dict[str, object] = {}
+    for cls in reversed(owner.__mro__):
+        if cls not in base.__mro__:
+            found.update(vars(cls))
+    return ((name, value) for name, value in found.items() if is_route_name(name))
+
+
+def is_route_name(name: str) -> bool:
+    """Whether a function of this name can be routed to, by middleware at least."""
+    return not name.startswith(("__", "ws_"))
+
+
+def is_public(name: str) -> bool:
+    """Whether a function of this name is reachable by URL."""
+    return not name.startswith(("_", "ws_"))
+
+
+def is_handler(value: object) -> TypeGuard[Handler]:
+    """Whether *value* is a function, method or partial; other callables are never routes."""
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    return isinstance(
+        value,
+        types.FunctionType | types.MethodType | functools.partial | functools.partialmethod,
+    )
+
+
+def check_name(name: str, base: type) -> None:
+    """Refuse an attribute that would hide one of *base*'s own public names.
+
+    Raises:
+        TypeError: it would.
+    """
+    own = {
+        *dir(base),
+        *(key for cls in base.__mro__ for key in vars(cls).get("__annotations__", ())),
+    }
+    if is_public(name) and name in own:
+        raise TypeError(
+            f"'{name}' would hide {base.__name__}.{name}, which the framework needs: "
+            f"rename it ('{name}_page', say)"
+        )
+
+
+# Bounded, because a middleware may make its callables anew for every request.
+@functools.lru_cache(maxsize=256)
+def _foreign_route(handler: Handler) -> Route:
+    """Plan a callable that middleware chose and that is no attribute of the App."""
+    return Route(getattr(handler, "__qualname__", repr(handler)), handler)
