@@ -6,6 +6,7 @@ takes over whenever orjson refuses a value (integers over 64 bits, keys that are
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -33,6 +34,77 @@ def dumps(value: Any) -> bytes:
         except TypeError:
             pass
     return _reference_dumps(value)
+
+
+def loads(data: bytes) -> Any:
+    """Return the value of a JSON document; integers keep every digit.
+
+    Raises:
+        ValueError: *data* is no JSON in UTF-8 (RFC 8259), nests too deep, or holds a number or a
+            character that no other program would be sure to read the same: NaN, an infinity, a
+            lone surrogate.
+    """
+    fast = _orjson_loads()
+    # orjson reads integers over 64 bits as floats.
+    if fast is not None and not _LONG_DIGITS.search(data):
+        return fast(data)
+    try:
+        value = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode()  # raises for a lone surrogate
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return value
+
+
+def dumps_strict(value: Any) -> bytes:
+    """Return *value* as JSON that `loads` turns into an equal value of the same types.
+
+    Raises:
+        TypeError: something in *value* is of a type that JSON does not have, a tuple or a
+            number as a key of an object included; the message is that type's name.
+        ValueError: NaN, an infinity, a lone surrogate, or *value* contains itself.
+    """
+    try:
+        _check_strict(value)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return dumps(value)
+
+
+def _check_strict(value: Any) -> None:
+    if value is None or isinstance(value, bool | int):
+        return
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError(f"{value} is no JSON number")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{type(key).__name__} as a key")
+            key.encode()
+            _check_strict(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_strict(item)
+    else:
+        raise TypeError(type(value).__name__)
+
+
+_LONG_DIGITS = re.compile(rb"[0-9]{19}")
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("number out of range")
+    return number
 
 
 def _reference_dumps(value: Any) -> bytes:
@@ -80,6 +152,15 @@ def _without_nan(value: Any, parents: set[int]) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item, inside) for key, item in value.items()}
     return [_without_nan(item, inside) for item in value]
+
+
+@cache
+def _orjson_loads() -> Callable[[bytes], Any] | None:
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson.loads
 
 
 @cache
