@@ -1,9 +1,32 @@
 """MicroPie: subclass App, write methods, and they are your routes."""
 
 from micropie.app import App
-from micropie.errors import HTTPError
-from micropie.middleware import HttpMiddleware
-from micropie.request import Request
+from micropie.errors import ClientDisconnected, HTTPError
+from micropie.memory_sessions import InMemorySessionBackend
+from micropie.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.request import Request, WebSocketRequest
 from micropie.routing import allow
+from micropie.session import Session
+from micropie.session_backend import LoadedSession, SessionBackend, hash_session_id
+from micropie.uploads import UploadFile
+from micropie.websocket import ConnectionClosed, InvalidMessage, WebSocket
 
-__all__ = ["App", "HTTPError", "HttpMiddleware", "Request", "allow"]
+__all__ = [
+    "App",
+    "ClientDisconnected",
+    "ConnectionClosed",
+    "HTTPError",
+    "HttpMiddleware",
+    "InMemorySessionBackend",
+    "InvalidMessage",
+    "LoadedSession",
+    "Request",
+    "Session",
+    "SessionBackend",
+    "UploadFile",
+    "WebSocket",
+    "WebSocketMiddleware",
+    "WebSocketRequest",
+    "allow",
+    "hash_session_id",
+]

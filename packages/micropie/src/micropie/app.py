@@ -1,45 +1,78 @@
 """App, the class users subclass: every public method they write is a route."""
 
-import html
-import inspect
 import os
-import traceback
-from collections.abc import Generator
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from asyncio import StreamReader
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, urlencode
 
 from micropie import routing
-from micropie.cookies import parse_cookies
-from micropie.errors import PLAIN_TEXT, HTTPError, logger, status_line
-from micropie.middleware import HttpMiddleware
+from micropie.body import BodyLimits
+from micropie.context import current
+from micropie.cookies import SessionCookie, parse_cookies
+from micropie.errors import logger
+from micropie.forms import Files, FormLimits, parse_multipart
+from micropie.http_serving import HttpServing
+from micropie.lifespan import LifespanHandler, StartupError, run_handler, serve_lifespan
+from micropie.memory_sessions import InMemorySessionBackend
+from micropie.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.mounts import Mounts
 from micropie.request import Request
-from micropie.response import Response, ResponseError, answer_of, header_pairs, text_messages
-from micropie.streaming import BodyStream
+from micropie.response import Response, header_pairs
+from micropie.session import Session
+from micropie.session_backend import SessionBackend
+from micropie.session_manager import SessionManager
 from micropie.templates import Templates
-from micropie.types import Headers, HeadersInput, Message, Receive, Scope, Send
+from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
+from micropie.websocket_serving import WebSocketServing
 from micropie.workers import Workers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_current_request: ContextVar[Request] = ContextVar("micropie.request")
 
-
-class App:
+class App(HttpServing, WebSocketServing):
     """An ASGI application whose public methods are its routes.
 
     Args:
+        session_backend: where sessions are stored; None keeps them in this process, or, in an
+            App that is mounted, with the one that mounted it.
         template_dir: the folder of the Jinja2 templates.
         debug: show tracebacks in 500 responses, and reload changed templates.
+        max_body_size: bytes of a body; None for no limit.
+        max_form_fields: fields of a form.
+        max_form_field_size: bytes of one field.
+        max_files: files of a form.
+        body_timeout: seconds without a chunk of the body; None for no limit.
+        session_timeout: seconds that a session lives after it was last used.
+        session_cookie: the name of the cookie that carries the session's id.
+        session_cookie_secure: whether it is sent over https only; "auto": if it was set there.
+        session_cookie_samesite: "Strict", "Lax" or "None".
+        session_cookie_domain: which hosts get it; None for the one that set it.
+        session_cookie_path: below which path it is sent.
+        websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
+            "*" for all.
         sync_workers: threads that run handlers written without `async`.
+
+    Attributes:
+        middlewares: hooks around every HTTP request.
+        ws_middlewares: hooks around every WebSocket.
+        startup_handlers: functions that run before the first request, in order.
+        shutdown_handlers: functions that run after the last one, in reverse order.
+        debug: as given.
 
     Raises:
         TypeError: an argument has the wrong type, or a handler a signature that can't be served.
         ValueError: an argument is out of range.
     """
 
-    _routes: routing.RouteTable
+    # Named here, so that a handler of such a name is refused as any other of App's own.
+    debug: bool
+    middlewares: list[HttpMiddleware]
+    ws_middlewares: list[WebSocketMiddleware]
+    startup_handlers: list[LifespanHandler]
+    shutdown_handlers: list[LifespanHandler]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,43 +82,124 @@ class App:
     def __new__(cls, *args: Any, **kwargs: Any) -> "App":
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
         self = super().__new__(cls)
-        object.__setattr__(self, "_routes", routing.RouteTable(self, App))
+        routes = routing.RouteTable(self, App)
+        object.__setattr__(self, "_routes", routes)
+        object.__setattr__(self, "_by_path", routes.by_path)
+        object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, "ws_"))
         return self
 
     def __init__(
         self,
+        session_backend: SessionBackend | None = None,
         *,
         template_dir: str | os.PathLike[str] = "templates",
         debug: bool = False,
+        max_body_size: int | None = 16 * 1024**2,
+        max_form_fields: int = 1000,
+        max_form_field_size: int = 1024**2,
+        max_files: int = 1000,
+        body_timeout: float | None = 30.0,
+        session_timeout: float = 8 * 3600,
+        session_cookie: str = "session_id",
+        session_cookie_secure: bool | Literal["auto"] = "auto",
+        session_cookie_samesite: Literal["Strict", "Lax", "None"] = "Lax",
+        session_cookie_domain: str | None = None,
+        session_cookie_path: str = "/",
+        websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
-        if not isinstance(sync_workers, int) or sync_workers < 1:
-            raise ValueError(f"sync_workers must be a positive integer, not {sync_workers!r}")
+        _check_number("max_body_size", max_body_size, int, least=0, optional=True)
+        _check_number("max_form_fields", max_form_fields, int, least=0)
+        _check_number("max_form_field_size", max_form_field_size, int, least=0)
+        _check_number("max_files", max_files, int, least=0)
+        _check_number("body_timeout", body_timeout, float, least=0.001, optional=True)
+        _check_number("session_timeout", session_timeout, float, least=1)
+        _check_number("sync_workers", sync_workers, int, least=1)
         self.debug = debug
-        self.middlewares: list[HttpMiddleware] = []
+        self.middlewares = []
+        self.ws_middlewares = []
+        self.startup_handlers = []
+        self.shutdown_handlers = []
+        form_limits = FormLimits(max_form_fields, max_form_field_size, max_files)
+        self._limits = BodyLimits(max_body_size, body_timeout, form_limits)
+        self._mounts = Mounts()
         self._templates = Templates(template_dir, auto_reload=debug)
+        self._websocket_origins = _origins(websocket_origins)
         self._workers = Workers(sync_workers)
-        self._by_path = self._routes.by_path
+        cookie = SessionCookie(
+            session_cookie,
+            session_cookie_secure,
+            session_cookie_samesite,
+            session_cookie_domain,
+            session_cookie_path,
+        )
+        self._shares_session = session_backend is None
+        backend = InMemorySessionBackend() if session_backend is None else session_backend
+        self._sessions = SessionManager(_checked_backend(backend), session_timeout, cookie)
 
     def __setattr__(self, name: str, value: object) -> None:
         self._routes.assign(name, value)
+        self._ws_routes.assign(name, value)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         self._routes.restore(name)
+        self._ws_routes.restore(name)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection: HTTP, WebSocket or lifespan."""
+        kind = scope["type"]
+        if kind == "http":
+            await self._serve_http(scope, receive, send)
+        elif kind == "websocket":
+            await self._serve_websocket(scope, receive, send)
+        elif kind == "lifespan":
+            await serve_lifespan(receive, send, self._startup, self._shutdown)
+        else:
+            raise ValueError(f"unknown ASGI scope type {kind!r}")
 
     @property
     def request(self) -> Request:
-        """The request being handled.
+        """The request being handled; in a WebSocket's handler, its handshake.
 
         Raises:
             RuntimeError: none is, in this task or thread.
         """
         try:
-            return _current_request.get()
+            return cast(Request, current.get())
         except LookupError:
             raise RuntimeError("there is no current request outside of a handler") from None
+
+    @property
+    def session(self) -> Session:
+        """The session of the request being handled.
+
+        Raises:
+            RuntimeError: none is, in this task or thread.
+        """
+        return self.request.session
+
+    @property
+    def session_backend(self) -> SessionBackend:
+        """Where sessions are stored; assign another one before the first request."""
+        return self._sessions.backend
+
+    @session_backend.setter
+    def session_backend(self, backend: SessionBackend) -> None:
+        self._sessions.backend = _checked_backend(backend)
+        self._shares_session = False
+
+    def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
+        """Load the session of any ASGI scope; what the block changes is merged when it ends.
+
+        Nothing is stored if the block raises.
+
+        Raises:
+            HTTPError: 503, the session store is unavailable.
+            RuntimeError: the block put something into the session of a browser that has none.
+        """
+        return self._sessions.session_for(scope)
 
     @property
     def env(self) -> "Environment | None":
@@ -95,178 +209,70 @@ class App:
         except RuntimeError:
             return None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection.
+    def mount(self, path: str, asgi_app: ASGIApp) -> None:
+        """Hand every request and WebSocket below *path* to another ASGI app.
 
-        The way of a request that needs nothing but its handler is told here in one place,
-        because every call costs; `_serve` is the way of all others.
+        Args:
+            path: starts with "/"; "/" itself stands for all that no handler serves.
+            asgi_app: gets `root_path` extended by *path*, and `path` whole.
+
+        Raises:
+            TypeError: *asgi_app* is none.
+            ValueError: *path* does not start with "/", or is mounted already.
         """
-        if scope["type"] != "http":
-            raise ValueError(f"unknown ASGI scope type {scope['type']!r}")
-        request = Request(scope, receive)
-        token = _current_request.set(request)
+        self._mounts.add(path, asgi_app)
+
+    @property
+    def mounts(self) -> dict[str, ASGIApp]:
+        """The mounted apps by path, as a copy."""
+        return {prefix or "/": app for prefix, app in self._mounts.apps().items()}
+
+    async def _startup(self) -> None:
+        """Start the session backend, run the start-up handlers, start the mounted Apps.
+
+        Raises:
+            StartupError: one failed; all that had been started is stopped again.
+        """
         try:
-            route = self._by_path.get(scope["path"])
-            plain = route is not None and route.is_plain and not self.middlewares
-            for name, _ in scope["headers"]:
-                if name == b"cookie" or name == b"content-type":
-                    plain = False
-            if not plain or scope.get("root_path"):
-                await self._serve(request, send)
-                return
+            await self._run_startup(self.session_backend.startup)
+            for handler in self.startup_handlers:
+                await self._run_startup(handler)
+            for app in self._mounted_apps():
+                await app._startup()
+        except Exception:
+            await self._shutdown()
+            raise
+
+    async def _run_startup(self, handler: LifespanHandler) -> None:
+        try:
+            await run_handler(handler)
+        except Exception as error:
+            raise StartupError(handler, error) from error
+
+    async def _shutdown(self) -> None:
+        """Undo `_startup` in reverse; what fails is logged and does not stop the rest."""
+        handlers: list[LifespanHandler] = [app._shutdown for app in reversed(self._mounted_apps())]
+        handlers += reversed(self.shutdown_handlers)
+        handlers.append(self.session_backend.shutdown)
+        for handler in handlers:
             try:
-                result = await route.handler()  # type: ignore[union-attr]
+                await run_handler(handler)
             except Exception as error:
-                request._handler_name = route.name  # type: ignore[union-attr]
-                result = self._error_response(request, error)
-            if type(result) is str and scope["method"] != "HEAD":
-                start, body = text_messages(result.encode("utf-8", "replace"))
-                await send(start)
-                await send(body)
-            else:
-                request._handler_name = route.name  # type: ignore[union-attr]
-                await self._conclude(request, result, [], send)
-        finally:
-            _current_request.reset(token)
+                name = getattr(handler, "__qualname__", repr(handler))
+                logger.error("shutdown handler %s failed", name, exc_info=error)
+        self._workers.shutdown()
+
+    def _mounted_apps(self) -> list["App"]:
+        return [app for app in self._mounts.apps().values() if isinstance(app, App)]
 
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an HTTP connection; the same as calling the App."""
-        await self(scope, receive, send)
-
-    async def _serve(self, request: Request, send: Send) -> None:
-        """Answer *request* with everything that may stand before its handler."""
-        entered: list[HttpMiddleware] = []
-        try:
-            route, request.path_params = self._routes.find(request.scope)
-            result = await self._before_hooks(request, entered)
-            if result is None:
-                chosen = request.handler or request._route_handler
-                result = await self._handle(
-                    request, route if chosen is None else self._routes.resolve(chosen)
-                )
-        except Exception as error:
-            result = self._error_response(request, error)
-        await self._conclude(request, result, entered, send)
-
-    async def _before_hooks(
-        self, request: Request, entered: list[HttpMiddleware]
-    ) -> Response | None:
-        """Run the hooks before the handler, and note in *entered* which ones ran."""
-        for middleware in tuple(self.middlewares):
-            answer = await middleware.before_request(request)
-            entered.append(middleware)
-            if answer is not None:
-                return answer_of(answer)
-        return None
-
-    async def _handle(self, request: Request, route: routing.Route | None) -> Any:
-        """Return what the handler of *route* returned."""
-        if route is None:
-            raise HTTPError(404)
-        request._handler_name = route.name
-        if route.allowed is not None and request.method not in route.allowed:
-            if request.method == "OPTIONS":
-                return 204, None, {"Allow": route.allow_header}
-            raise HTTPError(405, headers={"Allow": route.allow_header})
-        args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
-        if route.is_coroutine:
-            return await route.handler(*args, **kwargs)
-        if not route.blocks:
-            return route.handler(*args, **kwargs)
-        result = await self._workers.run(route.handler, *args, **kwargs)
-        # A plain function around a coroutine function, as many a decorator makes.
-        return await result if inspect.iscoroutine(result) else result
-
-    async def _conclude(
-        self, request: Request, result: Any, entered: list[HttpMiddleware], send: Send
-    ) -> None:
-        """Turn the handler's *result* into a response, run the hooks after it, and send it."""
-        method = request.method
-        streams: list[BodyStream] = []
-        try:
-            try:
-                response = Response.of(result)
-                response.render(method)  # what can't be sent is a 500 for the hooks to see
-                await self._open_stream(response, method, streams)
-            except Exception as error:
-                response = self._error_response(request, error)
-            for middleware in reversed(entered):
-                response = await self._after_hook(middleware, request, response)
-            try:
-                await self._open_stream(response, method, streams)
-                start, body = response.render(method)
-            except Exception as error:
-                start, body = self._error_response(request, error).render(method)
-            if isinstance(body, BodyStream):
-                await self._send_stream(request, start, body, send)
-            elif isinstance(body, dict):
-                await send(start)
-                await send(body)
-        finally:
-            for stream in streams:
-                await stream.close()
-
-    async def _after_hook(
-        self, middleware: HttpMiddleware, request: Request, response: Response
-    ) -> Response:
-        try:
-            changes = await middleware.after_request(
-                request, response.status, response.body, response.headers
-            )
-            return response if changes is None else response.replaced(changes)
-        except Exception as error:
-            return self._error_response(request, error)
-
-    async def _open_stream(
-        self, response: Response, method: str, streams: list[BodyStream]
-    ) -> None:
-        """Set the generator of a streamed *response* going, and note it in *streams*."""
-        chunks = response.payload
-        if method == "HEAD" or isinstance(chunks, bytes | BodyStream):
-            return
-        if isinstance(chunks, Generator):
-            chunks = await self._workers.iterate(chunks)
-        stream = BodyStream(chunks)
-        streams.append(stream)
-        await stream.begin()
-        response.payload = stream
-
-    async def _send_stream(
-        self, request: Request, start: Message, stream: BodyStream, send: Send
-    ) -> None:
-        try:
-            await stream.send(start, send, request._client_gone)
-        except Exception as error:
-            self._log(request, error)
-            # The head has gone out: only a connection cut short tells the client.
-            raise
-
-    def _error_response(self, request: Request, error: Exception) -> Response:
-        """Return the response for *error*; one that is no HTTPError is logged, and a 500."""
-        if isinstance(error, HTTPError):
-            try:
-                response = _http_error_response(error)
-                response.render(request.method)
-                return response
-            except Exception as unsendable:
-                error = unsendable
-        self._log(request, error)
-        if not self.debug:
-            return _http_error_response(HTTPError(500))
-        trace = "".join(traceback.format_exception(error))
-        return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
-
-    def _log(self, request: Request, error: Exception) -> None:
-        name = request._handler_name or "no handler"
-        if isinstance(error, ResponseError):
-            logger.error("%s %r: %s %s", request.method, request.path, name, error)
-        else:
-            logger.error("%s %r: %s failed", request.method, request.path, name, exc_info=error)
+        await self._serve_http(scope, receive, send)
 
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeadersInput | None = None
     ) -> None:
-        """Send a response of one's own making by hand.
+        """Send a response to the current request by hand.
 
         Args:
             send: the ASGI channel.
@@ -274,12 +280,31 @@ class App:
             body: what a handler might return as a body.
             extra_headers: pairs or a dict.
         """
-        result = Response(status_code, body, extra_headers)
-        await self._conclude(self.request, result, [], send)
+        response = Response(status_code, body, extra_headers)
+        await self._conclude(self.request, response, [], send)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""
         return parse_cookies(cookie_header)
+
+    async def _parse_multipart(
+        self, reader: StreamReader, boundary: bytes
+    ) -> tuple[dict[str, list[str]], Files]:
+        """Parse a multipart/form-data body out of *reader*.
+
+        Returns:
+            the values of the fields by name, and the files, which the caller closes.
+
+        Raises:
+            HTTPError: 400 for a malformed body, 413 for one over a limit.
+            RuntimeError: the library for it is not installed.
+        """
+        files = Files()
+        try:
+            return await parse_multipart(_chunks(reader), boundary, self._limits.form, files), files
+        except BaseException:
+            await files.close()
+            raise
 
     def _redirect(
         self, location: str, extra_headers: HeadersInput | None = None
@@ -314,11 +339,11 @@ class App:
         Raises:
             LookupError: there is no such handler.
         """
-        if not routing.is_public(handler_name) or handler_name not in self._routes:
+        if handler_name not in self._routes:
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
-        request = _current_request.get(None)
-        root_path = request.scope.get("root_path", "") if request is not None else ""
-        # A first segment for index would be taken for a handler's name if it is one.
+        connection = current.get(None)
+        root_path = connection.scope.get("root_path", "") if connection is not None else ""
+        # Before its segments index is named, for the first of them may be another's name.
         names = [] if handler_name == "index" and not segments else [handler_name]
         path = "/".join(quote(str(part), safe="") for part in [*names, *segments])
         url = quote(root_path.rstrip("/")) + "/" + path
@@ -329,8 +354,39 @@ class App:
 _URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
 
 
-def _http_error_response(error: HTTPError) -> Response:
-    if error.body is not None:
-        return Response(error.status_code, error.body, error.headers)
-    body = status_line(error.status_code)
-    return Response(error.status_code, body, error.headers, content_type=PLAIN_TEXT)
+async def _chunks(reader: StreamReader) -> AsyncIterator[bytes]:
+    while chunk := await reader.read(64 * 1024):
+        yield chunk
+
+
+def _check_number(
+    name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
+) -> None:
+    if value is None and optional:
+        return
+    accepted = (int,) if kind is int else (int, float)
+    if not isinstance(value, accepted) or isinstance(value, bool):
+        wanted = "an integer" if kind is int else "a number"
+        raise TypeError(f"{name} must be {wanted}{' or None' if optional else ''}, not {value!r}")
+    if not value >= least:
+        raise ValueError(f"{name} must be at least {least}, not {value!r}")
+
+
+def _checked_backend(backend: object) -> SessionBackend:
+    if not isinstance(backend, SessionBackend):
+        raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
+    return backend
+
+
+def _origins(origins: Iterable[str] | None) -> frozenset[str] | None:
+    if origins is None:
+        return None
+    if isinstance(origins, str):
+        if origins != "*":
+            raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
+        origins = [origins]
+    found = frozenset(origin.lower().rstrip("/") for origin in origins)
+    for origin in found - {"*"}:
+        if not origin.startswith(("http://", "https://")):
+            raise ValueError(f'websocket_origins: {origin!r} is none; one is "https://example.com"')
+    return found

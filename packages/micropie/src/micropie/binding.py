@@ -5,9 +5,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from micropie.conversion import Converter, converter_for
+from micropie.conversion import converter_for
+from micropie.converter import Converter, FieldErrors, ModelConverter
 from micropie.errors import BadRequest
-from micropie.request import Request
+from micropie.request import Connection
 
 _REQUIRED = inspect.Parameter.empty
 _NO_KEYWORDS: dict[str, Any] = {}
@@ -16,12 +17,14 @@ _NO_KEYWORDS: dict[str, Any] = {}
 class Parameter:
     """One parameter of a handler: its name, default and how its values are converted."""
 
-    __slots__ = ("converter", "default", "name")
+    __slots__ = ("converter", "default", "name", "takes_text")
 
     def __init__(self, name: str, default: Any, converter: Converter | None) -> None:
         self.name = name
         self.default = default
         self.converter = converter
+        # Files and models come in a body only, never out of the URL.
+        self.takes_text = converter is None or not (converter.is_file or converter.is_model)
 
     def from_text(self, text: str) -> Any:
         """Convert one value that came as text.
@@ -29,36 +32,67 @@ class Parameter:
         Raises:
             BadRequest: it does not fit the annotation.
         """
-        converter = self.converter
-        if converter is None:
-            return text
-        try:
-            return converter.from_text([text] if converter.many else text)  # type: ignore[arg-type]
-        except ValueError:
-            raise self._misfit(converter) from None
+        return text if self.converter is None else self.from_texts([text])
 
     def from_texts(self, texts: list[str]) -> Any:
         """Convert the values that a query or form gave for this name; one takes the first."""
         converter = self.converter
-        if converter is None or not converter.many:
-            return self.from_text(texts[0])
-        try:
-            return converter.from_text(texts)  # type: ignore[arg-type]
-        except ValueError:
-            raise self._misfit(converter) from None
+        if converter is None:
+            return texts[0]
+        return self._convert(converter.from_text, texts if converter.many else texts[0])
 
     def from_json(self, value: Any) -> Any:
         """Convert a value that has a JSON type already."""
         converter = self.converter
-        if converter is None:
-            return value
-        try:
-            return converter.from_json(value)
-        except ValueError:
-            raise self._misfit(converter) from None
+        return value if converter is None else self._convert(converter.from_json, value)
 
-    def _misfit(self, converter: Converter) -> BadRequest:
-        return BadRequest(f"'{self.name}' must be {converter.noun}")
+    def _convert(self, convert: Callable[[Any], Any], value: Any) -> Any:
+        try:
+            return convert(value)
+        except FieldErrors as error:
+            raise BadRequest(str(error)) from None
+        except ValueError:
+            noun = self.converter.noun if self.converter else "another value"
+            raise BadRequest(f"'{self.name}' must be {noun}") from None
+
+    def from_request(self, request: Connection) -> Any:
+        """Find the value by name: in the query, then in the body, then the default.
+
+        Raises:
+            BadRequest: there is none, or it does not fit.
+        """
+        value = self._from_query_or_form(request) if self.takes_text else self._from_body(request)
+        if value is not _REQUIRED:
+            return value
+        if self.default is _REQUIRED:
+            raise BadRequest(f"Missing required parameter '{self.name}'")
+        return self.default
+
+    def _from_query_or_form(self, request: Connection) -> Any:
+        texts = request.query_params.get(self.name)
+        if texts is not None:
+            return self.from_texts(texts)
+        if request._form is None:
+            return _REQUIRED
+        values = request._form.get(self.name)
+        if values is not None:
+            return self.from_json(values[0]) if request._is_json else self.from_texts(values)
+        if self.converter is None and request._files is not None:
+            return request._files.get(self.name, _REQUIRED)
+        return _REQUIRED
+
+    def _from_body(self, request: Connection) -> Any:
+        converter = self.converter
+        if converter is None or request._form is None:
+            return _REQUIRED
+        if isinstance(converter, ModelConverter):
+            if request._is_json:
+                return self._convert(converter.from_json, request._json)
+            return self._convert(converter.from_form, request._form)
+        files = request._files.getlist(self.name) if request._files is not None else []
+        if not files and self.name in request._form:
+            raise BadRequest(f"'{self.name}' must be {converter.noun}")
+        return (files if converter.many else files[0]) if files else _REQUIRED
 
 
 class Binder:
@@ -66,20 +100,22 @@ class Binder:
 
     Args:
         handler: a function, bound method or partial; called as `handler(*args, **kwargs)`.
+        given: how many leading parameters the caller fills itself.
 
     Raises:
         TypeError: an annotation can't be resolved, or nothing in a request converts to it.
     """
 
-    def __init__(self, handler: Callable[..., Any]) -> None:
+    def __init__(self, handler: Callable[..., Any], given: int = 0) -> None:
         self._positional: list[Parameter] = []
         self._keyword_only: list[Parameter] = []
         self._rest: Parameter | None = None
         self._named_rest: Parameter | None = None
         namespace = getattr(_innermost(handler), "__globals__", {})
-        for parameter in inspect.signature(handler).parameters.values():
+        for parameter in list(inspect.signature(handler).parameters.values())[given:]:
             self._add(parameter, namespace)
         self._names = {p.name for p in (*self._positional, *self._keyword_only)}
+        self._from_path = sum(parameter.takes_text for parameter in self._positional)
         self._only_positional = not (self._keyword_only or self._rest or self._named_rest)
 
     def _add(self, parameter: inspect.Parameter, namespace: dict[str, Any]) -> None:
@@ -103,45 +139,36 @@ class Binder:
     @property
     def takes_path(self) -> bool:
         """Whether path segments can become arguments."""
-        return bool(self._positional or self._rest)
+        return self._from_path > 0 or self._rest is not None
 
-    def bind(self, request: Request) -> tuple[list[Any], dict[str, Any]]:
+    def bind(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional and keyword arguments for *request*.
 
         Raises:
             BadRequest: a parameter has no value and no default, or its value does not convert.
         """
-        segments = request.path_params
-        count = len(segments)
-        arguments = [
-            parameter.from_text(segments[position])
-            if position < count
-            else self._by_name(parameter, request)
-            for position, parameter in enumerate(self._positional)
-        ]
+        segments = iter(request.path_params)
+        arguments = []
+        for parameter in self._positional:
+            segment = next(segments, None) if parameter.takes_text else None
+            arguments.append(
+                parameter.from_request(request) if segment is None else parameter.from_text(segment)
+            )
         if self._only_positional:
             return arguments, _NO_KEYWORDS
         if self._rest is not None:
-            left = segments[len(self._positional) :]
-            arguments.extend(self._rest.from_text(segment) for segment in left)
-        keywords = {p.name: self._by_name(p, request) for p in self._keyword_only}
+            arguments.extend(self._rest.from_text(segment) for segment in segments)
+        keywords = {p.name: p.from_request(request) for p in self._keyword_only}
         if self._named_rest is not None:
             keywords.update(self._left_over(self._named_rest, request))
         return arguments, keywords
 
-    def _by_name(self, parameter: Parameter, request: Request) -> Any:
-        texts = request.query_params.get(parameter.name)
-        if texts is not None:
-            return parameter.from_texts(texts)
-        if parameter.default is _REQUIRED:
-            raise BadRequest(f"Missing required parameter '{parameter.name}'")
-        return parameter.default
-
-    def _left_over(self, rest: Parameter, request: Request) -> dict[str, Any]:
+    def _left_over(self, rest: Parameter, request: Connection) -> dict[str, Any]:
         """Return the named values that no parameter of the handler has claimed."""
+        names = dict.fromkeys((*request.query_params, *(request._form or ())))
         return {
-            name: Parameter(name, None, rest.converter).from_texts(texts)
-            for name, texts in request.query_params.items()
+            name: Parameter(name, _REQUIRED, rest.converter).from_request(request)
+            for name in names
             if name not in self._names
         }
 

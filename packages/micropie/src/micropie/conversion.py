@@ -11,45 +11,9 @@ from math import isfinite
 from typing import Any, Literal, Union
 from uuid import UUID
 
-
-class Converter:
-    """How the values of one parameter are converted.
-
-    Attributes:
-        noun: what the value must be, for the error message: "an integer".
-        from_text: converts a path segment, query value or form field.
-        from_json: converts a value out of a JSON body, which has a type already.
-
-    Both raise ValueError, and nothing else, for a value that does not fit.
-    """
-
-    __slots__ = ("from_json", "from_text", "noun")
-    many = False
-
-    def __init__(
-        self, noun: str, from_text: Callable[[str], Any], from_json: Callable[[Any], Any]
-    ) -> None:
-        self.noun = noun
-        self.from_text = from_text
-        self.from_json = from_json
-
-
-class ListConverter(Converter):
-    """Converts all the values of one name; `from_text` takes them as a list."""
-
-    __slots__ = ()
-    many = True
-
-    def __init__(self, item: Converter) -> None:
-        def from_text(values: Any) -> list[Any]:
-            return [item.from_text(value) for value in values]
-
-        def from_json(values: Any) -> list[Any]:
-            if not isinstance(values, list):
-                raise ValueError
-            return [item.from_json(value) for value in values]
-
-        super().__init__(f"a list, each item {item.noun}", from_text, from_json)
+from micropie.converter import Converter, FileConverter, FilesConverter, ListConverter
+from micropie.models import model_converter
+from micropie.uploads import UploadFile
 
 
 def converter_for(annotation: Any) -> Converter | None:
@@ -64,6 +28,11 @@ def converter_for(annotation: Any) -> Converter | None:
         return None
     if annotation in _SIMPLE:
         return _SIMPLE[annotation]
+    if annotation is UploadFile:
+        return FileConverter()
+    model = model_converter(annotation, converter_for)
+    if model is not None:
+        return model
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _one_of({member.value: member for member in annotation})
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
@@ -73,6 +42,8 @@ def converter_for(annotation: Any) -> Converter | None:
         return _SIMPLE[dict]
     if origin is list:
         item = converter_for(arguments[0]) or _AS_IS
+        if item.is_file:
+            return FilesConverter()
         if not item.many:
             return ListConverter(item)
     if origin in (Union, types.UnionType) and len(arguments) == 2 and type(None) in arguments:
@@ -82,6 +53,9 @@ def converter_for(annotation: Any) -> Converter | None:
 
 
 def _optional(annotation: Any, inner: Converter) -> Converter:
+    if inner.is_file or inner.is_model:
+        return inner  # there is one, or the default is taken
+
     def from_text(text: Any) -> Any:
         # An empty field of an HTML form is how a browser says "none"; a str may be empty.
         return None if text == "" and annotation is not str else inner.from_text(text)

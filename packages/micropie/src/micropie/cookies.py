@@ -1,4 +1,10 @@
-"""The Cookie header a client sends (RFC 6265, 5.4)."""
+"""Cookies: those a client sends, and the one that carries the session's id (RFC 6265)."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from micropie.types import Scope
 
 
 def parse_cookies(header: str) -> dict[str, str]:
@@ -16,3 +22,72 @@ def parse_cookies(header: str) -> dict[str, str]:
                 value = value[1:-1]
             cookies[name] = value
     return cookies
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """The cookie that carries the session's id; it lives as long as the browser runs.
+
+    Attributes:
+        name: a token.
+        secure: whether it is sent over https only; "auto" as the request that sets it came.
+        samesite: "Strict", "Lax" or "None".
+        domain: which hosts get it; None for the one that set it.
+        path: below which it is sent.
+
+    Raises:
+        ValueError: an attribute has no valid value; the message names the App's parameter.
+    """
+
+    name: str = "session_id"
+    secure: bool | Literal["auto"] = "auto"
+    samesite: str = "Lax"
+    domain: str | None = None
+    path: str = "/"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _TOKEN.fullmatch(self.name):
+            raise ValueError(f"session_cookie must be a token, not {self.name!r}")
+        if self.secure not in (True, False, "auto"):
+            raise ValueError(
+                f'session_cookie_secure must be True, False or "auto", not {self.secure!r}'
+            )
+        if self.samesite not in ("Strict", "Lax", "None"):
+            raise ValueError(
+                'session_cookie_samesite must be "Strict", "Lax" or "None", '
+                f"not {self.samesite!r}"
+            )
+        if self.samesite == "None" and self.secure is False:
+            raise ValueError(
+                'session_cookie_samesite="None" needs session_cookie_secure: browsers drop such '
+                "a cookie otherwise"
+            )
+        for parameter, value in (("domain", self.domain), ("path", self.path)):
+            if value is not None and not (isinstance(value, str) and _VALUE.fullmatch(value)):
+                raise ValueError(f"session_cookie_{parameter} can't be {value!r}")
+
+    def check_id(self, session_id: str) -> None:
+        """Refuse an id that can't stand in a cookie, with ValueError."""
+        if not re.fullmatch(r"[!#-+\--:<-\[\]-~]+", session_id):  # RFC 6265, 4.1.1
+            raise ValueError(f"the session id {session_id!r} can't stand in a cookie")
+
+    def set_header(self, session_id: str, scope: Scope) -> tuple[str, str]:
+        """Return the header that gives the browser *session_id*."""
+        return "Set-Cookie", self._format(session_id, scope)
+
+    def expire_header(self, scope: Scope) -> tuple[str, str]:
+        """Return the header that makes the browser forget the cookie."""
+        return "Set-Cookie", self._format("", scope) + "; Max-Age=0"
+
+    def _format(self, value: str, scope: Scope) -> str:
+        parts = [f"{self.name}={value}", f"Path={self.path}"]
+        if self.domain is not None:
+            parts.append(f"Domain={self.domain}")
+        secure = scope.get("scheme") in ("https", "wss") if self.secure == "auto" else self.secure
+        if secure or self.samesite == "None":
+            parts.append("Secure")
+        return "; ".join([*parts, "HttpOnly", f"SameSite={self.samesite}"])
+
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]+")

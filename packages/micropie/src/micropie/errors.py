@@ -35,18 +35,37 @@ class BadRequest(HTTPError):
 
     Args:
         reason: for the client's eyes; must not repeat what the client sent.
+        status_code: another 4xx that fits better.
     """
 
+    def __init__(self, reason: str, status_code: int = 400) -> None:
+        body = f"{status_line(status_code)}: {reason}"
+        super().__init__(status_code, body, {"Content-Type": PLAIN_TEXT})
+
+
+class ContentTooLarge(BadRequest):
+    """A 413: the body, or a part of it, is over its limit."""
+
     def __init__(self, reason: str) -> None:
-        super().__init__(400, f"400 Bad Request: {reason}", {"Content-Type": PLAIN_TEXT})
+        super().__init__(reason, 413)
+
+
+class ClientDisconnected(BadRequest):
+    """The client left before its request was complete; nobody will see an answer."""
+
+    def __init__(self) -> None:
+        super().__init__("the client disconnected")
 
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
+
+# RFC 9110's names for what Python called otherwise before 3.13.
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 def status_line(status_code: int) -> str:
     """Return "404 Not Found" for 404; the bare number for a status without a name."""
     try:
-        return f"{int(status_code)} {HTTPStatus(status_code).phrase}"
+        return f"{int(status_code)} {_PHRASES.get(status_code) or HTTPStatus(status_code).phrase}"
     except ValueError:
         return str(int(status_code))

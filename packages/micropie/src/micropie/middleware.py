@@ -1,8 +1,8 @@
-"""Hooks around every request: what users subclass."""
+"""Hooks around every request and every WebSocket: what users subclass."""
 
 from typing import Any
 
-from micropie.request import Request
+from micropie.request import Request, WebSocketRequest
 from micropie.types import Headers
 
 
@@ -36,3 +36,19 @@ class HttpMiddleware:
             None, or a dict with those of `status_code`, `body` and `headers` to replace.
         """
         return None
+
+
+class WebSocketMiddleware:
+    """Runs around every WebSocket; append an instance to `app.ws_middlewares`."""
+
+    async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
+        """Look at the handshake before it is accepted.
+
+        Returns:
+            None to go on, or a dict with any of `code` (1008 if left out) and `reason`, which
+            refuses it.
+        """
+        return None
+
+    async def after_websocket(self, request: WebSocketRequest) -> None:
+        """Run after the connection has ended, however it did."""

@@ -1,49 +1,53 @@
-"""What a handler and the middleware see of an HTTP request."""
+"""What handlers and middleware see of a request."""
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
+from micropie import codec
+from micropie.body import Body, BodyLimits
 from micropie.cookies import parse_cookies
+from micropie.errors import BadRequest
+from micropie.forms import Files, multipart_boundary, parse_form, parse_multipart
 from micropie.lazy import lazy
 from micropie.paths import below
-from micropie.types import Handler, Receive, Scope
+from micropie.session import Session
+from micropie.types import Handler, Headers, Receive, Scope
 from micropie.urlencoded import parse_urlencoded
 
+# The key of a scope under which a mounted App finds the connection of the App that mounted it.
+PARENT = "micropie.parent"
 
-class Request:
-    """An HTTP request. Everything in it is decoded when first asked for.
 
-    Middleware may set attributes of its own, and `handler` and `path_params` to route by hand.
+class Connection:
+    """What the head of a request tells, HTTP or WebSocket, decoded when first asked for.
 
     Attributes:
         scope: the ASGI connection scope.
-        handler: set by middleware to a handler's name or to a callable; None for the path's own.
     """
 
     # Defaults live on the class: most requests never need an entry of their own.
-    handler: str | Handler | None = None
-    _route_handler: str | Handler | None = None  # the spelling of older middleware
-
+    _session: Session | None = None
+    _session_used = False
+    _failed = False
     _handler_name: str | None = None  # for the log
+    # The parsed body; _form is None as long as there is none.
+    _form: dict[str, list[Any]] | None = None
+    _json: Any = None
+    _is_json = False
+    _files: Files | None = None
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self._receive = receive
-
-    @lazy
-    def path_params(self) -> list[str]:
-        """The decoded path segments after the handler's name."""
-        return []
-
-    @property
-    def method(self) -> str:
-        """The HTTP method, in capitals."""
-        method: str = self.scope["method"]
-        return method
 
     @lazy
     def path(self) -> str:
         """The decoded path below `root_path`."""
         return below(self.scope["path"], self.scope.get("root_path", "")) or "/"
+
+    @lazy
+    def path_params(self) -> list[str]:
+        """The decoded path segments after the handler's name."""
+        return []
 
     @property
     def client(self) -> tuple[str, int] | None:
@@ -78,7 +82,170 @@ class Request:
         values = self.query_params.get(name)
         return values[0] if values else default
 
-    async def _client_gone(self) -> None:
-        """Wait until the client has left."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    @property
+    def session(self) -> Session:
+        """The browser's session; what changes in it is stored before the response goes out."""
+        self._session_used = True
+        if self._session is None:
+            # In an App that is mounted without a backend of its own: the one that mounted it.
+            parent: Connection | None = self.scope.get(PARENT)
+            self._session = Session() if parent is None else parent.session
+        return self._session
+
+    def _mark_failed(self) -> None:
+        """Take note that the handler failed, so that nothing of the session is stored."""
+        connection: Connection | None = self
+        while connection is not None:
+            connection._failed = True
+            connection = connection.scope.get(PARENT)
+
+
+class Request(Connection):
+    """An HTTP request.
+
+    Middleware may set attributes of its own, and `handler` and `path_params` to route by hand.
+
+    Attributes:
+        scope: the ASGI connection scope.
+        handler: set by middleware to a handler's name or to a callable; None for the path's own.
+    """
+
+    handler: str | Handler | None = None
+    _route_handler: str | Handler | None = None  # the spelling of older middleware
+
+    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._limits = limits
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, in capitals."""
+        method: str = self.scope["method"]
+        return method
+
+    @lazy
+    def _body(self) -> Body:
+        return Body(self.scope, self._receive, self._limits)
+
+    @property
+    def body_params(self) -> dict[str, list[Any]]:
+        """All values of every name in a form; those of a JSON object, one each.
+
+        Raises:
+            RuntimeError: the body was not parsed yet.
+        """
+        return self._parsed_form("body_params")
+
+    @property
+    def files(self) -> Files:
+        """The uploaded files by field name.
+
+        Raises:
+            RuntimeError: the body was not parsed yet.
+        """
+        self._parsed_form("files")
+        if self._files is None:
+            self._files = Files()
+        return self._files
+
+    @property
+    def get_json(self) -> Any:
+        """The value of a JSON body; `{}` for any other.
+
+        Raises:
+            RuntimeError: the body was not parsed yet.
+        """
+        self._parsed_form("get_json")
+        return self._json if self._is_json else {}
+
+    def form(self, name: str, default: Any = None) -> Any:
+        """Return the first form value of *name*, or *default*."""
+        values = self.body_params.get(name)
+        return values[0] if values else default
+
+    def json(self, name: str | None = None, default: Any = None) -> Any:
+        """Return the value of a JSON body, or that of its key *name*; *default* if there is none."""
+        value = self.get_json
+        if name is None:
+            return value if self._is_json else default
+        return value.get(name, default) if isinstance(value, dict) else default
+
+    async def read(self) -> bytes:
+        """Return the raw body, also after a JSON or urlencoded one was parsed.
+
+        Raises:
+            RuntimeError: it was streamed, or was multipart: such a body is not kept.
+            HTTPError: 413 for a body over its limit, 408 for a client that stalls.
+        """
+        return await self._body.read()
+
+    def stream(self) -> AsyncGenerator[bytes, None]:
+        """Return the chunks of the raw body, as they come.
+
+        Raises:
+            RuntimeError: it was streamed already, or was multipart and parsed.
+            HTTPError: 413 for a body over its limit, 408 for a client that stalls.
+        """
+        return self._body.stream()
+
+    async def parse_body(self) -> None:
+        """Receive and parse a JSON, urlencoded or multipart body; others are left to `read`.
+
+        The App does this before the handler runs; a hook that needs the body does it itself.
+
+        Raises:
+            HTTPError: 400 for what is malformed, 413 for what is over a limit, 408 for a client
+                that stalls.
+            RuntimeError: it is multipart, and the library for that is not installed.
+        """
+        if self._form is not None or not self._body.is_expected:
+            return
+        content_type = self.headers.get("content-type", "")
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind == "application/json" or kind.endswith("+json"):
+            self._form = self._parse_json(await self.read())
+        elif kind == "application/x-www-form-urlencoded":
+            self._form = parse_form(await self.read(), self._limits.form)
+        elif kind == "multipart/form-data":
+            boundary = multipart_boundary(content_type)
+            self._files = Files()
+            self._form = await parse_multipart(
+                self.stream(), boundary, self._limits.form, self._files
+            )
+        else:
+            self._form = {}
+
+    def regenerate_session(self) -> None:
+        """Give the session a new id when it is stored; call it at login, against fixation."""
+        self.session.is_moving = True
+
+    def _receive_again(self) -> Receive:
+        """Return the channel for an app that is to read the body itself, from its beginning."""
+        body: Body | None = self.__dict__.get("_body")
+        return self._receive if body is None else body.replayed()
+
+    def _parse_json(self, data: bytes) -> dict[str, list[Any]]:
+        try:
+            self._json = codec.loads(data)
+        except ValueError:
+            raise BadRequest("the body is not valid JSON") from None
+        self._is_json = True
+        return {k: [v] for k, v in self._json.items()} if isinstance(self._json, dict) else {}
+
+    def _parsed_form(self, attribute: str) -> dict[str, list[Any]]:
+        if self._form is None:
+            if self._body.is_expected:
+                raise RuntimeError(
+                    f"request.{attribute}: the body was not read yet; await request.parse_body() "
+                    "first"
+                )
+            self._form = {}
+        return self._form
+
+
+class WebSocketRequest(Connection):
+    """The handshake of a WebSocket, as `ws_middlewares` and the handler see it."""
+
+    # Stores a new session when the handshake is accepted, and gives the headers with its cookie.
+    _start_session: Callable[[str | None], Awaitable[Headers]]

@@ -196,6 +196,15 @@ def header_pairs(headers: HeadersInput | None) -> Headers:
     return list(headers)
 
 
+def raw_headers(headers: HeadersInput | None) -> RawHeaders:
+    """Return *headers* as ASGI carries them.
+
+    Raises:
+        ResponseError: one may not be sent.
+    """
+    return [_raw_header(pair) for pair in header_pairs(headers)]
+
+
 def _raw_header(pair: Any) -> tuple[bytes, bytes]:
     try:
         name, value = pair

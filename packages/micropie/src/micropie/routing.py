@@ -35,8 +35,28 @@ def allow(*methods: str) -> Callable[[H], H]:
     return mark
 
 
+def _allowed_methods(handler: object) -> frozenset[str] | None:
+    """Return what `allow` noted on *handler*, or on the function that it wraps."""
+    while True:
+        methods: frozenset[str] | None = getattr(handler, "__allowed_methods__", None)
+        if methods is not None:
+            return methods
+        if isinstance(handler, functools.partial | functools.partialmethod):
+            handler = handler.func
+        elif isinstance(handler, staticmethod | classmethod):
+            handler = handler.__func__
+        else:
+            return None
+
+
 class Route:
     """A handler and everything about it that can be known before a request comes.
+
+    Args:
+        name: the handler's name, as logs show it.
+        handler: the callable itself.
+        declared_as: what stands for it in its class, if that is not the same: a staticmethod, say.
+        is_websocket: it takes a WebSocket before all that is bound.
 
     Attributes:
         name: the handler's name, as logs show it.
@@ -59,11 +79,20 @@ class Route:
         "takes_path",
     )
 
-    def __init__(self, name: str, handler: Handler) -> None:
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        declared_as: object = None,
+        *,
+        is_websocket: bool = False,
+    ) -> None:
         try:
-            binder = Binder(handler)
+            binder = Binder(handler, given=1 if is_websocket else 0)
         except TypeError as error:
             raise TypeError(f"handler '{name}', {error}") from None
+        if is_websocket and not inspect.iscoroutinefunction(handler):
+            raise TypeError(f"handler '{name}' serves a WebSocket, so it must be an async function")
         self.name = name
         self.handler = handler
         self.binder = None if binder.takes_nothing else binder
@@ -75,7 +104,7 @@ class Route:
             or inspect.isasyncgenfunction(handler)
             or inspect.isgeneratorfunction(handler)
         )
-        self.allowed: frozenset[str] | None = getattr(handler, "__allowed_methods__", None)
+        self.allowed = _allowed_methods(declared_as or handler)
         self.is_plain = self.is_coroutine and self.binder is None and self.allowed is None
 
     @property
@@ -90,51 +119,57 @@ class RouteTable:
     Args:
         owner: the App.
         base: the class whose own attributes, and whose bases', are never routes.
+        prefix: what the names of the handlers begin with; "ws_" for those of WebSockets, which
+            take the WebSocket before all that is bound.
     """
 
-    def __init__(self, owner: object, base: type) -> None:
+    def __init__(self, owner: object, base: type, prefix: str = "") -> None:
         self._base = base
         self._owner = owner
-        self._routes = {
-            name: Route(name, getattr(owner, name))
-            for name, attribute in declared(type(owner), base)
-            if is_handler(attribute)
-        }
+        self._prefix = prefix
         # A path without arguments is served by one look-up, without taking it apart.
         self.by_path: dict[str, Route] = {}
-        for name in self._routes:
-            self._index(name)
+        for name, attribute in declared(type(owner), base):
+            if is_handler(attribute):
+                self._add(name, getattr(owner, name), attribute)
 
     def assign(self, name: str, value: object) -> None:
         """Take note that *value* was assigned to the owner's attribute *name*.
 
         Raises:
-            TypeError: *value* is a handler and *name* one of the base class's own.
+            TypeError: *value* is a handler and *name* one of the base class's own, or a request
+                can't give what it takes. An earlier handler then stays.
         """
-        self._drop(name)
-        if is_handler(value) and is_route_name(name):
+        if is_handler(value):
             check_name(name, self._base)
-            self._routes[name] = Route(name, value)
-            self._index(name)
+            self._add(name, value, value)
+        else:
+            self._drop(name)
 
     def restore(self, name: str) -> None:
         """Take note that the owner's attribute *name* was deleted: the class's shows again."""
         self._drop(name)
-        if is_handler(dict(declared(type(self._owner), self._base)).get(name)):
-            self._routes[name] = Route(name, getattr(self._owner, name))
-            self._index(name)
+        attribute = dict(declared(type(self._owner), self._base)).get(name)
+        if is_handler(attribute):
+            self._add(name, getattr(self._owner, name), attribute)
 
-    def _index(self, name: str) -> None:
-        if is_public(name):
-            self.by_path["/" + name] = self._routes[name]
-        if name == "index":
-            self.by_path["/"] = self._routes[name]
+    def _paths(self, name: str) -> list[str]:
+        """Return the paths that reach a handler called *name*: none unless it is public."""
+        prefix = "ws_" if name.startswith("ws_") else ""
+        public = name.removeprefix(prefix)
+        if prefix != self._prefix or public.startswith("_"):
+            return []
+        return ["/index", "/"] if public == "index" else ["/" + public]
+
+    def _add(self, name: str, handler: Handler, declared_as: object) -> None:
+        paths = self._paths(name)
+        if paths:
+            route = Route(name, handler, declared_as, is_websocket=bool(self._prefix))
+            self.by_path.update(dict.fromkeys(paths, route))
 
     def _drop(self, name: str) -> None:
-        self._routes.pop(name, None)
-        self.by_path.pop("/" + name, None)
-        if name == "index":
-            self.by_path.pop("/", None)
+        for path in self._paths(name):
+            self.by_path.pop(path, None)
 
     def find(self, scope: Scope) -> tuple[Route | None, list[str]]:
         """Return the route for the request of *scope* and the path segments left for it.
@@ -163,18 +198,20 @@ class RouteTable:
         """Return the route that a middleware chose by name or by the callable itself.
 
         A name may also be that of a _private function of the user's classes: it was chosen by
-        code. None if there is no such handler.
+        code, not by a URL. None if there is no such handler.
         """
         if isinstance(handler, str):
-            return self._routes.get(handler)
-        route = self._routes.get(getattr(handler, "__name__", ""))
+            route = self.by_path.get("/" + handler)
+            if route is not None or not handler.startswith("_"):
+                return route
+            if not is_handler(dict(declared(type(self._owner), self._base)).get(handler)):
+                return None
+            handler = getattr(self._owner, handler)
+        route = self.by_path.get("/" + getattr(handler, "__name__", ""))
         return route if route and route.handler == handler else _foreign_route(handler)
 
-    def __getitem__(self, name: str) -> Route:
-        return self._routes[name]
-
     def __contains__(self, name: str) -> bool:
-        return name in self._routes
+        return "/" + name in self.by_path
 
 
 def declared(owner: type, base: type) -> Iterator[tuple[str, object]]:
@@ -183,17 +220,7 @@ def declared(owner: type, base: type) -> Iterator[tuple[str, object]]:
     for cls in reversed(owner.__mro__):
         if cls not in base.__mro__:
             found.update(vars(cls))
-    return ((name, value) for name, value in found.items() if is_route_name(name))
-
-
-def is_route_name(name: str) -> bool:
-    """Whether a function of this name can be routed to, by middleware at least."""
-    return not name.startswith(("__", "ws_"))
-
-
-def is_public(name: str) -> bool:
-    """Whether a function of this name is reachable by URL."""
-    return not name.startswith(("_", "ws_"))
+    return ((name, value) for name, value in found.items() if not name.startswith("__"))
 
 
 def is_handler(value: object) -> TypeGuard[Handler]:
@@ -216,7 +243,7 @@ def check_name(name: str, base: type) -> None:
         *dir(base),
         *(key for cls in base.__mro__ for key in vars(cls).get("__annotations__", ())),
     }
-    if is_public(name) and name in own:
+    if not name.startswith("_") and name in own:
         raise TypeError(
             f"'{name}' would hide {base.__name__}.{name}, which the framework needs: "
             f"rename it ('{name}_page', say)"

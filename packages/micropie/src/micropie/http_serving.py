@@ -1,0 +1,314 @@
+"""An HTTP request on its way through session, hooks and handler, and its response back."""
+
+import html
+import inspect
+import traceback
+from collections.abc import Generator
+from typing import Any
+
+from micropie.body import BodyLimits
+from micropie.context import current
+from micropie.errors import PLAIN_TEXT, HTTPError, logger, status_line
+from micropie.middleware import HttpMiddleware
+from micropie.mounts import Mount, Mounts
+from micropie.request import PARENT, Request
+from micropie.response import (
+    Messages,
+    Response,
+    ResponseError,
+    answer_of,
+    header_pairs,
+    raw_headers,
+    text_messages,
+)
+from micropie.routing import Route, RouteTable
+from micropie.session_manager import SessionManager
+from micropie.streaming import BodyStream
+from micropie.types import Headers, Message, Receive, Scope, Send
+from micropie.workers import Workers
+
+
+class HttpServing:
+    """The part of an App that answers HTTP requests."""
+
+    debug: bool
+    middlewares: list[HttpMiddleware]
+    _by_path: dict[str, Route]
+    _limits: BodyLimits
+    _mounts: Mounts
+    _routes: RouteTable
+    _sessions: SessionManager
+    _workers: Workers
+
+    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request.
+
+        The way of a request that needs nothing but its handler is told here in one place,
+        because every call costs; `_serve` is the way of all others.
+        """
+        request = Request(scope, receive, self._limits)
+        token = current.set(request)
+        try:
+            route = self._by_path.get(scope["path"])
+            plain = route is not None and route.is_plain and not self.middlewares
+            for name, _ in scope["headers"]:
+                if name == b"cookie" or name == b"content-type":
+                    plain = False
+            if not plain or scope.get("root_path") or self._mounts:
+                await self._serve(request, send)
+                return
+            try:
+                result = await route.handler()  # type: ignore[union-attr]
+            except Exception as error:
+                request._handler_name = route.name  # type: ignore[union-attr]
+                result = self._error_response(request, error)
+            if type(result) is str and request._session is None and scope["method"] != "HEAD":
+                start, body = text_messages(result.encode("utf-8", "replace"))
+                await send(start)
+                await send(body)
+            else:
+                request._handler_name = route.name  # type: ignore[union-attr]
+                await self._conclude(request, result, [], send)
+        finally:
+            current.reset(token)
+
+    async def _serve(self, request: Request, send: Send) -> None:
+        """Answer *request* with everything that may stand before its handler."""
+        entered: list[HttpMiddleware] = []
+        result: Any = None
+        try:
+            try:
+                mount, route = self._find(request)
+                if self.middlewares or route or (mount and mount.shares_session):
+                    await self._load_session(request)
+                result = await self._before_hooks(request, entered)
+                chosen = request.handler or request._route_handler
+                if chosen is not None:
+                    mount, route = None, self._routes.resolve(chosen)
+                if result is not None:
+                    mount = None
+                elif mount is None:
+                    result = await self._handle(request, route)
+            except Exception as error:
+                mount, result = None, self._error_response(request, error)
+            if mount is None:
+                await self._conclude(request, result, entered, send)
+            else:
+                await self._serve_mounted(request, mount, entered, send)
+        finally:
+            if request._files is not None:
+                await request._files.close()
+
+    def _find(self, request: Request) -> tuple[Mount | None, Route | None]:
+        """Return the mount or the route that serves the request's path, if any does."""
+        mount = self._mounts.find(request.scope)
+        if mount is not None:
+            return mount, None
+        route, request.path_params = self._routes.find(request.scope)
+        return (self._mounts.fallback(request.scope), None) if route is None else (None, route)
+
+    async def _load_session(self, request: Request) -> None:
+        if PARENT not in request.scope and "cookie" in request.headers:
+            request._session = await self._sessions.load(request)
+
+    async def _before_hooks(
+        self, request: Request, entered: list[HttpMiddleware]
+    ) -> Response | None:
+        """Run the hooks before the handler, and note in *entered* which ones ran."""
+        for middleware in tuple(self.middlewares):
+            answer = await middleware.before_request(request)
+            entered.append(middleware)
+            if answer is not None:
+                return answer_of(answer)
+        return None
+
+    async def _handle(self, request: Request, route: Route | None) -> Any:
+        """Return what the handler of *route* returned."""
+        if route is None:
+            raise HTTPError(404)
+        request._handler_name = route.name
+        if route.allowed is not None and request.method not in route.allowed:
+            if request.method == "OPTIONS":
+                return 204, None, {"Allow": route.allow_header}
+            raise HTTPError(405, headers={"Allow": route.allow_header})
+        await request.parse_body()
+        args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
+        if route.is_coroutine:
+            return await route.handler(*args, **kwargs)
+        if not route.blocks:
+            return route.handler(*args, **kwargs)
+        result = await self._workers.run(route.handler, *args, **kwargs)
+        # A plain function around a coroutine function, as many a decorator makes.
+        return await result if inspect.iscoroutine(result) else result
+
+    async def _conclude(
+        self, request: Request, result: Any, entered: list[HttpMiddleware], send: Send
+    ) -> None:
+        """Turn the handler's *result* into a response, run the hooks after it, and send it."""
+        streams: list[BodyStream] = []
+        try:
+            try:
+                response = Response.of(result)
+                start, body = response.render(request.method)
+                if not isinstance(body, dict):
+                    start, body = await self._open_stream(request, response, streams)
+            except Exception as error:
+                response = self._error_response(request, error)
+                start, body = response.render(request.method)
+            if entered or request._session is not None:
+                start, body = await self._finish(request, response, entered, streams)
+            if isinstance(body, dict):
+                await send(start)
+                await send(body)
+            else:
+                await self._send_stream(request, start, streams[-1], send)
+        finally:
+            for stream in streams:
+                await stream.close()
+
+    async def _finish(
+        self,
+        request: Request,
+        response: Response,
+        entered: list[HttpMiddleware],
+        streams: list[BodyStream],
+    ) -> Messages:
+        """Run the hooks after the handler, then store the session; return what to send."""
+        for middleware in reversed(entered):
+            try:
+                changes = await middleware.after_request(
+                    request, response.status, response.body, response.headers
+                )
+                if changes is not None:
+                    response = response.replaced(changes)
+            except Exception as error:
+                response = self._error_response(request, error)
+        try:
+            start, body = response.render(request.method)
+            if not isinstance(body, dict | BodyStream):
+                start, body = await self._open_stream(request, response, streams)
+            response.headers += await self._store_session(request)
+            return response.render(request.method)
+        except Exception as error:
+            return self._error_response(request, error).render(request.method)
+
+    async def _store_session(self, request: Request) -> Headers:
+        """Store what the request changed; return the headers that belong to its session."""
+        session = request._session
+        if session is None or PARENT in request.scope:
+            return []
+        headers = [("Vary", "Cookie")] if request._session_used else []
+        if request._failed:
+            return headers
+        return headers + await self._sessions.store(session, request.scope)
+
+    async def _open_stream(
+        self, request: Request, response: Response, streams: list[BodyStream]
+    ) -> Messages:
+        """Set the generator of a streamed *response* going, and note it in *streams*."""
+        chunks: Any = response.payload
+        if isinstance(chunks, Generator):
+            chunks = await self._workers.iterate(chunks)
+        response.payload = BodyStream(chunks)
+        streams.append(response.payload)
+        await response.payload.begin()
+        return response.render(request.method)
+
+    async def _send_stream(
+        self, request: Request, start: Message, stream: BodyStream, send: Send
+    ) -> None:
+        try:
+            await stream.send(start, send, request._body.client_gone)
+        except Exception as error:
+            self._log(request, error)
+            # The head has gone out: only a connection cut short tells the client.
+            raise
+        session = request._session
+        if session is not None and any(session.changes()):
+            logger.error(
+                "%s %r: %s changed the session after its response had begun; that is not stored",
+                request.method,
+                request.path,
+                request._handler_name,
+            )
+
+    async def _serve_mounted(
+        self, request: Request, mount: Mount, entered: list[HttpMiddleware], send: Send
+    ) -> None:
+        """Hand *request* to a mounted app; the hooks see the head of its response pass."""
+        if mount.shares_session:
+            mount.scope[PARENT] = request
+        has_begun = is_replaced = False
+
+        async def relay(message: Message) -> None:
+            nonlocal has_begun, is_replaced
+            if message["type"] == "http.response.start":
+                has_begun = True
+                head = await self._finish_mounted(request, message, entered, send)
+                is_replaced = head is None
+                message = head or message
+            if not is_replaced:
+                await send(message)
+
+        passes_through = not entered and not mount.shares_session
+        try:
+            receive = request._receive_again()
+            await mount.app(mount.scope, receive, send if passes_through else relay)
+        except Exception as error:
+            if has_begun or passes_through:
+                raise
+            await self._conclude(request, self._error_response(request, error), entered, send)
+
+    async def _finish_mounted(
+        self, request: Request, start: Message, entered: list[HttpMiddleware], send: Send
+    ) -> Message | None:
+        """Return the head of a mounted app's response after the hooks and the session.
+
+        None if an error took its place, which has been answered then.
+        """
+        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start["headers"]]
+        status = start["status"]
+        left = list(entered)
+        try:
+            while left:
+                changes = await left.pop().after_request(request, status, None, headers)
+                if changes is not None:
+                    status = changes.get("status_code", status)
+                    headers = header_pairs(changes.get("headers", headers))
+            headers += await self._store_session(request)
+            return {**start, "status": status, "headers": raw_headers(headers)}
+        except Exception as error:
+            response = self._error_response(request, error)
+            request._failed = True  # whatever it was, the session is not stored twice
+            await self._conclude(request, response, left, send)
+            return None
+
+    def _error_response(self, request: Request, error: Exception) -> Response:
+        """Return the response for *error*; one that is no HTTPError is logged, and a 500."""
+        if isinstance(error, HTTPError):
+            try:
+                response = _http_error_response(error)
+                response.render(request.method)
+                return response
+            except Exception as unsendable:
+                error = unsendable
+        request._mark_failed()
+        self._log(request, error)
+        if not self.debug:
+            return _http_error_response(HTTPError(500))
+        trace = "".join(traceback.format_exception(error))
+        return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
+
+    def _log(self, request: Request, error: Exception) -> None:
+        name = request._handler_name or "no handler"
+        if isinstance(error, ResponseError):
+            logger.error("%s %r: %s %s", request.method, request.path, name, error)
+        else:
+            logger.error("%s %r: %s failed", request.method, request.path, name, exc_info=error)
+
+
+def _http_error_response(error: HTTPError) -> Response:
+    if error.body is not None:
+        return Response(error.status_code, error.body, error.headers)
+    body = status_line(error.status_code)
+    return Response(error.status_code, body, error.headers, content_type=PLAIN_TEXT)

@@ -1,0 +1,79 @@
+"""Mounts: which other ASGI app, if any, serves a path."""
+
+from dataclasses import dataclass
+
+from micropie.paths import below
+from micropie.types import ASGIApp, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mounted app that serves a request.
+
+    Attributes:
+        app: the app.
+        scope: what to call it with: `root_path` is extended, `path` stays whole.
+    """
+
+    app: ASGIApp
+    scope: Scope
+
+    @property
+    def shares_session(self) -> bool:
+        """Whether the app is an App that has no session backend of its own."""
+        return getattr(self.app, "_shares_session", False)
+
+
+class Mounts:
+    """Mounted apps by path prefix; the longest prefix wins."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, ASGIApp] = {}
+
+    def add(self, path: str, app: ASGIApp) -> None:
+        """Serve everything below *path* from *app*.
+
+        Raises:
+            TypeError: *app* can't be called.
+            ValueError: *path* does not start with "/", or is mounted already.
+        """
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"mount path {path!r} must start with '/'")
+        if not callable(app) or isinstance(app, type):
+            raise TypeError(f"mount {path!r}: {app!r} is no ASGI app; a class must be instantiated")
+        prefix = path.rstrip("/")
+        if prefix in self._apps:
+            raise ValueError(f"{path!r} is mounted already")
+        self._apps[prefix] = app
+
+    def __bool__(self) -> bool:
+        return bool(self._apps)
+
+    def apps(self) -> dict[str, ASGIApp]:
+        """Return the mounted apps by prefix; "" stands for "/"."""
+        return dict(self._apps)
+
+    def find(self, scope: Scope) -> Mount | None:
+        """Return the mount with the longest prefix of the path; "/" is left to `fallback`."""
+        if not self._apps:
+            return None
+        path = below(scope["path"], scope.get("root_path", ""))
+        while path:
+            if path in self._apps:
+                return Mount(self._apps[path], _child_scope(scope, path))
+            # Cut at a "/" only: a mount at /static must not catch /statically.
+            path = path.rpartition("/")[0]
+        return None
+
+    def fallback(self, scope: Scope) -> Mount | None:
+        """Return the mount at "/", which serves what no handler does."""
+        app = self._apps.get("")
+        return None if app is None else Mount(app, _child_scope(scope, ""))
+
+
+def _child_scope(scope: Scope, prefix: str) -> Scope:
+    root_path = scope.get("root_path", "").rstrip("/")
+    path = scope["path"]
+    if root_path and not path.startswith(root_path + "/"):
+        path = root_path + path  # a server that reports the path without the proxy's prefix
+    return {**scope, "path": path, "root_path": root_path + prefix}

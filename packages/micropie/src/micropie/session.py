@@ -1,0 +1,86 @@
+"""Session: one browser's data during one request, and what the request changed in it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from micropie.codec import dumps_strict
+
+
+class Session(dict[str, Any]):
+    """A dict of JSON values that knows which of them changed, however deep inside.
+
+    Args:
+        data: what is stored.
+        session_id: the id it is stored under; None when it is stored nowhere yet.
+        expires_in: seconds it has left; None if the store did not say.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+        *,
+        expires_in: float | None = None,
+    ) -> None:
+        super().__init__(data or {})
+        self.session_id = session_id
+        self.expires_in = expires_in
+        # The id to store a new session under; None for a random one.
+        self.next_id: str | None = None
+        # Set by clear(): the stored session goes, whatever is put into this one afterwards.
+        self.is_cleared = False
+        # Set by Request.regenerate_session(): the data moves to a new id.
+        self.is_moving = False
+        self._stored = {key: _snapshot(key, value) for key, value in self.items()}
+
+    def clear(self) -> None:
+        """Empty the session and delete what is stored; values set later start a new session."""
+        super().clear()
+        self.is_cleared = True
+
+    def changes(self) -> tuple[dict[str, Any], set[str]]:
+        """Return the values set or changed since the session was stored, and the keys removed.
+
+        Raises:
+            TypeError: a value, or a key, is of a type that JSON does not have.
+            ValueError: a number or string that JSON can't carry.
+        """
+        changed = {}
+        for key, value in self.items():
+            if key not in self._stored or self._stored[key] != _snapshot(key, value):
+                changed[key] = value
+        return changed, self._stored.keys() - self.keys()
+
+    def replace(self, data: Mapping[str, Any]) -> None:
+        """Hold *data* instead, without this being a clear()."""
+        super().clear()
+        self.update(data)
+
+    def mark_stored(self, session_id: str | None) -> None:
+        """Take note that the session is stored as it is now, under *session_id* (None: deleted)."""
+        self.session_id = session_id
+        self.next_id = None
+        self.is_cleared = self.is_moving = False
+        self._stored = {key: _snapshot(key, value) for key, value in self.items()}
+
+
+def _snapshot(key: Any, value: Any) -> Any:
+    """Return something that is equal later exactly if the value still is."""
+    if not isinstance(key, str):
+        raise TypeError(
+            f"the session has a key of type {type(key).__name__}; sessions have str keys"
+        )
+    if type(value) is str or type(value) is int:
+        # Cheaper than encoding, and the most common. bool and float can equal an int.
+        try:
+            if type(value) is str:
+                value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"session[{key!r}] holds a lone surrogate") from None
+        return value
+    try:
+        return dumps_strict(value)
+    except TypeError as error:
+        raise TypeError(f"session[{key!r}] holds a {error}; sessions hold JSON values") from None
+    except ValueError as error:
+        raise ValueError(f"session[{key!r}] can't be stored as JSON: {error}") from None

@@ -1,0 +1,182 @@
+"""Sessions around a request: the cookie, loading before the handler, storing after it."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from micropie.cookies import SessionCookie
+from micropie.errors import BadRequest, logger
+from micropie.request import Connection
+from micropie.session import Session
+from micropie.session_backend import SessionBackend
+from micropie.types import Headers, Scope
+
+# 256 bits: more than can be guessed or enumerated (OWASP asks for 64 of entropy at least).
+_ID_BYTES = 32
+
+# Longer than any id of ours or of an older release; a longer one isn't worth the backend's time.
+_MAX_ID_LENGTH = 256
+
+
+class StoreUnavailable(BadRequest):
+    """A 503: the session backend failed, so the request could not be served safely."""
+
+    def __init__(self) -> None:
+        super().__init__("the session store is unavailable", 503)
+
+
+class SessionManager:
+    """Loads and stores the sessions of one App.
+
+    Args:
+        backend: where they are stored.
+        timeout: seconds that a session lives after it was last used.
+        cookie: the cookie that carries the id.
+    """
+
+    def __init__(self, backend: SessionBackend, timeout: float, cookie: SessionCookie) -> None:
+        self.backend = backend
+        self.timeout = timeout
+        self._cookie = cookie
+
+    async def load(self, connection: Connection) -> Session:
+        """Return the session that the connection's cookie names, or a new empty one.
+
+        Raises:
+            StoreUnavailable: the backend failed.
+        """
+        session_id = connection.cookies.get(self._cookie.name, "")
+        if not session_id or len(session_id) > _MAX_ID_LENGTH:
+            return Session()
+        try:
+            data = await self.backend.load(session_id)
+        except Exception as error:
+            logger.error("a session could not be loaded", exc_info=error)
+            raise StoreUnavailable from None
+        # An id that is not in the store is never adopted: somebody else may have chosen it.
+        if not data:
+            return Session()
+        return Session(data, session_id, expires_in=getattr(data, "expires_in", None))
+
+    async def start(self, session: Session, scope: Scope, session_id: str | None) -> Headers:
+        """Store a new session while a WebSocket's handshake can still carry its cookie.
+
+        Args:
+            session: stored now if it is new and holds something.
+            scope: the WebSocket's.
+            session_id: the id for a new session, whose cookie is then set in any case; None for a
+                random one.
+
+        Raises:
+            ValueError: *session_id* can't stand in a cookie.
+            StoreUnavailable: the backend failed.
+        """
+        if session.session_id is not None:
+            return []
+        if session_id is not None:
+            self._cookie.check_id(session_id)
+            session.next_id = session_id
+        headers = await self.store(session, scope)
+        if session_id is not None and not headers:
+            headers = [self._cookie.set_header(session_id, scope)]
+        return headers
+
+    async def store(self, session: Session, scope: Scope) -> Headers:
+        """Store what changed in *session*; return the headers that tell the browser.
+
+        Raises:
+            TypeError, ValueError: a value is no JSON; nothing was stored then.
+            StoreUnavailable: the backend failed.
+        """
+        changed, removed = session.changes()
+        session_id = session.session_id
+        try:
+            if session_id is None:
+                return await self._create(session, scope)
+            if session.is_cleared:
+                # What was put into it after clear() starts a new session.
+                await self.backend.save(session_id, {}, 0)
+                return await self._create(session, scope)
+            if session.is_moving:
+                return await self._move(session_id, session, changed, removed, scope)
+            if changed or removed:
+                return await self._merge(session_id, session, changed, removed, scope)
+        except Exception as error:
+            logger.error("a session could not be stored", exc_info=error)
+            raise StoreUnavailable from None
+        await self._keep_alive(session_id, session)
+        return []
+
+    async def _create(self, session: Session, scope: Scope) -> Headers:
+        """Store *session* under a new id; one that is empty is only forgotten."""
+        if not session:
+            return self._forget(session, scope) if session.is_cleared else []
+        session_id = session.next_id or secrets.token_urlsafe(_ID_BYTES)
+        await self.backend.save(session_id, dict(session), self.timeout)
+        session.mark_stored(session_id)
+        return [self._cookie.set_header(session_id, scope)]
+
+    async def _move(
+        self,
+        session_id: str,
+        session: Session,
+        changed: dict[str, Any],
+        removed: set[str],
+        scope: Scope,
+    ) -> Headers:
+        """Give the session a new id, starting from what is stored now, not when it was loaded."""
+        data = {**await self.backend.take(session_id), **changed}
+        for key in removed:
+            data.pop(key, None)
+        session.replace(data)
+        return await self._create(session, scope) or self._forget(session, scope)
+
+    async def _merge(
+        self,
+        session_id: str,
+        session: Session,
+        changed: dict[str, Any],
+        removed: set[str],
+        scope: Scope,
+    ) -> Headers:
+        if not await self.backend.merge(session_id, changed, removed, self.timeout):
+            # Logged out, or moved to another id, while this request ran: that stands.
+            logger.info("a session's changes were dropped: it was deleted meanwhile")
+            return []
+        # Empty here need not be empty there: another request may have added a key.
+        if not session and not await self.backend.load(session_id):
+            return self._forget(session, scope)
+        session.mark_stored(session_id)
+        return []
+
+    def _forget(self, session: Session, scope: Scope) -> Headers:
+        session.mark_stored(None)
+        return [self._cookie.expire_header(scope)]
+
+    async def _keep_alive(self, session_id: str, session: Session) -> None:
+        """Push the expiry out, at most once in a tenth of the timeout."""
+        left = session.expires_in
+        if left is not None and left > self.timeout * 0.9:
+            return
+        try:
+            await self.backend.touch(session_id, dict(session), self.timeout)
+        except Exception as error:
+            logger.error("a session's expiry could not be pushed out", exc_info=error)
+
+    @asynccontextmanager
+    async def session_for(self, scope: Scope) -> AsyncIterator[Session]:
+        """Load the session of any ASGI scope, and merge what the block changed.
+
+        Raises:
+            RuntimeError: the block put something into the session of a browser that has none.
+            StoreUnavailable: the backend failed.
+        """
+        session = await self.load(Connection(scope))
+        yield session
+        if session.session_id is None and session:
+            raise RuntimeError(
+                "this browser has no session yet, and only a response can set its cookie: start "
+                "the session in an HTTP handler"
+            )
+        await self.store(session, scope)

@@ -1,0 +1,211 @@
+"""WebSocket: one connection, from the handshake to the close."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from micropie import codec
+from micropie.request import WebSocketRequest
+from micropie.response import raw_headers
+from micropie.session import Session
+from micropie.types import HeadersInput, Message, Receive, Send
+
+# RFC 6455, 7.4.1.
+NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
+INVALID_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1007, 1008, 1011
+
+
+class ConnectionClosed(Exception):
+    """The WebSocket is closed; a handler may let this out.
+
+    Attributes:
+        code: the close code of RFC 6455; 1005 for none, 1006 for a connection that broke.
+        reason: what the other side gave, or "".
+    """
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class InvalidMessage(ValueError):
+    """The client sent another kind of message than was asked for; the connection stays open.
+
+    A handler that lets it out closes the connection with `code`.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class WebSocket:
+    """A WebSocket connection, as a `ws_` handler gets it.
+
+    Attributes:
+        request: the handshake.
+        accepted: whether `accept` was called.
+        closed: whether either side has closed.
+    """
+
+    def __init__(self, request: WebSocketRequest, receive: Receive, send: Send) -> None:
+        self.request = request
+        self.accepted = False
+        self.closed = False
+        self._receive = receive
+        self._send = send
+        self._closed_with: tuple[int, str] = (ABNORMAL, "")
+
+    @property
+    def session(self) -> Session:
+        """The browser's session; what changes in it is stored when the handler ends."""
+        return self.request.session
+
+    @property
+    def subprotocols(self) -> list[str]:
+        """The subprotocols that the client offers, in its order of preference."""
+        return list(self.request.scope.get("subprotocols", ()))
+
+    async def accept(
+        self,
+        subprotocol: str | None = None,
+        headers: HeadersInput = (),
+        session_id: str | None = None,
+    ) -> None:
+        """Accept the handshake.
+
+        A session that is new, and has got values already, is stored now, because only the
+        handshake can carry its cookie.
+
+        Args:
+            subprotocol: one of `subprotocols`, or None.
+            headers: extra headers of the handshake's response, as pairs or a dict.
+            session_id: the id to give a new session, instead of a random one.
+
+        Raises:
+            RuntimeError: it was accepted already.
+            ValueError: the client did not offer *subprotocol*.
+            ConnectionClosed: the client has left.
+        """
+        if self.accepted:
+            raise RuntimeError("the WebSocket was accepted already")
+        if subprotocol is not None and subprotocol not in self.subprotocols:
+            raise ValueError(f"the client did not offer the subprotocol {subprotocol!r}")
+        raw = raw_headers(headers) + raw_headers(await self.request._start_session(session_id))
+        await self._transmit(
+            {"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw}
+        )
+        self.accepted = True
+
+    async def receive_text(self) -> str:
+        """Return the next message.
+
+        Raises:
+            InvalidMessage: it is binary.
+            ConnectionClosed: there will be none.
+        """
+        message = await self._next()
+        if not isinstance(message, str):
+            raise InvalidMessage(UNSUPPORTED_DATA, "expected a text message")
+        return message
+
+    async def receive_bytes(self) -> bytes:
+        """Return the next message.
+
+        Raises:
+            InvalidMessage: it is text.
+            ConnectionClosed: there will be none.
+        """
+        message = await self._next()
+        if not isinstance(message, bytes):
+            raise InvalidMessage(UNSUPPORTED_DATA, "expected a binary message")
+        return message
+
+    async def receive_json(self) -> Any:
+        """Return the value of the next message, text or binary.
+
+        Raises:
+            InvalidMessage: it is no JSON.
+            ConnectionClosed: there will be none.
+        """
+        message = await self._next()
+        try:
+            return codec.loads(message.encode() if isinstance(message, str) else message)
+        except ValueError:
+            raise InvalidMessage(INVALID_DATA, "expected JSON") from None
+
+    async def send_text(self, text: str) -> None:
+        """Send *text*; raises ConnectionClosed when the client has left."""
+        if not isinstance(text, str):
+            raise TypeError(f"send_text() takes a str, not {type(text).__name__}")
+        await self._send_message({"type": "websocket.send", "text": text})
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send *data*; raises ConnectionClosed when the client has left."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}")
+        await self._send_message({"type": "websocket.send", "bytes": bytes(data)})
+
+    async def send_json(self, value: Any) -> None:
+        """Send *value* as JSON text; raises ConnectionClosed when the client has left."""
+        await self.send_text(codec.dumps(value).decode())
+
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Close the connection; before `accept` this refuses it. Closing twice does nothing.
+
+        Args:
+            code: a close code of RFC 6455: 1000, or 3000 to 4999 for meanings of one's own.
+            reason: at most 123 bytes of UTF-8; more is cut off.
+        """
+        if self.closed:
+            return
+        reason = reason.encode()[:123].decode("utf-8", "ignore")
+        self.closed = True
+        self._closed_with = (code, reason)
+        with suppress(OSError):  # the client was faster
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        return self._messages()
+
+    async def _messages(self) -> AsyncIterator[str | bytes]:
+        """Yield messages until the connection is closed."""
+        while True:
+            try:
+                message = await self._next()
+            except ConnectionClosed:
+                return
+            yield message
+
+    async def _next(self) -> str | bytes:
+        self._check_open()
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self.closed = True
+            # A server may leave the code out, or send None for the reason.
+            self._closed_with = (message.get("code") or NO_STATUS, message.get("reason") or "")
+            raise ConnectionClosed(*self._closed_with)
+        text: str | None = message.get("text")
+        data: bytes | None = message.get("bytes")
+        return text if text is not None else data or b""
+
+    async def _send_message(self, message: Message) -> None:
+        self._check_open()
+        await self._transmit(message)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ConnectionClosed(*self._closed_with)
+        if not self.accepted:
+            raise RuntimeError("await ws.accept() before receiving or sending")
+
+    async def _transmit(self, message: Message) -> None:
+        if self.closed:
+            raise ConnectionClosed(*self._closed_with)
+        try:
+            await self._send(message)
+        except OSError:  # ASGI: what send() raises after the client has left
+            self.closed = True
+            raise ConnectionClosed(*self._closed_with) from None

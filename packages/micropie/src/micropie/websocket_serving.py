@@ -1,0 +1,205 @@
+"""A WebSocket on its way through origin check, session and hooks to its handler."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from micropie.context import current
+from micropie.errors import BadRequest, HTTPError, logger
+from micropie.middleware import WebSocketMiddleware
+from micropie.mounts import Mount, Mounts
+from micropie.request import PARENT, WebSocketRequest
+from micropie.routing import Route, RouteTable
+from micropie.session_manager import SessionManager
+from micropie.types import Headers, Receive, Scope, Send
+from micropie.websocket import (
+    INTERNAL_ERROR,
+    NORMAL,
+    POLICY_VIOLATION,
+    ConnectionClosed,
+    InvalidMessage,
+    WebSocket,
+)
+
+
+class Refused(Exception):
+    """A handshake that is not accepted."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class WebSocketServing:
+    """The part of an App that serves WebSockets."""
+
+    ws_middlewares: list[WebSocketMiddleware]
+    _mounts: Mounts
+    _sessions: SessionManager
+    _websocket_origins: frozenset[str] | None
+    _ws_routes: RouteTable
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket connection, to its end."""
+        request = WebSocketRequest(scope)
+        token = current.set(request)
+        entered: list[WebSocketMiddleware] = []
+        try:
+            mount, route = self._find_websocket(request)
+            try:
+                if mount is None and not _is_allowed(request, self._websocket_origins):
+                    raise Refused(POLICY_VIOLATION, "this origin is not allowed")
+                if self.ws_middlewares or route or (mount and mount.shares_session):
+                    await self._load_websocket_session(request)
+                await self._before_websocket(request, entered)
+                if mount is None and route is None:
+                    raise Refused(POLICY_VIOLATION, "there is no such WebSocket")
+            except Exception as error:
+                code, reason = _closing(request, error)
+                await receive()  # the client's half of the handshake
+                await send({"type": "websocket.close", "code": code, "reason": reason})
+                return
+            if route is not None:
+                await self._run_websocket(request, route, receive, send)
+            elif mount is not None:
+                await self._run_mounted_websocket(request, mount, receive, send)
+        finally:
+            await _after_websocket(request, entered)
+            current.reset(token)
+
+    def _find_websocket(self, request: WebSocketRequest) -> tuple[Mount | None, Route | None]:
+        """Return the mount or the route that serves the path, if any does."""
+        mount = self._mounts.find(request.scope)
+        if mount is not None:
+            return mount, None
+        route, request.path_params = self._ws_routes.find(request.scope)
+        return (self._mounts.fallback(request.scope), None) if route is None else (None, route)
+
+    async def _load_websocket_session(self, request: WebSocketRequest) -> None:
+        if PARENT not in request.scope and "cookie" in request.headers:
+            request._session = await self._sessions.load(request)
+
+    async def _before_websocket(
+        self, request: WebSocketRequest, entered: list[WebSocketMiddleware]
+    ) -> None:
+        for middleware in tuple(self.ws_middlewares):
+            answer = await middleware.before_websocket(request)
+            entered.append(middleware)
+            if answer is not None:
+                if not isinstance(answer, Mapping) or answer.keys() - {"code", "reason"}:
+                    raise TypeError(
+                        f"before_websocket returned {answer!r}; it must be None or a dict of "
+                        "code and reason"
+                    )
+                raise Refused(answer.get("code", POLICY_VIOLATION), answer.get("reason", ""))
+
+    async def _run_websocket(
+        self, request: WebSocketRequest, route: Route, receive: Receive, send: Send
+    ) -> None:
+        request._handler_name = route.name
+        request._start_session = self._session_starter(request)
+        websocket = WebSocket(request, receive, send)
+        code, reason = NORMAL, ""
+        try:
+            await receive()  # the client's half of the handshake
+            try:
+                args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
+                await route.handler(websocket, *args, **kwargs)
+            except (ConnectionClosed, InvalidMessage, HTTPError) as error:
+                code, reason = _closing(request, error)
+            # Before the close, so that a client that has seen it finds what was stored.
+            await self._store_websocket_session(request)
+        except Exception as error:
+            code, reason = _closing(request, error)
+        await websocket.close(code, reason)
+
+    async def _run_mounted_websocket(
+        self, request: WebSocketRequest, mount: Mount, receive: Receive, send: Send
+    ) -> None:
+        if mount.shares_session:
+            mount.scope[PARENT] = request
+            request._start_session = self._session_starter(request)
+        await mount.app(mount.scope, receive, send)
+        try:
+            await self._store_websocket_session(request)
+        except Exception as error:
+            _closing(request, error)  # the connection is closed already: for the log only
+
+    def _session_starter(
+        self, request: WebSocketRequest
+    ) -> Callable[[str | None], Awaitable[Headers]]:
+        """Return what stores a new session at the handshake, and gives its cookie."""
+        parent: WebSocketRequest | None = request.scope.get(PARENT)
+        if parent is not None:
+            return parent._start_session
+
+        async def start(session_id: str | None) -> Headers:
+            if session_id is None and request._session is None:
+                return []
+            return await self._sessions.start(request.session, request.scope, session_id)
+
+        return start
+
+    async def _store_websocket_session(self, request: WebSocketRequest) -> None:
+        session = request._session
+        if session is None or request._failed or PARENT in request.scope:
+            return
+        if session and session.session_id is None and session.next_id is None:
+            logger.error(
+                "WebSocket %r: %s started a session after accept(), when its cookie could no "
+                "longer be sent; it is not stored",
+                request.path,
+                request._handler_name,
+            )
+            return
+        await self._sessions.store(session, request.scope)
+
+
+async def _after_websocket(
+    request: WebSocketRequest, entered: list[WebSocketMiddleware]
+) -> None:
+    for middleware in reversed(entered):
+        try:
+            await middleware.after_websocket(request)
+        except Exception as error:
+            _log(request, error)
+
+
+def _closing(request: WebSocketRequest, error: Exception) -> tuple[int, str]:
+    """Return the close code and reason for *error*; one that nobody meant to raise is logged."""
+    if isinstance(error, Refused | InvalidMessage):
+        return error.code, error.reason
+    if isinstance(error, ConnectionClosed):
+        return NORMAL, ""
+    if isinstance(error, HTTPError) and error.status_code < 500:
+        return POLICY_VIOLATION, str(error) if isinstance(error, BadRequest) else ""
+    request._mark_failed()
+    if not isinstance(error, HTTPError):
+        _log(request, error)
+    return INTERNAL_ERROR, ""
+
+
+def _log(request: WebSocketRequest, error: Exception) -> None:
+    name = request._handler_name or "no handler"
+    logger.error("WebSocket %r: %s failed", request.path, name, exc_info=error)
+
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bool:
+    """Whether the handshake's Origin is among *origins*; with None, whether it is our own.
+
+    Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
+    host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    origin = origin.lower()
+    if origins is not None:
+        return "*" in origins or origin in origins
+    scheme, _, host = origin.partition("://")
+    own = request.headers.get("host", "").lower()
+    # The scheme is left out: behind a proxy that ends TLS, the server does not know its own.
+    port = _DEFAULT_PORTS.get(scheme, "")
+    return bool(port) and host.removesuffix(port) == own.removesuffix(port)
