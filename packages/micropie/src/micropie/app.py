@@ -147,17 +147,13 @@ class App(HttpServing, WebSocketServing):
         self._routes.restore(name)
         self._ws_routes.restore(name)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection: HTTP, WebSocket or lifespan."""
-        kind = scope["type"]
-        if kind == "http":
-            await self._serve_http(scope, receive, send)
-        elif kind == "websocket":
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
             await self._serve_websocket(scope, receive, send)
-        elif kind == "lifespan":
+        elif scope["type"] == "lifespan":
             await serve_lifespan(receive, send, self._startup, self._shutdown)
         else:
-            raise ValueError(f"unknown ASGI scope type {kind!r}")
+            raise ValueError(f"unknown ASGI scope type {scope['type']!r}")
 
     @property
     def request(self) -> Request:
@@ -225,7 +221,7 @@ class App(HttpServing, WebSocketServing):
     @property
     def mounts(self) -> dict[str, ASGIApp]:
         """The mounted apps by path, as a copy."""
-        return {prefix or "/": app for prefix, app in self._mounts.apps().items()}
+        return {prefix or "/": app for prefix, app in self._mounts.items()}
 
     async def _startup(self) -> None:
         """Start the session backend, run the start-up handlers, start the mounted Apps.
@@ -263,11 +259,11 @@ class App(HttpServing, WebSocketServing):
         self._workers.shutdown()
 
     def _mounted_apps(self) -> list["App"]:
-        return [app for app in self._mounts.apps().values() if isinstance(app, App)]
+        return [app for app in self._mounts.values() if isinstance(app, App)]
 
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an HTTP connection; the same as calling the App."""
-        await self._serve_http(scope, receive, send)
+        await self(scope, receive, send)
 
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeadersInput | None = None

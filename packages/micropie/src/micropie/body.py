@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from micropie.errors import BadRequest, ClientDisconnected, ContentTooLarge
 from micropie.forms import FormLimits
@@ -19,9 +19,9 @@ class BodyLimits:
         form: the limits of forms.
     """
 
-    max_size: int | None = 16 * 1024**2
-    timeout: float | None = 30.0
-    form: FormLimits = field(default_factory=FormLimits)
+    max_size: int | None
+    timeout: float | None
+    form: FormLimits
 
 
 class Body:

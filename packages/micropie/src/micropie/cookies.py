@@ -54,8 +54,7 @@ class SessionCookie:
             )
         if self.samesite not in ("Strict", "Lax", "None"):
             raise ValueError(
-                'session_cookie_samesite must be "Strict", "Lax" or "None", '
-                f"not {self.samesite!r}"
+                f'session_cookie_samesite must be "Strict", "Lax" or "None", not {self.samesite!r}'
             )
         if self.samesite == "None" and self.secure is False:
             raise ValueError(

@@ -57,18 +57,6 @@ class ClientDisconnected(BadRequest):
         super().__init__("the client disconnected")
 
 
-class ContentTooLarge(HTTPError):
-    """A 413 whose body says which limit the request exceeded.
-
-    Args:
-        reason: for the client's eyes; must not repeat what the client sent.
-    """
-
-    def __init__(self, reason: str) -> None:
-        # Spelled out: HTTPStatus has the name of RFC 9110 from Python 3.13 on.
-        super().__init__(413, f"413 Content Too Large: {reason}", {"Content-Type": PLAIN_TEXT})
-
-
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
 # RFC 9110's names for what Python called otherwise before 3.13.

@@ -40,12 +40,15 @@ class HttpServing:
     _sessions: SessionManager
     _workers: Workers
 
-    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection: HTTP, WebSocket or lifespan.
 
-        The way of a request that needs nothing but its handler is told here in one place,
+        The way of an HTTP request that needs nothing but its handler is told here in one place,
         because every call costs; `_serve` is the way of all others.
         """
+        if scope["type"] != "http":
+            await self._serve_other(scope, receive, send)
+            return
         request = Request(scope, receive, self._limits)
         token = current.set(request)
         try:
@@ -71,6 +74,10 @@ class HttpServing:
                 await self._conclude(request, result, [], send)
         finally:
             current.reset(token)
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection that is not HTTP."""
+        raise NotImplementedError
 
     async def _serve(self, request: Request, send: Send) -> None:
         """Answer *request* with everything that may stand before its handler."""
@@ -184,9 +191,9 @@ class HttpServing:
             except Exception as error:
                 response = self._error_response(request, error)
         try:
-            start, body = response.render(request.method)
+            _, body = response.render(request.method)
             if not isinstance(body, dict | BodyStream):
-                start, body = await self._open_stream(request, response, streams)
+                await self._open_stream(request, response, streams)
             response.headers += await self._store_session(request)
             return response.render(request.method)
         except Exception as error:

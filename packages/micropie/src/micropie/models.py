@@ -99,15 +99,16 @@ def _fields_builder(
         for name, converter in converters.items():
             if name not in values:
                 continue
-            value = values[name]
+            built[name] = values[name]
+            if converter is None:
+                continue
+            convert = converter.from_text if is_form else converter.from_json
             try:
-                if converter is not None:
-                    value = (converter.from_text if is_form else converter.from_json)(value)
+                built[name] = convert(values[name])
             except FieldErrors as error:
                 problems.append(f"in '{name}': {error}")
             except ValueError:
                 problems.append(f"'{name}' must be {converter.noun}")
-            built[name] = value
         if problems:
             raise FieldErrors("; ".join(problems))
         return built

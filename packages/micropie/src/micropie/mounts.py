@@ -24,11 +24,8 @@ class Mount:
         return getattr(self.app, "_shares_session", False)
 
 
-class Mounts:
-    """Mounted apps by path prefix; the longest prefix wins."""
-
-    def __init__(self) -> None:
-        self._apps: dict[str, ASGIApp] = {}
+class Mounts(dict[str, ASGIApp]):
+    """Mounted apps by path prefix, "" for "/"; the longest prefix wins."""
 
     def add(self, path: str, app: ASGIApp) -> None:
         """Serve everything below *path* from *app*.
@@ -42,32 +39,25 @@ class Mounts:
         if not callable(app) or isinstance(app, type):
             raise TypeError(f"mount {path!r}: {app!r} is no ASGI app; a class must be instantiated")
         prefix = path.rstrip("/")
-        if prefix in self._apps:
+        if prefix in self:
             raise ValueError(f"{path!r} is mounted already")
-        self._apps[prefix] = app
-
-    def __bool__(self) -> bool:
-        return bool(self._apps)
-
-    def apps(self) -> dict[str, ASGIApp]:
-        """Return the mounted apps by prefix; "" stands for "/"."""
-        return dict(self._apps)
+        self[prefix] = app
 
     def find(self, scope: Scope) -> Mount | None:
         """Return the mount with the longest prefix of the path; "/" is left to `fallback`."""
-        if not self._apps:
+        if not self:
             return None
         path = below(scope["path"], scope.get("root_path", ""))
         while path:
-            if path in self._apps:
-                return Mount(self._apps[path], _child_scope(scope, path))
+            if path in self:
+                return Mount(self[path], _child_scope(scope, path))
             # Cut at a "/" only: a mount at /static must not catch /statically.
             path = path.rpartition("/")[0]
         return None
 
     def fallback(self, scope: Scope) -> Mount | None:
         """Return the mount at "/", which serves what no handler does."""
-        app = self._apps.get("")
+        app = self.get("")
         return None if app is None else Mount(app, _child_scope(scope, ""))
 
 

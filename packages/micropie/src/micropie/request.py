@@ -117,6 +117,7 @@ class Request(Connection):
         self.scope = scope
         self._receive = receive
         self._limits = limits
+        self._session = None
 
     @property
     def method(self) -> str:
@@ -165,7 +166,7 @@ class Request(Connection):
         return values[0] if values else default
 
     def json(self, name: str | None = None, default: Any = None) -> Any:
-        """Return the value of a JSON body, or that of its key *name*; *default* if there is none."""
+        """Return the value of a JSON body, or of its key *name*; *default* if there is none."""
         value = self.get_json
         if name is None:
             return value if self._is_json else default

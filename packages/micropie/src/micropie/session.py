@@ -47,7 +47,8 @@ class Session(dict[str, Any]):
         """
         changed = {}
         for key, value in self.items():
-            if key not in self._stored or self._stored[key] != _snapshot(key, value):
+            snapshot = _snapshot(key, value)
+            if key not in self._stored or self._stored[key] != snapshot:
                 changed[key] = value
         return changed, self._stored.keys() - self.keys()
 

@@ -71,7 +71,7 @@ class WebSocket:
     async def accept(
         self,
         subprotocol: str | None = None,
-        headers: HeadersInput = (),
+        headers: HeadersInput | None = None,
         session_id: str | None = None,
     ) -> None:
         """Accept the handshake.

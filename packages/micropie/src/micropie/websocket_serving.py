@@ -154,9 +154,7 @@ class WebSocketServing:
         await self._sessions.store(session, request.scope)
 
 
-async def _after_websocket(
-    request: WebSocketRequest, entered: list[WebSocketMiddleware]
-) -> None:
+async def _after_websocket(request: WebSocketRequest, entered: list[WebSocketMiddleware]) -> None:
     for middleware in reversed(entered):
         try:
             await middleware.after_websocket(request)
