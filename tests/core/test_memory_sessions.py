@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+import tracemalloc
 
 import pytest
 
@@ -33,7 +34,9 @@ def switching_threads_often():
 
 def held(backend):
     """Return how many sessions are in memory, expired ones included: no public method tells."""
-    assert len(backend._sessions) == sum(len(queue) for queue in backend._queues.values())
+    queues = backend._queues.values()
+    assert all(queues), "an empty queue was kept"
+    assert len(backend._sessions) == sum(len(queue) for queue in queues)
     return len(backend._sessions)
 
 
@@ -79,6 +82,25 @@ async def test_a_long_session_does_not_hold_up_short_ones():
     assert held(backend) == 1
 
 
+async def test_idle_sessions_do_not_hold_up_those_of_another_timeout():
+    backend = InMemorySessionBackend()
+    for timeout in (3600, 3601, 3602):
+        await backend.save(f"idle for {timeout}", {"a": 1}, timeout)
+    await save_and_let_expire(backend, "short", 10)
+    for _ in range(20):
+        await backend.save("busy", {"a": 1}, 60)
+    assert held(backend) == 3 + 1
+
+
+async def test_a_busy_timeout_is_kept_short_among_many_idle_ones():
+    backend = InMemorySessionBackend()
+    for number in range(20):
+        await backend.save(f"idle{number}", {"a": 1}, 3600 + number)
+    for batch in range(5):
+        await save_and_let_expire(backend, f"batch{batch}-", 50, timeout=0.005)
+    assert held(backend) <= 20 + 100
+
+
 async def test_sessions_of_many_timeouts_are_dropped():
     backend = InMemorySessionBackend()
     for number in range(100):
@@ -104,8 +126,21 @@ async def test_touching_and_deleting_leave_nothing_behind():
         await backend.touch("s", {}, 3600)
         await backend.merge("s", {"b": number}, (), 60)
     assert held(backend) == 1
-    await backend.save("s", {}, 60)
+    await backend.save("s", {"a": 1}, 0)
     assert held(backend) == 0
+
+
+async def test_a_small_session_takes_little_memory():
+    # With the buffer that each result of orjson's keeps it would be above 4 KiB.
+    backend = InMemorySessionBackend()
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            await backend.save(str(number), {"user": "alice"}, 60)
+        used, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used / 500 < 1024
 
 
 async def test_beyond_max_sessions_the_one_written_longest_ago_goes():

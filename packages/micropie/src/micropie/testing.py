@@ -72,8 +72,8 @@ class SessionBackendContract(ABC):
             return Path("/var/lib/store/data").read_bytes()
     ```
 
-    Fixtures reach `make_backend` through an autouse fixture of the class that sets `self.url` or
-    the like. Put `pytest.register_assert_rewrite("micropie.testing")` into conftest.py to see
+    To use a fixture in `make_backend`, give the class an autouse fixture that keeps its value on
+    `self`. Put `pytest.register_assert_rewrite("micropie.testing")` into conftest.py to see
     the values in a failing comparison.
 
     The tests use random session ids, so the store may hold other sessions; what they leave
