@@ -3,6 +3,7 @@
 import html
 import inspect
 import traceback
+from abc import abstractmethod
 from collections.abc import Generator
 from typing import Any
 
@@ -13,13 +14,14 @@ from micropie.middleware import HttpMiddleware
 from micropie.mounts import Mount, Mounts
 from micropie.request import PARENT, Request
 from micropie.response import (
+    CONTENT_LENGTHS,
+    HTML,
     Messages,
     Response,
     ResponseError,
     answer_of,
     header_pairs,
     raw_headers,
-    text_messages,
 )
 from micropie.routing import Route, RouteTable
 from micropie.session_manager import SessionManager
@@ -66,18 +68,21 @@ class HttpServing:
                 request._handler_name = route.name  # type: ignore[union-attr]
                 result = self._error_response(request, error)
             if type(result) is str and request._session is None and scope["method"] != "HEAD":
-                start, body = text_messages(result.encode("utf-8", "replace"))
-                await send(start)
-                await send(body)
+                body = result.encode("utf-8", "replace")
+                size = len(body)
+                length = CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
+                headers = [HTML, length]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
             else:
                 request._handler_name = route.name  # type: ignore[union-attr]
                 await self._conclude(request, result, [], send)
         finally:
             current.reset(token)
 
+    @abstractmethod
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection that is not HTTP."""
-        raise NotImplementedError
 
     async def _serve(self, request: Request, send: Send) -> None:
         """Answer *request* with everything that may stand before its handler."""

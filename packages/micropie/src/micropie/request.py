@@ -26,7 +26,6 @@ class Connection:
     """
 
     # Defaults live on the class: most requests never need an entry of their own.
-    _session: Session | None = None
     _session_used = False
     _failed = False
     _handler_name: str | None = None  # for the log
@@ -38,6 +37,7 @@ class Connection:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self._session: Session | None = None
 
     @lazy
     def path(self) -> str:

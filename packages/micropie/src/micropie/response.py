@@ -9,7 +9,7 @@ from micropie.codec import dumps
 from micropie.streaming import BodyStream
 from micropie.types import Headers, HeadersInput, Message, RawHeaders, Stream
 
-_HTML = (b"content-type", b"text/html; charset=utf-8")
+HTML = (b"content-type", b"text/html; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
 
 # Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
@@ -26,22 +26,13 @@ Payload = bytes | Stream | BodyStream
 # The two ASGI messages of a response; a stream stands in for the second.
 Messages = tuple[Message, Message | Stream | BodyStream]
 
+
 # Making these anew for each of the many short responses would take longer than encoding them.
-_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(1024))
+CONTENT_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(1024))
 
 
 class ResponseError(Exception):
     """What a handler or hook gave can't be sent; the message is for the log."""
-
-
-def text_messages(body: bytes) -> tuple[Message, Message]:
-    """Return the messages that send *body* as HTML: the short way of the most common response."""
-    size = len(body)
-    length = _LENGTHS[size] if size < len(_LENGTHS) else (b"content-length", b"%d" % size)
-    return (
-        {"type": "http.response.start", "status": 200, "headers": [_HTML, length]},
-        {"type": "http.response.body", "body": body},
-    )
 
 
 class Response:
@@ -170,15 +161,15 @@ def _check_keys(answer: Mapping[str, Any]) -> None:
 def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
     """Return the bytes or stream of *body* and the content type it has by default."""
     if isinstance(body, str):
-        return body.encode("utf-8", "replace"), _HTML
+        return body.encode("utf-8", "replace"), HTML
     if isinstance(body, bytes):
-        return body, _HTML
+        return body, HTML
     if body is None:
         return b"", None
     if isinstance(body, dict | list | int | float):  # bool is an int
         return dumps(body), _JSON
     if isinstance(body, AsyncGenerator | Generator):
-        return body, _HTML
+        return body, HTML
     if dataclasses.is_dataclass(body) and not isinstance(body, type):
         return dumps(body), _JSON
     hint = "; did you forget to await it?" if hasattr(body, "__await__") else ""
