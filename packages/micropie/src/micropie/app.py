@@ -39,6 +39,10 @@ class App:
         ValueError: an argument is out of range.
     """
 
+    # Named here, so that a handler of such a name is refused as any other of App's own.
+    debug: bool
+    middlewares: list[HttpMiddleware]
+
     _routes: routing.RouteTable
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -62,7 +66,7 @@ class App:
         if not isinstance(sync_workers, int) or sync_workers < 1:
             raise ValueError(f"sync_workers must be a positive integer, not {sync_workers!r}")
         self.debug = debug
-        self.middlewares: list[HttpMiddleware] = []
+        self.middlewares = []
         self._templates = Templates(template_dir, auto_reload=debug)
         self._workers = Workers(sync_workers)
         self._by_path = self._routes.by_path

@@ -35,8 +35,27 @@ def allow(*methods: str) -> Callable[[H], H]:
     return mark
 
 
+def _allowed_methods(handler: object) -> frozenset[str] | None:
+    """Return what `allow` noted on *handler*, or on the function that it wraps."""
+    while True:
+        methods: frozenset[str] | None = getattr(handler, "__allowed_methods__", None)
+        if methods is not None:
+            return methods
+        if isinstance(handler, functools.partial | functools.partialmethod):
+            handler = handler.func
+        elif isinstance(handler, staticmethod | classmethod):
+            handler = handler.__func__
+        else:
+            return None
+
+
 class Route:
     """A handler and everything about it that can be known before a request comes.
+
+    Args:
+        name: the handler's name, as logs show it.
+        handler: the callable itself.
+        declared_as: what stands for it in its class, if that is not the same: a staticmethod, say.
 
     Attributes:
         name: the handler's name, as logs show it.
@@ -59,7 +78,7 @@ class Route:
         "takes_path",
     )
 
-    def __init__(self, name: str, handler: Handler) -> None:
+    def __init__(self, name: str, handler: Handler, declared_as: object = None) -> None:
         try:
             binder = Binder(handler)
         except TypeError as error:
@@ -75,7 +94,7 @@ class Route:
             or inspect.isasyncgenfunction(handler)
             or inspect.isgeneratorfunction(handler)
         )
-        self.allowed: frozenset[str] | None = getattr(handler, "__allowed_methods__", None)
+        self.allowed = _allowed_methods(declared_as or handler)
         self.is_plain = self.is_coroutine and self.binder is None and self.allowed is None
 
     @property
@@ -95,43 +114,47 @@ class RouteTable:
     def __init__(self, owner: object, base: type) -> None:
         self._base = base
         self._owner = owner
-        self._routes = {
-            name: Route(name, getattr(owner, name))
-            for name, attribute in declared(type(owner), base)
-            if is_handler(attribute)
-        }
+        self._routes: dict[str, Route] = {}
+        # Only middleware can choose these; most are helpers, whose parameters no request has.
+        self._private: dict[str, Handler] = {}
         # A path without arguments is served by one look-up, without taking it apart.
         self.by_path: dict[str, Route] = {}
-        for name in self._routes:
-            self._index(name)
+        for name, attribute in declared(type(owner), base):
+            if is_handler(attribute):
+                self._add(name, getattr(owner, name), attribute)
 
     def assign(self, name: str, value: object) -> None:
         """Take note that *value* was assigned to the owner's attribute *name*.
 
         Raises:
-            TypeError: *value* is a handler and *name* one of the base class's own.
+            TypeError: *value* is a handler and *name* one of the base class's own, or a request
+                can't give what it takes. An earlier handler then stays.
         """
-        self._drop(name)
         if is_handler(value) and is_route_name(name):
             check_name(name, self._base)
-            self._routes[name] = Route(name, value)
-            self._index(name)
+            self._add(name, value, value)
+        else:
+            self._drop(name)
 
     def restore(self, name: str) -> None:
         """Take note that the owner's attribute *name* was deleted: the class's shows again."""
         self._drop(name)
-        if is_handler(dict(declared(type(self._owner), self._base)).get(name)):
-            self._routes[name] = Route(name, getattr(self._owner, name))
-            self._index(name)
+        attribute = dict(declared(type(self._owner), self._base)).get(name)
+        if is_handler(attribute):
+            self._add(name, getattr(self._owner, name), attribute)
 
-    def _index(self, name: str) -> None:
-        if is_public(name):
-            self.by_path["/" + name] = self._routes[name]
+    def _add(self, name: str, handler: Handler, declared_as: object) -> None:
+        if not is_public(name):
+            self._private[name] = handler
+            return
+        route = Route(name, handler, declared_as)
+        self._routes[name] = self.by_path["/" + name] = route
         if name == "index":
-            self.by_path["/"] = self._routes[name]
+            self.by_path["/"] = route
 
     def _drop(self, name: str) -> None:
         self._routes.pop(name, None)
+        self._private.pop(name, None)
         self.by_path.pop("/" + name, None)
         if name == "index":
             self.by_path.pop("/", None)
@@ -166,7 +189,8 @@ class RouteTable:
         code. None if there is no such handler.
         """
         if isinstance(handler, str):
-            return self._routes.get(handler)
+            private = self._private.get(handler)
+            return self._routes.get(handler) if private is None else _foreign_route(private)
         route = self._routes.get(getattr(handler, "__name__", ""))
         return route if route and route.handler == handler else _foreign_route(handler)
 
