@@ -2,7 +2,11 @@
 
 import pytest
 
+# Failing comparisons of the contract suite show their values, as those of tests do.
+pytest.register_assert_rewrite("micropie.testing")
+
 
 @pytest.fixture(scope="session")
-def anyio_backend():
+def anyio_backend() -> str:
+    """Name the event loop of the async tests: MicroPie is written for asyncio."""
     return "asyncio"

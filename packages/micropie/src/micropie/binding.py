@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from micropie.conversion import converter_for
@@ -111,10 +112,14 @@ class Binder:
         self._keyword_only: list[Parameter] = []
         self._rest: Parameter | None = None
         self._named_rest: Parameter | None = None
-        namespace = getattr(_innermost(handler), "__globals__", {})
+        layers = list(_layers(handler))
+        # Where the annotations were written, so where names in them mean something.
+        namespace = getattr(layers[-1], "__globals__", {})
         for parameter in list(inspect.signature(handler).parameters.values())[given:]:
             self._add(parameter, namespace)
         self._names = {p.name for p in (*self._positional, *self._keyword_only)}
+        # Filled already: "self", and what a partial gives. Python refuses them among **kwargs.
+        self._names.update(*map(_keywords, layers))
         self._from_path = sum(parameter.takes_text for parameter in self._positional)
         self._only_positional = not (self._keyword_only or self._rest or self._named_rest)
 
@@ -173,27 +178,39 @@ class Binder:
         }
 
 
-def _innermost(handler: Callable[..., Any]) -> Any:
-    """Return the function under partials and functools.wraps, whose globals annotations mean."""
+def _layers(handler: Any) -> Iterator[Any]:
+    """Yield *handler* and what it calls in the end: under partials, methods, functools.wraps."""
     while True:
+        yield handler
         if isinstance(handler, functools.partial):
             handler = handler.func
+        elif isinstance(handler, types.MethodType):
+            handler = handler.__func__
         elif hasattr(handler, "__wrapped__"):
             handler = handler.__wrapped__
         else:
-            return handler
+            return
+
+
+def _keywords(layer: Any) -> tuple[str, ...]:
+    """Return the names of a function's parameters that may be given by position or by name."""
+    if not isinstance(layer, types.FunctionType):
+        return ()
+    code = layer.__code__
+    return code.co_varnames[code.co_posonlyargcount : code.co_argcount]
 
 
 def _planned_converter(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Converter | None:
     annotation = parameter.annotation
     if annotation is parameter.empty:
         return None
-    try:
-        if isinstance(annotation, str):
+    if isinstance(annotation, str):
+        try:
             # The handler's own source, no request data: "from __future__ import annotations".
             annotation = eval(annotation, namespace)  # noqa: S307
+        except Exception as error:
+            raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
+    try:
         return converter_for(annotation)
-    except NameError as error:
-        raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
     except TypeError as error:
         raise TypeError(f"parameter '{parameter.name}': {error}") from None

@@ -122,9 +122,16 @@ def _int(text: str) -> int:
     return int(text)  # ValueError past sys.get_int_max_str_digits()
 
 
+def _check_plain(text: str) -> None:
+    """Refuse what float() and Decimal() take beyond a plain number, as _INTEGER does for int()."""
+    if not text.isascii() or "_" in text or text != text.strip():
+        raise ValueError
+
+
 def _float(text: str) -> float:
+    _check_plain(text)
     value = float(text)
-    if "_" in text or not isfinite(value):
+    if not isfinite(value):
         raise ValueError
     return value
 
@@ -142,11 +149,12 @@ def _json_float(value: Any) -> float:
 
 
 def _decimal(text: str) -> Decimal:
+    _check_plain(text)
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise ValueError from None
-    if "_" in text or not value.is_finite():
+    if not value.is_finite():
         raise ValueError
     return value
 

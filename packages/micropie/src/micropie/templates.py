@@ -18,6 +18,8 @@ class Templates:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, auto_reload: bool) -> None:
+        if not isinstance(folder, str | os.PathLike):
+            raise TypeError(f"template_dir must be a str or a path, not {folder!r}")
         self._folder = os.fspath(folder)
         self._auto_reload = auto_reload
         self._environment: Environment | None = None
