@@ -1,0 +1,58 @@
+"""The guestbook: a small app that uses most of what MicroPie offers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from guestbook import Entry, Guestbook
+
+from micropie import App, HTTPError, allow
+
+
+class Demo(App):
+    def __init__(self):
+        super().__init__(template_dir=Path(__file__).parent / "templates")
+        self.guestbook = Guestbook()
+
+    async def index(self, *, q=""):
+        """The guestbook, or the entries that mention *q*."""
+        entries = self.guestbook.search(q)
+        return await self._render_template("index.html", entries=entries, q=q)
+
+    async def entry(self, entry_id: int):
+        """One entry by its number: 400 for what is no number, 404 for one not given out."""
+        entry = self.guestbook.find(entry_id)
+        if entry is None:
+            raise HTTPError(404)
+        return await self._render_template("entry.html", entry=entry)
+
+    async def greet(self, name="stranger", *, shout: bool = False):
+        """The shortest handler that takes an argument, from the path or the query."""
+        greeting = f"Hello, {name}!"
+        return await self._render_template(
+            "greet.html", greeting=greeting.upper() if shout else greeting
+        )
+
+    @allow("GET")
+    async def entries(self, *, q="", limit: int = 100):
+        """The entries as JSON; any method but GET and HEAD is a 405."""
+        found = self.guestbook.search(q)
+        return {"total": len(found), "entries": found[: max(limit, 0)]}
+
+    async def aloud(self, *, pause: float = 0.6):
+        """The entries read aloud: a page that is sent as it comes into being."""
+        entries = self.guestbook.search()
+        pause = min(5.0, max(0.0, pause))
+        template = self.env.get_template("aloud.html")
+        async for piece in template.generate_async(entries=_spoken(entries, pause)):
+            yield piece
+
+
+async def _spoken(entries: list[Entry], pause: float) -> AsyncIterator[tuple[Entry, int]]:
+    """Yield each entry, *pause* seconds apart, and how much of all that was, in per cent."""
+    for position, entry in enumerate(entries, start=1):
+        await asyncio.sleep(pause)
+        yield entry, 100 * position // len(entries)
+
+
+app = Demo()
