@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from micropie import routing
 from micropie.body import BodyLimits
-from micropie.context import current
+from micropie.context import current, current_connection
 from micropie.cookies import SessionCookie, parse_cookies
 from micropie.errors import logger
 from micropie.forms import Files, FormLimits, parse_multipart
@@ -84,7 +84,7 @@ class App(HttpServing, WebSocketServing):
         self = super().__new__(cls)
         routes = routing.RouteTable(self, App)
         object.__setattr__(self, "_routes", routes)
-        object.__setattr__(self, "_by_path", routes.by_path)
+        object.__setattr__(self, "_plain", routes.plain)
         object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, "ws_"))
         return self
 
@@ -162,10 +162,7 @@ class App(HttpServing, WebSocketServing):
         Raises:
             RuntimeError: none is, in this task or thread.
         """
-        try:
-            return cast(Request, current.get())
-        except LookupError:
-            raise RuntimeError("there is no current request outside of a handler") from None
+        return cast(Request, current_connection())
 
     @property
     def session(self) -> Session:
@@ -337,8 +334,7 @@ class App(HttpServing, WebSocketServing):
         """
         if handler_name not in self._routes:
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
-        connection = current.get(None)
-        root_path = connection.scope.get("root_path", "") if connection is not None else ""
+        root_path = current_connection().scope.get("root_path", "") if current.get(None) else ""
         # Before its segments index is named, for the first of them may be another's name.
         names = [] if handler_name == "index" and not segments else [handler_name]
         path = "/".join(quote(str(part), safe="") for part in [*names, *segments])

@@ -1,8 +1,32 @@
-"""The request being handled, known to everything that runs on its behalf."""
+"""The connection being served, known to everything that runs on its behalf."""
 
 from contextvars import ContextVar
+from threading import Lock
+from typing import Any
 
-from micropie.request import Connection
+from micropie.request import Connection, Request
 
-# Every server runs a request in a task of its own, and so in a context of its own.
-current: ContextVar[Connection] = ContextVar("micropie.request")
+# Holds either the one connection, or what the Request of a plain HTTP request is to be made from
+# when somebody asks for it: most handlers never do. Every server runs a request in a task of its
+# own, and so in a context of its own.
+current: ContextVar[list[Any]] = ContextVar("micropie.connection")
+
+# Threads that a handler starts see its context, and may ask at the same time.
+_lock = Lock()
+
+
+def current_connection() -> Connection:
+    """Return the connection being served.
+
+    Raises:
+        RuntimeError: none is, in this task or thread.
+    """
+    holder = current.get(None)
+    if not holder:
+        raise RuntimeError("there is no current request outside of a handler")
+    if len(holder) > 1:
+        with _lock:
+            if len(holder) > 1:
+                holder[:] = [Request(*holder)]
+    connection: Connection = holder[0]
+    return connection

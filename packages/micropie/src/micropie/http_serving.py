@@ -5,10 +5,10 @@ import inspect
 import traceback
 from abc import abstractmethod
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 from micropie.body import BodyLimits
-from micropie.context import current
+from micropie.context import current, current_connection
 from micropie.errors import PLAIN_TEXT, HTTPError, logger, status_line
 from micropie.middleware import HttpMiddleware
 from micropie.mounts import Mount, Mounts
@@ -26,8 +26,10 @@ from micropie.response import (
 from micropie.routing import Route, RouteTable
 from micropie.session_manager import SessionManager
 from micropie.streaming import BodyStream
-from micropie.types import Headers, Message, Receive, Scope, Send
+from micropie.types import Handler, Headers, Message, Receive, Scope, Send
 from micropie.workers import Workers
+
+_NOT_CALLED: Any = object()
 
 
 class HttpServing:
@@ -35,9 +37,9 @@ class HttpServing:
 
     debug: bool
     middlewares: list[HttpMiddleware]
-    _by_path: dict[str, Route]
     _limits: BodyLimits
     _mounts: Mounts
+    _plain: dict[str, Handler]
     _routes: RouteTable
     _sessions: SessionManager
     _workers: Workers
@@ -51,31 +53,36 @@ class HttpServing:
         if scope["type"] != "http":
             await self._serve_other(scope, receive, send)
             return
-        request = Request(scope, receive, self._limits)
-        token = current.set(request)
-        try:
-            route = self._by_path.get(scope["path"])
-            plain = route is not None and route.is_plain and not self.middlewares
+        holder = [scope, receive, self._limits]
+        token = current.set(holder)
+        result: Any = _NOT_CALLED
+        handler = self._plain.get(scope["path"])
+        if handler is not None and not (self.middlewares or self._mounts or scope.get("root_path")):
             for name, _ in scope["headers"]:
                 if name == b"cookie" or name == b"content-type":
-                    plain = False
-            if not plain or scope.get("root_path") or self._mounts:
-                await self._serve(request, send)
-                return
-            try:
-                result = await route.handler()  # type: ignore[union-attr]
-            except Exception as error:
-                request._handler_name = route.name  # type: ignore[union-attr]
-                result = self._error_response(request, error)
-            if type(result) is str and request._session is None and scope["method"] != "HEAD":
-                body = result.encode("utf-8", "replace")
-                size = len(body)
-                length = CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
-                headers = [HTML, length]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+                    break
             else:
-                request._handler_name = route.name  # type: ignore[union-attr]
+                try:
+                    result = await handler()
+                except Exception as error:
+                    result = error
+                if type(result) is str and len(holder) == 3 and scope["method"] != "HEAD":
+                    body = result.encode("utf-8", "replace")
+                    size = len(body)
+                    length = (
+                        CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
+                    )
+                    headers = [HTML, length]
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                    await send({"type": "http.response.body", "body": body})
+                    holder.clear()
+                    return
+        try:
+            request = cast(Request, current_connection())
+            if result is _NOT_CALLED:
+                await self._serve(request, send)
+            else:
+                request._handler_name = self._routes.by_path[scope["path"]].name
                 await self._conclude(request, result, [], send)
         finally:
             current.reset(token)
@@ -91,18 +98,21 @@ class HttpServing:
         try:
             try:
                 mount, route = self._find(request)
-                if self.middlewares or route or (mount and mount.shares_session):
+                if b"cookie" in request._raw_headers and (
+                    self.middlewares or route or (mount and mount.shares_session)
+                ):
                     await self._load_session(request)
-                result = await self._before_hooks(request, entered)
-                chosen = request.handler or request._route_handler
-                if chosen is not None:
-                    mount, route = None, self._routes.resolve(chosen)
+                if self.middlewares:
+                    result = await self._before_hooks(request, entered)
+                    chosen = request.handler or request._route_handler
+                    if chosen is not None:
+                        mount, route = None, self._routes.resolve(chosen)
                 if result is not None:
                     mount = None
                 elif mount is None:
                     result = await self._handle(request, route)
             except Exception as error:
-                mount, result = None, self._error_response(request, error)
+                mount, result = None, error
             if mount is None:
                 await self._conclude(request, result, entered, send)
             else:
@@ -113,14 +123,17 @@ class HttpServing:
 
     def _find(self, request: Request) -> tuple[Mount | None, Route | None]:
         """Return the mount or the route that serves the request's path, if any does."""
-        mount = self._mounts.find(request.scope)
+        scope = request.scope
+        mount = self._mounts.find(scope) if self._mounts else None
         if mount is not None:
             return mount, None
-        route, request.path_params = self._routes.find(request.scope)
-        return (self._mounts.fallback(request.scope), None) if route is None else (None, route)
+        route, request.path_params = self._routes.find(scope)
+        if route is None and self._mounts:
+            return self._mounts.fallback(scope), None
+        return None, route
 
     async def _load_session(self, request: Request) -> None:
-        if PARENT not in request.scope and "cookie" in request.headers:
+        if PARENT not in request.scope:
             request._session = await self._sessions.load(request)
 
     async def _before_hooks(
@@ -143,7 +156,8 @@ class HttpServing:
             if request.method == "OPTIONS":
                 return 204, None, {"Allow": route.allow_header}
             raise HTTPError(405, headers={"Allow": route.allow_header})
-        await request.parse_body()
+        if request._has_body:
+            await request.parse_body()
         args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
         if route.is_coroutine:
             return await route.handler(*args, **kwargs)
@@ -156,20 +170,25 @@ class HttpServing:
     async def _conclude(
         self, request: Request, result: Any, entered: list[HttpMiddleware], send: Send
     ) -> None:
-        """Turn the handler's *result* into a response, run the hooks after it, and send it."""
+        """Turn the handler's *result* into a response, run the hooks after it, and send it.
+
+        An Exception as *result* is answered as an error.
+        """
         streams: list[BodyStream] = []
         try:
             try:
+                if isinstance(result, Exception):
+                    raise result
                 response = Response.of(result)
                 start, body = response.render(request.method)
-                if not isinstance(body, dict):
+                if type(body) is not dict:
                     start, body = await self._open_stream(request, response, streams)
             except Exception as error:
                 response = self._error_response(request, error)
                 start, body = response.render(request.method)
             if entered or request._session is not None:
                 start, body = await self._finish(request, response, entered, streams)
-            if isinstance(body, dict):
+            if type(body) is dict:
                 await send(start)
                 await send(body)
             else:
@@ -269,7 +288,7 @@ class HttpServing:
         except Exception as error:
             if has_begun or passes_through:
                 raise
-            await self._conclude(request, self._error_response(request, error), entered, send)
+            await self._conclude(request, error, entered, send)
 
     async def _finish_mounted(
         self, request: Request, start: Message, entered: list[HttpMiddleware], send: Send
@@ -290,9 +309,8 @@ class HttpServing:
             headers += await self._store_session(request)
             return {**start, "status": status, "headers": raw_headers(headers)}
         except Exception as error:
-            response = self._error_response(request, error)
             request._failed = True  # whatever it was, the session is not stored twice
-            await self._conclude(request, response, left, send)
+            await self._conclude(request, error, left, send)
             return None
 
     def _error_response(self, request: Request, error: Exception) -> Response:

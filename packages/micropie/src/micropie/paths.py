@@ -10,9 +10,11 @@ def path_segments(scope: Scope) -> list[str]:
     path: str = scope["path"]
     root_path: str = scope.get("root_path") or ""
     raw_path: bytes | None = scope.get("raw_path")
-    if raw_path and b"%2f" in raw_path.lower():
+    if raw_path and b"%" in raw_path and b"%2f" in raw_path.lower():
         return _raw_segments(raw_path, root_path)
-    path = below(path, root_path).strip("/")
+    if root_path:
+        path = below(path, root_path)
+    path = path.strip("/")
     return path.split("/") if path else []
 
 

@@ -56,6 +56,11 @@ class Connection:
         return (client[0], client[1]) if client else None
 
     @lazy
+    def _raw_headers(self) -> dict[bytes, bytes]:
+        """The headers undecoded, the last one of each name: cheap, to see what is there."""
+        return dict(self.scope["headers"])
+
+    @lazy
     def headers(self) -> dict[str, str]:
         """The headers by lower-case name; repeated ones joined (RFC 9110, 5.3)."""
         headers: dict[str, str] = {}
@@ -124,6 +129,14 @@ class Request(Connection):
         """The HTTP method, in capitals."""
         method: str = self.scope["method"]
         return method
+
+    @property
+    def _has_body(self) -> bool:
+        """Whether a body may follow, as far as that is seen without looking closer."""
+        names = self._raw_headers
+        return (
+            b"content-type" in names or b"content-length" in names or b"transfer-encoding" in names
+        )
 
     @lazy
     def _body(self) -> Body:

@@ -71,6 +71,8 @@ class Response:
             ResponseError: it stands for none.
             TypeError, ValueError: it has no JSON form.
         """
+        if type(result) is dict:  # the most common here
+            return cls(200, result)
         if isinstance(result, cls):
             return result
         if result is None:
@@ -160,6 +162,8 @@ def _check_keys(answer: Mapping[str, Any]) -> None:
 
 def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
     """Return the bytes or stream of *body* and the content type it has by default."""
+    if type(body) is dict:
+        return dumps(body), _JSON
     if isinstance(body, str):
         return body.encode("utf-8", "replace"), HTML
     if isinstance(body, bytes):

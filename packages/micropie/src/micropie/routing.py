@@ -127,8 +127,10 @@ class RouteTable:
         self._base = base
         self._owner = owner
         self._prefix = prefix
-        # A path without arguments is served by one look-up, without taking it apart.
+        # A path without arguments is served by one look-up, without taking it apart; and those
+        # of which `await handler()` is all that is to be done, by one that gives the handler.
         self.by_path: dict[str, Route] = {}
+        self.plain: dict[str, Handler] = {}
         for name, attribute in declared(type(owner), base):
             if is_handler(attribute):
                 self._add(name, getattr(owner, name), attribute)
@@ -165,11 +167,15 @@ class RouteTable:
         paths = self._paths(name)
         if paths:
             route = Route(name, handler, declared_as, is_websocket=bool(self._prefix))
+            self._drop(name)
             self.by_path.update(dict.fromkeys(paths, route))
+            if route.is_plain:
+                self.plain.update(dict.fromkeys(paths, handler))
 
     def _drop(self, name: str) -> None:
         for path in self._paths(name):
             self.by_path.pop(path, None)
+            self.plain.pop(path, None)
 
     def find(self, scope: Scope) -> tuple[Route | None, list[str]]:
         """Return the route for the request of *scope* and the path segments left for it.

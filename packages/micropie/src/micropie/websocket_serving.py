@@ -41,7 +41,7 @@ class WebSocketServing:
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket connection, to its end."""
         request = WebSocketRequest(scope)
-        token = current.set(request)
+        token = current.set([request])
         entered: list[WebSocketMiddleware] = []
         try:
             mount, route = self._find_websocket(request)
