@@ -1,0 +1,12 @@
+"""Fixtures for every test."""
+
+import pytest
+
+# Failing comparisons of the contract suite show their values, as those of tests do.
+pytest.register_assert_rewrite("micropie.testing")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Name the event loop of the async tests: MicroPie is written for asyncio."""
+    return "asyncio"
