@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from micropie import routing
 from micropie.body import BodyLimits
-from micropie.context import current, current_connection
+from micropie.context import current_connection
 from micropie.cookies import SessionCookie, parse_cookies
 from micropie.errors import logger
 from micropie.forms import Files, FormLimits, parse_multipart
@@ -334,7 +334,10 @@ class App(HttpServing, WebSocketServing):
         """
         if handler_name not in self._routes:
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
-        root_path = current_connection().scope.get("root_path", "") if current.get(None) else ""
+        try:
+            root_path = current_connection().scope.get("root_path", "")
+        except RuntimeError:
+            root_path = ""
         # Before its segments index is named, for the first of them may be another's name.
         names = [] if handler_name == "index" and not segments else [handler_name]
         path = "/".join(quote(str(part), safe="") for part in [*names, *segments])

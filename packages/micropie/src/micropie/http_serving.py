@@ -67,7 +67,10 @@ class HttpServing:
                 except Exception as error:
                     result = error
                 if type(result) is str and len(holder) == 3 and scope["method"] != "HEAD":
-                    body = result.encode("utf-8", "replace")
+                    try:
+                        body = result.encode()
+                    except UnicodeEncodeError:
+                        body = result.encode("utf-8", "replace")
                     size = len(body)
                     length = (
                         CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
@@ -75,7 +78,7 @@ class HttpServing:
                     headers = [HTML, length]
                     await send({"type": "http.response.start", "status": 200, "headers": headers})
                     await send({"type": "http.response.body", "body": body})
-                    holder.clear()
+                    holder[0] = None
                     return
         try:
             request = cast(Request, current_connection())
