@@ -114,7 +114,7 @@ class ServerApp(App):
 
     async def torrent(self, key):
         try:
-            # Not without end: Daphne and Granian keep in memory what a client does not read.
+            # Not without end: Daphne keeps in memory whatever the client has not read yet.
             for _ in range(2_000_000):
                 yield "x" * 16
         except BaseException:  # being closed, not having come to the end

@@ -204,14 +204,15 @@ class RouteTable:
             route = self.by_path.get("/" + handler)
             if route is not None or not handler.startswith("_"):
                 return route
-            if not is_handler(dict(declared(type(self._owner), self._base)).get(handler)):
+            own = {**dict(declared(type(self._owner), self._base)), **vars(self._owner)}
+            if not is_handler(own.get(handler)):
                 return None
             handler = getattr(self._owner, handler)
         route = self.by_path.get("/" + getattr(handler, "__name__", ""))
         return route if route and route.handler == handler else _foreign_route(handler)
 
     def __contains__(self, name: str) -> bool:
-        return "/" + name in self.by_path
+        return name != "" and "/" + name in self.by_path
 
 
 def declared(owner: type, base: type) -> Iterator[tuple[str, object]]:
