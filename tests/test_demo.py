@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from support.servers import serve
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo"

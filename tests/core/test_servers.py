@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from support.servers import on_every_server
 
 server = on_every_server("server_app:app", Path(__file__).parent)

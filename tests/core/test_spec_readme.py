@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
+
 from support.servers import serve
 
 GREETINGS = """\

@@ -243,9 +243,10 @@ class HttpServing:
         chunks: Any = response.payload
         if isinstance(chunks, Generator):
             chunks = await self._workers.iterate(chunks)
-        response.payload = BodyStream(chunks)
-        streams.append(response.payload)
-        await response.payload.begin()
+        response.payload = stream = BodyStream(chunks)
+        streams.append(stream)
+        await stream.begin()
+        response.body = stream.relayed()
         return response.render(request.method)
 
     async def _send_stream(

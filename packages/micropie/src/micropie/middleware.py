@@ -29,7 +29,8 @@ class HttpMiddleware:
         Args:
             request: the request it answers.
             status_code: its status.
-            response_body: what the handler returned as the body, before it is encoded.
+            response_body: what the handler returned as the body, before it is encoded; of a
+                stream, an async generator of its chunks, to be passed on or made into another.
             extra_headers: (name, value) pairs beside the automatic ones; may be changed in place.
 
         Returns:

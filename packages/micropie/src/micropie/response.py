@@ -91,7 +91,8 @@ class Response:
         _check_keys(changes)
         status = changes.get("status_code", self.status)
         headers = changes.get("headers", self.headers)
-        if "body" in changes:
+        # Handed on as it came it keeps its type, and a stream that has begun goes on.
+        if changes.get("body", self.body) is not self.body:
             return Response(status, changes["body"], headers)
         replaced = Response(status, None, headers)
         replaced.body, replaced.payload = self.body, self.payload

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from micropie.errors import ClientDisconnected
 from micropie.types import Message, Send
 
 
@@ -15,6 +16,8 @@ class BodyStream:
 
     def __init__(self, chunks: AsyncGenerator[str | bytes, None]) -> None:
         self._chunks = chunks
+        self._has_ended = False
+        self._is_closing = False
         self._send: asyncio.Future[Send] = asyncio.get_running_loop().create_future()
         self._pump = asyncio.create_task(self._pump_chunks())
 
@@ -25,46 +28,86 @@ class BodyStream:
         be part of the response's head.
         """
         await asyncio.sleep(0)
-        if self._pump.done():
+        if self._has_ended:
+            await asyncio.wait({self._pump})  # a sync generator is closed in a thread
             self._pump.result()
 
+    async def relayed(self) -> AsyncGenerator[bytes, None]:
+        """Yield the chunks to a hook that makes another stream of them, in place of `send`."""
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        async def put(message: Message) -> None:
+            queue.put_nowait(message["body"])
+            await queue.join()  # no faster than the hook takes them
+
+        self._send.set_result(put)
+        self._pump.add_done_callback(lambda _: queue.put_nowait(None))
+        while (chunk := await queue.get()) is not None:
+            yield chunk
+            queue.task_done()
+        self._pump.result()
+
     async def send(self, start: Message, send: Send, gone: Callable[[], Awaitable[None]]) -> None:
-        """Send *start* and every chunk; return early when `gone()` says the client has left.
+        """Send *start* and every chunk; return early when the client has left.
+
+        Args:
+            start: the first message.
+            send: the ASGI channel; its OSError says that the client has left (ASGI 2.4).
+            gone: waits until the client has left.
 
         Raises:
             Exception: what the generator raised; the last chunk is then never sent.
         """
+
+        async def send_on(message: Message) -> None:
+            try:
+                await send(message)
+            except OSError:
+                raise ClientDisconnected from None
+
         watch = asyncio.ensure_future(gone())
         try:
-            await send(start)
-            self._send.set_result(send)
+            await send_on(start)
+            self._send.set_result(send_on)
             await asyncio.wait({self._pump, watch}, return_when=asyncio.FIRST_COMPLETED)
             if self._pump.done() and not self._pump.cancelled():
                 self._pump.result()
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await send_on({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await self.close()
+                if not self._pump.cancelled():
+                    self._pump.result()  # raises what went wrong in its `finally` blocks
+        except ClientDisconnected:
+            pass
         finally:
             watch.cancel()
             await self.close()
 
     async def close(self) -> None:
         """Stop the generator where it waits and run its `finally` blocks."""
+        self._is_closing = True
         self._pump.cancel()
         await asyncio.wait({self._pump})
         if not self._pump.cancelled():
             self._pump.exception()  # fetched here; send() has raised it where it matters
-        await self._chunks.aclose()
 
     async def _pump_chunks(self) -> None:
-        first = await anext(self._chunks, None)
-        send = await self._send
-        if first is not None:
+        try:
+            first = _encoded(await anext(self._chunks, b""))
+            send = await self._send
             await _send_chunk(send, first)
-        count = 0
-        async for chunk in self._chunks:
-            await _send_chunk(send, chunk)
-            count += 1
-            if count % _CHUNKS_A_TURN == 0:
-                await asyncio.sleep(0)
+            count = 0
+            async for chunk in self._chunks:
+                if self._is_closing:
+                    return  # the generator has caught its cancellation, and gone on
+                await _send_chunk(send, _encoded(chunk))
+                count += 1
+                if count % _CHUNKS_A_TURN == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self._has_ended = True
+            # In the task and context of all the rest of it.
+            await self._chunks.aclose()
 
 
 # Neither a generator nor a server's send() needs to wait for anything, and while nobody waits no
@@ -72,10 +115,14 @@ class BodyStream:
 _CHUNKS_A_TURN = 32
 
 
-async def _send_chunk(send: Send, chunk: str | bytes) -> None:
+def _encoded(chunk: object) -> bytes:
     if isinstance(chunk, str):
-        chunk = chunk.encode("utf-8", "replace")
-    elif not isinstance(chunk, bytes):
-        raise TypeError(f"a stream's chunk must be str or bytes, not {type(chunk).__name__}")
+        return chunk.encode("utf-8", "replace")
+    if isinstance(chunk, bytes):
+        return chunk
+    raise TypeError(f"a stream's chunk must be str or bytes, not {type(chunk).__name__}")
+
+
+async def _send_chunk(send: Send, chunk: bytes) -> None:
     if chunk:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})

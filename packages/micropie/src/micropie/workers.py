@@ -42,7 +42,11 @@ class Workers:
         steps share one context, as those of an async generator do.
         """
         context = contextvars.copy_context()
-        first = await self._advance(context, generator)
+        try:
+            first = await self._advance(context, generator)
+        except asyncio.CancelledError:
+            await self.submit(context, generator.close)
+            raise
 
         async def items() -> AsyncGenerator[T, None]:
             item = first
