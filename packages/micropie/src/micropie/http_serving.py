@@ -31,6 +31,9 @@ from micropie.workers import Workers
 
 _NOT_CALLED: Any = object()
 
+# Headers of a request that has a session to load or a body to parse.
+_NEEDS_MORE = frozenset({b"cookie", b"content-type"})
+
 
 class HttpServing:
     """The part of an App that answers HTTP requests."""
@@ -59,7 +62,7 @@ class HttpServing:
         handler = self._plain.get(scope["path"])
         if handler is not None and not (self.middlewares or self._mounts or scope.get("root_path")):
             for name, _ in scope["headers"]:
-                if name == b"cookie" or name == b"content-type":
+                if name in _NEEDS_MORE:
                     break
             else:
                 try:
