@@ -4,7 +4,7 @@ import html
 import inspect
 import traceback
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any, cast
 
 from micropie.body import BodyLimits
@@ -26,7 +26,7 @@ from micropie.response import (
 from micropie.routing import Route, RouteTable
 from micropie.session_manager import SessionManager
 from micropie.streaming import BodyStream
-from micropie.types import Handler, Headers, Message, Receive, Scope, Send
+from micropie.types import Handler, Headers, Message, Receive, Scope, Send, Stream
 from micropie.workers import Workers
 
 _NOT_CALLED: Any = object()
@@ -182,16 +182,7 @@ class HttpServing:
         """
         streams: list[BodyStream] = []
         try:
-            try:
-                if isinstance(result, Exception):
-                    raise result
-                response = Response.of(result)
-                start, body = response.render(request.method)
-                if type(body) is not dict:
-                    start, body = await self._open_stream(request, response, streams)
-            except Exception as error:
-                response = self._error_response(request, error)
-                start, body = response.render(request.method)
+            response, (start, body) = await self._prepare(request, result, streams)
             if entered or request._session is not None:
                 start, body = await self._finish(request, response, entered, streams)
             if type(body) is dict:
@@ -202,6 +193,26 @@ class HttpServing:
         finally:
             for stream in streams:
                 await stream.close()
+
+    async def _prepare(
+        self, request: Request, result: Any, streams: list[BodyStream]
+    ) -> tuple[Response, Messages]:
+        """Return the response for *result* and what to send; for an error if it can't be sent.
+
+        The generator of a streamed response is set going, and noted in *streams*.
+        """
+        while True:
+            try:
+                if isinstance(result, Exception):
+                    result = self._error_response(request, result)
+                response = Response.of(result)
+                start, body = response.render(request.method)
+                if isinstance(body, AsyncGenerator | Generator):
+                    body = response.payload = await self._open_stream(body, streams)
+                    response.body = body.relayed()  # for a hook that makes another stream of it
+                return response, (start, body)
+            except Exception as error:
+                result = error
 
     async def _finish(
         self,
@@ -220,14 +231,12 @@ class HttpServing:
                     response = response.replaced(changes)
             except Exception as error:
                 response = self._error_response(request, error)
+        response, _ = await self._prepare(request, response, streams)
         try:
-            _, body = response.render(request.method)
-            if not isinstance(body, dict | BodyStream):
-                await self._open_stream(request, response, streams)
             response.headers += await self._store_session(request)
             return response.render(request.method)
         except Exception as error:
-            return self._error_response(request, error).render(request.method)
+            return (await self._prepare(request, error, streams))[1]
 
     async def _store_session(self, request: Request) -> Headers:
         """Store what the request changed; return the headers that belong to its session."""
@@ -239,18 +248,14 @@ class HttpServing:
             return headers
         return headers + await self._sessions.store(session, request.scope)
 
-    async def _open_stream(
-        self, request: Request, response: Response, streams: list[BodyStream]
-    ) -> Messages:
-        """Set the generator of a streamed *response* going, and note it in *streams*."""
-        chunks: Any = response.payload
+    async def _open_stream(self, chunks: Stream, streams: list[BodyStream]) -> BodyStream:
+        """Set a generator going, and note it in *streams*."""
         if isinstance(chunks, Generator):
             chunks = await self._workers.iterate(chunks)
-        response.payload = stream = BodyStream(chunks)
+        stream = BodyStream(chunks)
         streams.append(stream)
         await stream.begin()
-        response.body = stream.relayed()
-        return response.render(request.method)
+        return stream
 
     async def _send_stream(
         self, request: Request, start: Message, stream: BodyStream, send: Send
