@@ -437,11 +437,15 @@ def test_a_safe_name_is_safe_again(filename: str) -> None:
 
 
 async def test_closing_an_upload_whose_file_is_gone_is_no_error(
-    upload: Uploads, spool_folder: Path
+    upload: Uploads, spool_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    file = await upload(LARGE)
+    (spool_folder / names(spool_folder)[0] / "content").unlink()
+    await file.close()
     file = await upload(LARGE)
     shutil.rmtree(spool_folder / names(spool_folder)[0])
     await file.close()
+    assert caplog.text == ""
 
 
 async def test_a_temporary_file_that_cannot_be_deleted_is_logged(

@@ -153,10 +153,8 @@ class Spool:
         try:
             # Unlike a rename, a link never replaces anything.
             os.link(self._path, path)
-        except FileExistsError:
-            raise
         except OSError:
-            return False  # another file system, or one without links
+            return False  # another file system, or one without links, or the name is taken
         self._delete_file()
         return True
 
