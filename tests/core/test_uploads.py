@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import resource
 import shutil
 import stat
 import tempfile
@@ -244,6 +245,18 @@ async def test_a_copy_that_fails_leaves_nothing(
     for target in (folder, folder / "exact"):
         with pytest.raises(OSError, match="disk full"):
             await file.save(target)
+    assert names(folder) == []
+
+
+async def test_a_small_file_that_does_not_fit_leaves_nothing(upload: Uploads, folder: Path) -> None:
+    file = await upload(SMALL)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL - 1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            await file.save(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert names(folder) == []
 
 

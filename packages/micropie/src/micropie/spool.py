@@ -95,12 +95,13 @@ class Spool:
         """
         if self._move(path):
             return
-        with open(path, "xb") as target:
-            try:
-                self._copy(target)
-            except BaseException:
-                os.unlink(path)
-                raise
+        target = open(path, "xb")  # noqa: SIM115 - closed below
+        try:
+            with target:
+                self._copy(target)  # closing may fail too: what is small is written only then
+        except BaseException:
+            os.unlink(path)
+            raise
 
     async def close(self) -> None:
         """Forget the content and delete the temporary file; safe at any time and twice."""
