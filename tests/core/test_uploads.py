@@ -461,6 +461,7 @@ async def test_closing_an_upload_whose_file_is_gone_is_no_error(
     assert caplog.text == ""
 
 
+@pytest.mark.usefixtures("logged")
 async def test_a_temporary_file_that_cannot_be_deleted_is_logged(
     upload: Uploads, spool_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
