@@ -374,7 +374,7 @@ WRONG_ANSWERS = [
     {"status_code": "200"},
     {"status_code": 99},
     {"status_code": None},
-    {"body": object()},
+    {"body": {1, 2}},
     {"headers": 5},
     {"headers": {"X-A": "a\r\nb"}},
     "text",

@@ -1,6 +1,7 @@
 """The body of a request: received once, within its limits and no slower than allowed."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -24,6 +25,10 @@ class BodyLimits:
     form: FormLimits
 
 
+# Bytes of a body received before anybody reads it: as much as servers hold themselves.
+_MAX_AHEAD = 64 * 1024
+
+
 class Body:
     """The body of one request, read at most once.
 
@@ -40,7 +45,9 @@ class Body:
         self._length = _content_length(scope)
         self._began = False
         self._raw: bytes | None = None
-        self._completed = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._ahead: deque[Message] = deque()  # received by client_gone(), for a reader
+        self._taken = asyncio.Event()
         if self._length is None:
             # HTTP/2 and 3 need neither header: there a type announces a body.
             names = {name for name, _ in scope["headers"]}
@@ -48,11 +55,6 @@ class Body:
             self.is_expected = b"transfer-encoding" in names or (new and b"content-type" in names)
         else:
             self.is_expected = self._length > 0
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all of the body has been received."""
-        return self._completed.is_set()
 
     async def read(self) -> bytes:
         """Return the whole body; the same again when called again.
@@ -93,8 +95,6 @@ class Body:
                 raise ContentTooLarge(f"the body is over {limit} bytes")
             if length is not None and (size > length or (size < length and not more)):
                 raise BadRequest("the body is not as long as its Content-Length")
-            if not more:
-                self._completed.set()
             if chunk:
                 yield chunk
 
@@ -117,16 +117,25 @@ class Body:
         return receive
 
     async def client_gone(self) -> None:
-        """Wait until the client has left; a body still to be read is read by others first."""
-        if self.is_expected:
-            await self._completed.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        """Wait until the client has left.
+
+        What comes of the body meanwhile is kept for whoever reads it. A client that sends more
+        than a little of it has to wait for the reader, and so has this.
+        """
+        while True:
+            async with self._turn:
+                message = await self._receive()
+                self._ahead.append(message)
+            if message["type"] == "http.disconnect":
+                return
+            while sum(len(kept.get("body", b"")) for kept in self._ahead) > _MAX_AHEAD:
+                self._taken.clear()
+                await self._taken.wait()
 
     async def _next_message(self) -> Message:
         try:
             async with asyncio.timeout(self._limits.timeout):
-                message = await self._receive()
+                message = await self._take()
         except TimeoutError:
             # The rest of the body may still come: it must not be taken for another request.
             error = BadRequest("no data came for too long", 408)
@@ -135,6 +144,14 @@ class Body:
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         return message
+
+    async def _take(self) -> Message:
+        if not self._ahead:
+            async with self._turn:  # two must never wait in receive() at once
+                if not self._ahead:
+                    return await self._receive()
+        self._taken.set()
+        return self._ahead.popleft()
 
 
 def _content_length(scope: Scope) -> int | None:
