@@ -162,6 +162,16 @@ async def test_an_include_may_be_missing_where_the_template_says_so(write):
     assert await app._render_template("a.html", name="b.html") == "abb"
 
 
+async def test_a_loader_may_miss_another_template_than_the_one_asked_for(tmp_path):
+    def load(name):
+        raise jinja2.TemplateNotFound("shared.html")
+
+    app = Pages(template_dir=tmp_path)
+    app.env.loader = jinja2.FunctionLoader(load)
+    with pytest.raises(jinja2.TemplateNotFound, match=r"^shared\.html$"):
+        await app._render_template("a.html")
+
+
 async def test_an_error_in_a_template_is_a_500(write, logged):
     folder = write(
         syntax_html="{% if %}", value_html="{{ 1 / 0 }}", part_html="{% include 'syntax.html' %}"
