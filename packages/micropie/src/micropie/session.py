@@ -81,6 +81,10 @@ def _snapshot(key: Any, value: Any) -> Any:
         return value
     try:
         return dumps_strict(value)
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the session's key {key!r} holds a lone surrogate") from None
     except TypeError as error:
         raise TypeError(f"session[{key!r}] holds a {error}; sessions hold JSON values") from None
     except ValueError as error:
