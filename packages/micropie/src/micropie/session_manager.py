@@ -169,12 +169,13 @@ class SessionManager:
         """Load the session of any ASGI scope, and merge what the block changed.
 
         Raises:
-            RuntimeError: the block put something into the session of a browser that has none.
+            RuntimeError: the block put something into the session of a browser that has none, or
+                none any more.
             StoreUnavailable: the backend failed.
         """
         session = await self.load(Connection(scope))
         yield session
-        if session.session_id is None and session:
+        if session and (session.session_id is None or session.is_cleared):
             raise RuntimeError(
                 "this browser has no session yet, and only a response can set its cookie: start "
                 "the session in an HTTP handler"
