@@ -2,7 +2,7 @@
 
 import os
 from asyncio import StreamReader
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, urlencode
@@ -172,6 +172,10 @@ class App(HttpServing, WebSocketServing):
             RuntimeError: none is, in this task or thread.
         """
         return self.request.session
+
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        self.request.session = data
 
     @property
     def session_backend(self) -> SessionBackend:

@@ -1,6 +1,6 @@
 """What handlers and middleware see of a request."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 from micropie import codec
@@ -89,13 +89,24 @@ class Connection:
 
     @property
     def session(self) -> Session:
-        """The browser's session; what changes in it is stored before the response goes out."""
+        """The browser's session; what changes in it is stored before the response goes out.
+
+        To assign another mapping is to clear it, and to start a new one with those values.
+        """
         self._session_used = True
         if self._session is None:
             # In an App that is mounted without a backend of its own: the one that mounted it.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session
         return self._session
+
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        # `request.session |= {...}` ends in assigning the very same object.
+        if data is not self.session:
+            data = dict(data)
+            self.session.clear()
+            self.session.update(data)
 
     def _mark_failed(self) -> None:
         """Take note that the handler failed, so that nothing of the session is stored."""
