@@ -14,6 +14,11 @@ from micropie.session import Session
 from micropie.types import Handler, Headers, Receive, Scope
 from micropie.urlencoded import parse_urlencoded
 
+# The types of bodies that are parsed.
+JSON = "application/json"
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
@@ -226,14 +231,13 @@ class Request(Connection):
         """
         if self._form is not None or not self._body.is_expected:
             return
-        content_type = self.headers.get("content-type", "")
-        kind = content_type.partition(";")[0].strip().lower()
-        if kind == "application/json" or kind.endswith("+json"):
+        media_type = self._media_type
+        if media_type == JSON:
             self._form = self._parse_json(await self.read())
-        elif kind == "application/x-www-form-urlencoded":
+        elif media_type == URLENCODED:
             self._form = parse_form(await self.read(), self._limits.form)
-        elif kind == "multipart/form-data":
-            boundary = multipart_boundary(content_type)
+        elif media_type == MULTIPART:
+            boundary = multipart_boundary(self.headers["content-type"])
             self._files = Files()
             self._form = await parse_multipart(
                 self.stream(), boundary, self._limits.form, self._files
@@ -250,7 +254,15 @@ class Request(Connection):
         body: Body | None = self.__dict__.get("_body")
         return self._receive if body is None else body.replayed()
 
+    @lazy
+    def _media_type(self) -> str:
+        """The type of the body; JSON for all that are based on it (RFC 6839, 3.1)."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return JSON if media_type.endswith("+json") else media_type
+
     def _parse_json(self, data: bytes) -> dict[str, list[Any]]:
+        if not data:
+            return {}  # the head announced a body of any length, and it has none
         try:
             self._json = codec.loads(data)
         except ValueError:
@@ -260,7 +272,7 @@ class Request(Connection):
 
     def _parsed_form(self, attribute: str) -> dict[str, list[Any]]:
         if self._form is None:
-            if self._body.is_expected:
+            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._body.is_expected:
                 raise RuntimeError(
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"
