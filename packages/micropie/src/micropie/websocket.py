@@ -14,6 +14,22 @@ from micropie.types import HeadersInput, Message, Receive, Send
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
 INVALID_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1007, 1008, 1011
 
+# RFC 6455, 7.4, and IANA's registry: the others only stand for what no close frame has told.
+_SENDABLE = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+
+
+def check_close(code: object, reason: object) -> None:
+    """Refuse a code or reason that no close frame can carry.
+
+    Raises:
+        TypeError: they are not an int and a str.
+        ValueError: the code may not be sent.
+    """
+    if not isinstance(code, int) or not isinstance(reason, str):
+        raise TypeError(f"a close takes an int and a str, not {code!r} and {reason!r}")
+    if code not in _SENDABLE:
+        raise ValueError(f"the close code {code} may not be sent; use 1000, or 3000 to 4999")
+
 
 class ConnectionClosed(Exception):
     """The WebSocket is closed; a handler may let this out.
@@ -158,10 +174,15 @@ class WebSocket:
         Args:
             code: a close code of RFC 6455: 1000, or 3000 to 4999 for meanings of one's own.
             reason: at most 123 bytes of UTF-8; more is cut off.
+
+        Raises:
+            TypeError: they are not an int and a str.
+            ValueError: *code* may not be sent.
         """
+        check_close(code, reason)
         if self.closed:
             return
-        reason = reason.encode()[:123].decode("utf-8", "ignore")
+        reason = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
         self.closed = True
         self._closed_with = (code, reason)
         with suppress(OSError):  # the client was faster

@@ -17,6 +17,7 @@ from micropie.websocket import (
     ConnectionClosed,
     InvalidMessage,
     WebSocket,
+    check_close,
 )
 
 
@@ -56,7 +57,7 @@ class WebSocketServing:
             except Exception as error:
                 code, reason = _closing(request, error)
                 await receive()  # the client's half of the handshake
-                await send({"type": "websocket.close", "code": code, "reason": reason})
+                await WebSocket(request, receive, send).close(code, reason)
                 return
             if route is not None:
                 await self._run_websocket(request, route, receive, send)
@@ -90,7 +91,9 @@ class WebSocketServing:
                         f"before_websocket returned {answer!r}; it must be None or a dict of "
                         "code and reason"
                     )
-                raise Refused(answer.get("code", POLICY_VIOLATION), answer.get("reason", ""))
+                code, reason = answer.get("code", POLICY_VIOLATION), answer.get("reason", "")
+                check_close(code, reason)
+                raise Refused(code, reason)
 
     async def _run_websocket(
         self, request: WebSocketRequest, route: Route, receive: Receive, send: Send
