@@ -1,5 +1,6 @@
 """WebSocket: one connection, from the handshake to the close."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -8,7 +9,7 @@ from micropie import codec
 from micropie.request import WebSocketRequest
 from micropie.response import raw_headers
 from micropie.session import Session
-from micropie.types import HeadersInput, Message, Receive, Send
+from micropie.types import HeadersInput, Message, Receive, Scope, Send
 
 # RFC 6455, 7.4.1.
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
@@ -73,6 +74,9 @@ class WebSocket:
         self._receive = receive
         self._send = send
         self._closed_with: tuple[int, str] = (ABNORMAL, "")
+        self._send_tells = _send_tells(request.scope)
+        # The next message, awaited before the handler asks for it.
+        self._ahead: asyncio.Future[Message] | None = None
 
     @property
     def session(self) -> Session:
@@ -185,6 +189,8 @@ class WebSocket:
         reason = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
         self.closed = True
         self._closed_with = (code, reason)
+        # Granian closes only when nobody receives any more.
+        self._stop_looking_ahead()
         with suppress(OSError):  # the client was faster
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
@@ -202,19 +208,41 @@ class WebSocket:
 
     async def _next(self) -> str | bytes:
         self._check_open()
-        message = await self._receive()
+        message = await (self._receive() if self._send_tells else self._receive_ahead())
+        self._check_connected(message)
+        text: str | None = message.get("text")
+        data: bytes | None = message.get("bytes")
+        return text if text is not None else data or b""
+
+    async def _receive_ahead(self) -> Message:
+        """Return the message that sending may be waiting for already."""
+        ahead = self._look_ahead()
+        await asyncio.wait({ahead})  # being cancelled, it leaves the message for the next call
+        self._ahead = None
+        self._check_open()  # another task may have closed
+        return ahead.result()
+
+    def _look_ahead(self) -> asyncio.Future[Message]:
+        if self._ahead is None:
+            self._ahead = asyncio.ensure_future(self._receive())
+        return self._ahead
+
+    def _stop_looking_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+
+    async def _send_message(self, message: Message) -> None:
+        self._check_open()
+        if not self._send_tells and self._look_ahead().done():
+            self._check_connected(self._look_ahead().result())
+        await self._transmit(message)
+
+    def _check_connected(self, message: Message) -> None:
         if message["type"] == "websocket.disconnect":
             self.closed = True
             # A server may leave the code out, or send None for the reason.
             self._closed_with = (message.get("code") or NO_STATUS, message.get("reason") or "")
             raise ConnectionClosed(*self._closed_with)
-        text: str | None = message.get("text")
-        data: bytes | None = message.get("bytes")
-        return text if text is not None else data or b""
-
-    async def _send_message(self, message: Message) -> None:
-        self._check_open()
-        await self._transmit(message)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -230,3 +258,13 @@ class WebSocket:
         except OSError:  # ASGI: what send() raises after the client has left
             self.closed = True
             raise ConnectionClosed(*self._closed_with) from None
+
+
+def _send_tells(scope: Scope) -> bool:
+    """Whether send() raises when the client has left.
+
+    It does since ASGI 2.4. Older servers, Hypercorn, Daphne and Granian among them, drop what is
+    sent, and a handler that only sends would go on for ever.
+    """
+    version: str = scope.get("asgi", {}).get("spec_version", "2.0")
+    return tuple(map(int, version.split("."))) >= (2, 4)

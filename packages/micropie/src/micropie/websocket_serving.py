@@ -108,6 +108,8 @@ class WebSocketServing:
             await route.handler(websocket, *args, **kwargs)
         except Exception as error:
             code, reason = _closing(request, error)
+        finally:
+            websocket._stop_looking_ahead()
         try:
             # Before the close, so that a client that has seen it finds what was stored.
             await self._store_websocket_session(request)
