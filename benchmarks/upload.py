@@ -169,8 +169,10 @@ def main() -> None:
 
 def measure(servers: list[Server], mib: int, rounds: int, digest: str) -> None:
     speeds: dict[str, list[float]] = {server.name: [] for server in servers}
-    for _ in range(rounds):
-        for server in servers:
+    for first in range(rounds):
+        # Rotated: whoever follows a server that wrote twice as much has the slower disk.
+        turn = first % len(servers)
+        for server in servers[turn:] + servers[:turn]:
             os.sync()  # what the one before wrote must not slow down this one
             seconds, answer = server.upload(BLOCK, mib)
             speeds[server.name].append(mib * MIB / seconds / 1e6)

@@ -267,7 +267,7 @@ class HttpServing:
             # The head has gone out: only a connection cut short tells the client.
             raise
         session = request._session
-        if session is not None and any(session.changes()):
+        if session is not None and session.is_unsaved:
             logger.error(
                 "%s %r: %s changed the session after its response had begun; that is not stored",
                 request.method,

@@ -1,5 +1,6 @@
 """WebSocket: one connection, from the handshake to the close."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -8,11 +9,27 @@ from micropie import codec
 from micropie.request import WebSocketRequest
 from micropie.response import raw_headers
 from micropie.session import Session
-from micropie.types import HeadersInput, Message, Receive, Send
+from micropie.types import HeadersInput, Message, Receive, Scope, Send
 
 # RFC 6455, 7.4.1.
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
 INVALID_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1007, 1008, 1011
+
+# RFC 6455, 7.4, and IANA's registry: the others only stand for what no close frame has told.
+_SENDABLE = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+
+
+def check_close(code: object, reason: object) -> None:
+    """Refuse a code or reason that no close frame can carry.
+
+    Raises:
+        TypeError: they are not an int and a str.
+        ValueError: the code may not be sent.
+    """
+    if not isinstance(code, int) or not isinstance(reason, str):
+        raise TypeError(f"a close takes an int and a str, not {code!r} and {reason!r}")
+    if code not in _SENDABLE:
+        raise ValueError(f"the close code {code} may not be sent; use 1000, or 3000 to 4999")
 
 
 class ConnectionClosed(Exception):
@@ -57,6 +74,9 @@ class WebSocket:
         self._receive = receive
         self._send = send
         self._closed_with: tuple[int, str] = (ABNORMAL, "")
+        self._send_tells = _send_tells(request.scope)
+        # The next message, awaited before the handler asks for it.
+        self._ahead: asyncio.Future[Message] | None = None
 
     @property
     def session(self) -> Session:
@@ -158,12 +178,19 @@ class WebSocket:
         Args:
             code: a close code of RFC 6455: 1000, or 3000 to 4999 for meanings of one's own.
             reason: at most 123 bytes of UTF-8; more is cut off.
+
+        Raises:
+            TypeError: they are not an int and a str.
+            ValueError: *code* may not be sent.
         """
+        check_close(code, reason)
         if self.closed:
             return
-        reason = reason.encode()[:123].decode("utf-8", "ignore")
+        reason = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
         self.closed = True
         self._closed_with = (code, reason)
+        # Granian closes only when nobody receives any more.
+        self._stop_looking_ahead()
         with suppress(OSError):  # the client was faster
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
@@ -181,19 +208,41 @@ class WebSocket:
 
     async def _next(self) -> str | bytes:
         self._check_open()
-        message = await self._receive()
+        message = await (self._receive() if self._send_tells else self._receive_ahead())
+        self._check_connected(message)
+        text: str | None = message.get("text")
+        data: bytes | None = message.get("bytes")
+        return text if text is not None else data or b""
+
+    async def _receive_ahead(self) -> Message:
+        """Return the message that sending may be waiting for already."""
+        ahead = self._look_ahead()
+        await asyncio.wait({ahead})  # being cancelled, it leaves the message for the next call
+        self._ahead = None
+        self._check_open()  # another task may have closed
+        return ahead.result()
+
+    def _look_ahead(self) -> asyncio.Future[Message]:
+        if self._ahead is None:
+            self._ahead = asyncio.ensure_future(self._receive())
+        return self._ahead
+
+    def _stop_looking_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+
+    async def _send_message(self, message: Message) -> None:
+        self._check_open()
+        if not self._send_tells and self._look_ahead().done():
+            self._check_connected(self._look_ahead().result())
+        await self._transmit(message)
+
+    def _check_connected(self, message: Message) -> None:
         if message["type"] == "websocket.disconnect":
             self.closed = True
             # A server may leave the code out, or send None for the reason.
             self._closed_with = (message.get("code") or NO_STATUS, message.get("reason") or "")
             raise ConnectionClosed(*self._closed_with)
-        text: str | None = message.get("text")
-        data: bytes | None = message.get("bytes")
-        return text if text is not None else data or b""
-
-    async def _send_message(self, message: Message) -> None:
-        self._check_open()
-        await self._transmit(message)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -209,3 +258,13 @@ class WebSocket:
         except OSError:  # ASGI: what send() raises after the client has left
             self.closed = True
             raise ConnectionClosed(*self._closed_with) from None
+
+
+def _send_tells(scope: Scope) -> bool:
+    """Whether send() raises when the client has left.
+
+    It does since ASGI 2.4. Older servers, Hypercorn, Daphne and Granian among them, drop what is
+    sent, and a handler that only sends would go on for ever.
+    """
+    version: str = scope.get("asgi", {}).get("spec_version", "2.0")
+    return tuple(map(int, version.split("."))) >= (2, 4)

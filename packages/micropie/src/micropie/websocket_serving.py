@@ -17,6 +17,7 @@ from micropie.websocket import (
     ConnectionClosed,
     InvalidMessage,
     WebSocket,
+    check_close,
 )
 
 
@@ -56,7 +57,7 @@ class WebSocketServing:
             except Exception as error:
                 code, reason = _closing(request, error)
                 await receive()  # the client's half of the handshake
-                await send({"type": "websocket.close", "code": code, "reason": reason})
+                await WebSocket(request, receive, send).close(code, reason)
                 return
             if route is not None:
                 await self._run_websocket(request, route, receive, send)
@@ -90,7 +91,9 @@ class WebSocketServing:
                         f"before_websocket returned {answer!r}; it must be None or a dict of "
                         "code and reason"
                     )
-                raise Refused(answer.get("code", POLICY_VIOLATION), answer.get("reason", ""))
+                code, reason = answer.get("code", POLICY_VIOLATION), answer.get("reason", "")
+                check_close(code, reason)
+                raise Refused(code, reason)
 
     async def _run_websocket(
         self, request: WebSocketRequest, route: Route, receive: Receive, send: Send
@@ -101,11 +104,13 @@ class WebSocketServing:
         code, reason = NORMAL, ""
         try:
             await receive()  # the client's half of the handshake
-            try:
-                args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
-                await route.handler(websocket, *args, **kwargs)
-            except (ConnectionClosed, InvalidMessage, HTTPError) as error:
-                code, reason = _closing(request, error)
+            args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
+            await route.handler(websocket, *args, **kwargs)
+        except Exception as error:
+            code, reason = _closing(request, error)
+        finally:
+            websocket._stop_looking_ahead()
+        try:
             # Before the close, so that a client that has seen it finds what was stored.
             await self._store_websocket_session(request)
         except Exception as error:
@@ -166,7 +171,7 @@ def _closing(request: WebSocketRequest, error: Exception) -> tuple[int, str]:
     """Return the close code and reason for *error*; one that nobody meant to raise is logged."""
     if isinstance(error, Refused | InvalidMessage):
         return error.code, error.reason
-    if isinstance(error, ConnectionClosed):
+    if isinstance(error, ConnectionClosed) or _is_closed_group(error):
         return NORMAL, ""
     if isinstance(error, HTTPError) and error.status_code < 500:
         return POLICY_VIOLATION, str(error) if isinstance(error, BadRequest) else ""
@@ -174,6 +179,11 @@ def _closing(request: WebSocketRequest, error: Exception) -> tuple[int, str]:
     if not isinstance(error, HTTPError):
         _log(request, error)
     return INTERNAL_ERROR, ""
+
+
+def _is_closed_group(error: Exception) -> bool:
+    """Whether *error* is what a TaskGroup makes of ConnectionClosed in one or more of its tasks."""
+    return isinstance(error, ExceptionGroup) and error.split(ConnectionClosed)[1] is None
 
 
 def _log(request: WebSocketRequest, error: Exception) -> None:
