@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, HttpMiddleware
+from micropie import App, HttpMiddleware, Request
 from support.asgi import Client
 from support.future_annotations import Annotated as FutureAnnotated
 
@@ -375,6 +375,11 @@ async def test_the_request_tells_what_was_asked_for():
         "default": "default",
         "client": ["192.0.2.7", 51234],
     }
+
+
+def test_what_a_request_computes_when_asked_is_documented_on_its_class():
+    for name in ("headers", "cookies", "query_params", "path_params", "path"):
+        assert getattr(Request, name).__doc__
 
 
 async def test_path_parameters_are_empty_at_the_root():
