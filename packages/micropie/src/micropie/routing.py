@@ -93,6 +93,8 @@ class Route:
             raise TypeError(f"handler '{name}', {error}") from None
         if is_websocket and not inspect.iscoroutinefunction(handler):
             raise TypeError(f"handler '{name}' serves a WebSocket, so it must be an async function")
+        if is_websocket and not _takes_one(handler):
+            raise TypeError(f"handler '{name}' must take the WebSocket as its first parameter")
         self.name = name
         self.handler = handler
         self.binder = None if binder.takes_nothing else binder
@@ -111,6 +113,12 @@ class Route:
     def allow_header(self) -> str:
         """The value of `Allow`: every method that gets an answer other than 405."""
         return ", ".join(sorted({*(self.allowed or ()), "OPTIONS"}))
+
+
+def _takes_one(handler: Handler) -> bool:
+    """Whether *handler* can be called with one positional argument, whatever else it takes."""
+    first = next(iter(inspect.signature(handler).parameters.values()), None)
+    return first is not None and first.kind not in (first.KEYWORD_ONLY, first.VAR_KEYWORD)
 
 
 class RouteTable:
@@ -159,7 +167,7 @@ class RouteTable:
         """Return the paths that reach a handler called *name*: none unless it is public."""
         prefix = "ws_" if name.startswith("ws_") else ""
         public = name.removeprefix(prefix)
-        if prefix != self._prefix or public.startswith("_"):
+        if prefix != self._prefix or not public or public.startswith("_"):
             return []
         return ["/index", "/"] if public == "index" else ["/" + public]
 
