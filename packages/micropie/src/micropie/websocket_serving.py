@@ -208,6 +208,11 @@ def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bo
         return "*" in origins or origin in origins
     scheme, _, host = origin.partition("://")
     own = request.headers.get("host", "").lower()
-    # The scheme is left out: behind a proxy that ends TLS, the server does not know its own.
-    port = _DEFAULT_PORTS.get(scheme, "")
-    return bool(port) and host.removesuffix(port) == own.removesuffix(port)
+    if not host or scheme not in _DEFAULT_PORTS:
+        return False
+    # An https page may reach a server that does not know of TLS, because a proxy ends it; an
+    # http page, which anyone on its way can change, is not of the origin of one that does.
+    if scheme == "http" and request.scope.get("scheme") == "wss":
+        return False
+    port = _DEFAULT_PORTS[scheme]
+    return host.removesuffix(port) == own.removesuffix(port)
