@@ -191,7 +191,7 @@ def _log(request: WebSocketRequest, error: Exception) -> None:
     logger.error("WebSocket %r: %s failed", request.path, name, exc_info=error)
 
 
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bool:
@@ -208,11 +208,11 @@ def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bo
         return "*" in origins or origin in origins
     scheme, _, host = origin.partition("://")
     own = request.headers.get("host", "").lower()
-    if not host or scheme not in _DEFAULT_PORTS:
+    if not host or scheme not in DEFAULT_PORTS:
         return False
     # An https page may reach a server that does not know of TLS, because a proxy ends it; an
     # http page, which anyone on its way can change, is not of the origin of one that does.
     if scheme == "http" and request.scope.get("scheme") == "wss":
         return False
-    port = _DEFAULT_PORTS[scheme]
+    port = DEFAULT_PORTS[scheme]
     return host.removesuffix(port) == own.removesuffix(port)
