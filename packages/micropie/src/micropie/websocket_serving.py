@@ -148,14 +148,15 @@ class WebSocketServing:
         session = request._session
         if session is None or request._failed or PARENT in request.scope:
             return
-        if session and session.session_id is None and session.next_id is None:
+        is_new = session.session_id is None or session.is_cleared
+        if session and is_new and session.next_id is None:
             logger.error(
-                "WebSocket %r: %s started a session after accept(), when its cookie could no "
-                "longer be sent; it is not stored",
+                "WebSocket %r: %s started a session when its cookie could no longer be sent, so it "
+                "is not stored; start it before accept()",
                 request.path,
                 request._handler_name,
             )
-            return
+            session.replace({})  # one that was cleared is deleted nevertheless
         await self._sessions.store(session, request.scope)
 
 
