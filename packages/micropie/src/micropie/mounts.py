@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from micropie.paths import below
+from micropie.request import PARENT
 from micropie.types import ASGIApp, Scope
 
 
@@ -66,4 +67,7 @@ def _child_scope(scope: Scope, prefix: str) -> Scope:
     path = scope["path"]
     if root_path and not path.startswith(root_path + "/"):
         path = root_path + path  # a server that reports the path without the proxy's prefix
-    return {**scope, "path": path, "root_path": root_path + prefix}
+    child = {**scope, "path": path, "root_path": root_path + prefix}
+    # The session is handed on from mount to mount, never past an app that does not share it.
+    child.pop(PARENT, None)
+    return child
