@@ -1,6 +1,7 @@
 """App, the class users subclass: every public method they write is a route."""
 
 import os
+import re
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -25,7 +26,7 @@ from micropie.session_backend import SessionBackend
 from micropie.session_manager import SessionManager
 from micropie.templates import Templates
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
-from micropie.websocket_serving import WebSocketServing
+from micropie.websocket_serving import DEFAULT_PORTS, WebSocketServing
 from micropie.workers import Workers
 
 if TYPE_CHECKING:
@@ -386,12 +387,25 @@ def _checked_backend(backend: object) -> SessionBackend:
 def _origins(origins: Iterable[str] | None) -> frozenset[str] | None:
     if origins is None:
         return None
-    if isinstance(origins, str):
-        if origins != "*":
-            raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
-        origins = [origins]
-    found = frozenset(origin.lower().rstrip("/") for origin in origins)
-    for origin in found - {"*"}:
-        if not origin.startswith(("http://", "https://")):
-            raise ValueError(f'websocket_origins: {origin!r} is none; one is "https://example.com"')
-    return found
+    if origins == "*":
+        return frozenset(origins)
+    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
+        raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
+    return frozenset(map(_origin, origins))
+
+
+def _origin(text: object) -> str:
+    """Return an origin as browsers write it: in lower case, without its scheme's own port."""
+    if text == "*":
+        return "*"
+    match = _ORIGIN.fullmatch(text.lower()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f'websocket_origins: {text!r} is none; one is "https://example.com"')
+    scheme, origin = match["scheme"], match["origin"]
+    return origin.removesuffix(DEFAULT_PORTS[scheme])
+
+
+# RFC 6454, 6.2: no path and no wildcard. A slash at the end is what people copy.
+_ORIGIN = re.compile(
+    r"(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?", re.ASCII
+)

@@ -148,14 +148,15 @@ class WebSocketServing:
         session = request._session
         if session is None or request._failed or PARENT in request.scope:
             return
-        if session and session.session_id is None and session.next_id is None:
+        is_new = session.session_id is None or session.is_cleared
+        if session and is_new and session.next_id is None:
             logger.error(
-                "WebSocket %r: %s started a session after accept(), when its cookie could no "
-                "longer be sent; it is not stored",
+                "WebSocket %r: %s started a session when its cookie could no longer be sent, so it "
+                "is not stored; start it before accept()",
                 request.path,
                 request._handler_name,
             )
-            return
+            session.replace({})  # one that was cleared is deleted nevertheless
         await self._sessions.store(session, request.scope)
 
 
@@ -191,7 +192,7 @@ def _log(request: WebSocketRequest, error: Exception) -> None:
     logger.error("WebSocket %r: %s failed", request.path, name, exc_info=error)
 
 
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bool:
@@ -208,6 +209,11 @@ def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bo
         return "*" in origins or origin in origins
     scheme, _, host = origin.partition("://")
     own = request.headers.get("host", "").lower()
-    # The scheme is left out: behind a proxy that ends TLS, the server does not know its own.
-    port = _DEFAULT_PORTS.get(scheme, "")
-    return bool(port) and host.removesuffix(port) == own.removesuffix(port)
+    if not host or scheme not in DEFAULT_PORTS:
+        return False
+    # An https page may reach a server that does not know of TLS, because a proxy ends it; an
+    # http page, which anyone on its way can change, is not of the origin of one that does.
+    if scheme == "http" and request.scope.get("scheme") == "wss":
+        return False
+    port = DEFAULT_PORTS[scheme]
+    return host.removesuffix(port) == own.removesuffix(port)
