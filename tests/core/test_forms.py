@@ -438,6 +438,17 @@ def test_a_urlencoded_form_beyond_its_limits_is_refused(data: bytes, reason: str
         parse_form(data, LIMITS)
 
 
+@pytest.mark.parametrize("data", [b"&" * 4_000_000, b"a=" + b"%" * 4_000_000])
+def test_refusing_a_urlencoded_form_costs_little_memory(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ContentTooLarge):
+            parse_form(data, LIMITS)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
 # Libraries
 
 

@@ -414,7 +414,11 @@ async def test_private_names_on_the_instance_are_not_reachable():
     async def hidden(ws=None):
         return "hidden"
 
-    app._hidden = app.__hidden = app.ws_hidden = hidden
+    async def ws_hidden(ws):
+        await ws.accept()
+
+    app._hidden = app.__hidden = hidden
+    app.ws_hidden = ws_hidden
     for name in ("_hidden", "__hidden", "ws_hidden", "-hidden", "ws-hidden"):
         assert (await Client(app).get(f"/{name}")).status == 404
 

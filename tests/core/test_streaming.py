@@ -432,7 +432,6 @@ async def test_the_clients_body_is_passed_over_while_streaming():
         await exchange.ended()
 
 
-@pytest.mark.xfail(reason="the watch for a client that leaves waits for somebody to read the body")
 async def test_a_client_that_leaves_is_noticed_though_nobody_reads_its_body():
     closed = asyncio.Event()
 

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import resource
 import shutil
 import stat
 import tempfile
@@ -247,6 +248,18 @@ async def test_a_copy_that_fails_leaves_nothing(
     assert names(folder) == []
 
 
+async def test_a_small_file_that_does_not_fit_leaves_nothing(upload: Uploads, folder: Path) -> None:
+    file = await upload(SMALL)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL - 1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            await file.save(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert names(folder) == []
+
+
 async def test_a_replacement_that_fails_leaves_the_old_file(
     upload: Uploads, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,13 +450,18 @@ def test_a_safe_name_is_safe_again(filename: str) -> None:
 
 
 async def test_closing_an_upload_whose_file_is_gone_is_no_error(
-    upload: Uploads, spool_folder: Path
+    upload: Uploads, spool_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    file = await upload(LARGE)
+    (spool_folder / names(spool_folder)[0] / "content").unlink()
+    await file.close()
     file = await upload(LARGE)
     shutil.rmtree(spool_folder / names(spool_folder)[0])
     await file.close()
+    assert caplog.text == ""
 
 
+@pytest.mark.usefixtures("logged")
 async def test_a_temporary_file_that_cannot_be_deleted_is_logged(
     upload: Uploads, spool_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -69,17 +69,21 @@ class Answer:
 class Exchange:
     """One request on its way, while the app runs in a task of its own."""
 
-    def __init__(self, app: Any, scope: dict[str, Any], body: Iterable[bytes]) -> None:
+    def __init__(
+        self, app: Any, scope: dict[str, Any], body: Iterable[bytes], *, unfinished: bool = False
+    ) -> None:
         self.messages: list[dict[str, Any]] = []
         self.received = 0
         self._scope = scope
         self._app = app
         self._violations: list[str] = []
-        chunks = list(body) or [b""]
-        self._incoming = [
-            {"type": "http.request", "body": chunk, "more_body": index < len(chunks) - 1}
-            for index, chunk in enumerate(chunks)
-        ]
+        chunks = list(body)
+        if not unfinished and not chunks:
+            chunks = [b""]
+        self._incoming: list[dict[str, Any]] = []
+        self._arrived = asyncio.Event()  # something for the app to receive
+        for index, chunk in enumerate(chunks):
+            self.feed(chunk, more=unfinished or index < len(chunks) - 1)
         self._left = False
         self._over = asyncio.Event()  # the client has left, or has the whole answer
         self._progress = asyncio.Event()
@@ -99,10 +103,12 @@ class Exchange:
 
     async def _receive(self) -> dict[str, Any]:
         self.received += 1
-        if self._incoming:
-            return self._incoming.pop(0)
-        await self._over.wait()
-        return {"type": "http.disconnect"}
+        while not self._incoming:
+            if self._over.is_set():
+                return {"type": "http.disconnect"}
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._incoming.pop(0)
 
     async def _send(self, message: dict[str, Any]) -> None:
         if self._send_error is not None:
@@ -112,7 +118,7 @@ class Exchange:
             self.messages.append(message)
             self._progress.set()
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self._over.set()
+            self._end()
         await self._writable.wait()
 
     def _check(self, message: dict[str, Any]) -> None:
@@ -152,12 +158,21 @@ class Exchange:
         elif length is not None and int(length) != len(answer.body):
             self._violations.append(f"content-length {length} for {len(answer.body)} bytes")
 
+    def _end(self) -> None:
+        self._over.set()
+        self._arrived.set()
+
     # What the test does.
+
+    def feed(self, chunk: bytes, *, more: bool) -> None:
+        """Send a chunk of the body; the last one if there is no *more*."""
+        self._incoming.append({"type": "http.request", "body": chunk, "more_body": more})
+        self._arrived.set()
 
     def disconnect(self) -> None:
         """Leave, as a client that closes its connection."""
         self._left = True
-        self._over.set()
+        self._end()
 
     def pause(self) -> None:
         """Stop taking data: from now on `send` waits, as with a slow client."""
@@ -284,11 +299,17 @@ class Client:
         *,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         body: bytes | Iterable[bytes] = b"",
+        unfinished: bool = False,
         **scope: Any,
     ) -> AsyncIterator[Exchange]:
-        """Send a request and watch the answer come; on leaving, the client leaves too."""
+        """Send a request and watch the answer come; on leaving, the client leaves too.
+
+        Of an *unfinished* body the rest is to come by `Exchange.feed`, if at all.
+        """
         chunks = [body] if isinstance(body, bytes) else body
-        exchange = Exchange(self.app, self.scope(method, url, headers, **scope), chunks)
+        exchange = Exchange(
+            self.app, self.scope(method, url, headers, **scope), chunks, unfinished=unfinished
+        )
         try:
             yield exchange
         finally:

@@ -1,13 +1,16 @@
-"""An App whose annotations are strings, and mean names of this module alone."""
+"""Apps whose annotations are strings, and mean names of this module alone."""
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from datetime import date as day
 from enum import Enum
-from typing import Optional
+from typing import NotRequired, Optional, Required, TypedDict
 
-from micropie import App
+import pydantic
+
+from micropie import App, UploadFile
 
 
 class Color(Enum):
@@ -35,3 +38,43 @@ class Annotated(App):
         return [number, when, colors, size]
 
     decorated = plain(show)
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+class Movie(TypedDict):
+    title: str
+    year: NotRequired[int]
+
+
+class LooseMovie(TypedDict, total=False):
+    title: Required[str]
+    year: int
+
+
+class Labels(pydantic.BaseModel):
+    labels: list[str]
+
+
+class BodyHandlers(App):
+    async def typed(self, number: int, colors: list[Color]):
+        return [number, colors]
+
+    async def upload(self, file: UploadFile):
+        return file.filename
+
+    async def point(self, point: Point):
+        return point
+
+    async def movie(self, movie: Movie):
+        return movie
+
+    async def loose(self, movie: LooseMovie):
+        return movie
+
+    async def labels(self, labels: Labels):
+        return labels.labels

@@ -3,7 +3,7 @@
 import os
 import re
 from asyncio import StreamReader
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, urlencode
@@ -174,6 +174,10 @@ class App(HttpServing, WebSocketServing):
         """
         return self.request.session
 
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        self.request.session = data
+
     @property
     def session_backend(self) -> SessionBackend:
         """Where sessions are stored; assign another one before the first request."""
@@ -222,20 +226,24 @@ class App(HttpServing, WebSocketServing):
         return {prefix or "/": app for prefix, app in self._mounts.items()}
 
     async def _startup(self) -> None:
-        """Start the session backend, run the start-up handlers, start the mounted Apps.
+        """Start everything, that of the mounted Apps included.
 
         Raises:
-            StartupError: one failed; all that had been started is stopped again.
+            StartupError: a part failed; all that had been started is stopped again.
         """
         try:
-            await self._run_startup(self.session_backend.startup)
-            for handler in self.startup_handlers:
-                await self._run_startup(handler)
-            for app in self._mounted_apps():
-                await app._startup()
+            await self._start_all()
         except Exception:
             await self._shutdown()
             raise
+
+    async def _start_all(self) -> None:
+        """Start the session backend, run the start-up handlers, start the mounted Apps."""
+        await self._run_startup(self.session_backend.startup)
+        for handler in self.startup_handlers:
+            await self._run_startup(handler)
+        for app in self._mounted_apps():
+            await app._start_all()
 
     async def _run_startup(self, handler: LifespanHandler) -> None:
         try:
@@ -257,7 +265,9 @@ class App(HttpServing, WebSocketServing):
         self._workers.shutdown()
 
     def _mounted_apps(self) -> list["App"]:
-        return [app for app in self._mounts.values() if isinstance(app, App)]
+        # Each once, even if it is mounted at several paths.
+        apps = {id(app): app for app in self._mounts.values() if isinstance(app, App)}
+        return list(apps.values())
 
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an HTTP connection; the same as calling the App."""

@@ -52,6 +52,8 @@ class Parameter:
             return convert(value)
         except FieldErrors as error:
             raise BadRequest(str(error)) from None
+        except RecursionError:
+            raise BadRequest(f"'{self.name}' is nested too deep") from None
         except ValueError:
             noun = self.converter.noun if self.converter else "another value"
             raise BadRequest(f"'{self.name}' must be {noun}") from None

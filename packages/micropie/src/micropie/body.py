@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from micropie.errors import BadRequest, ClientDisconnected, ContentTooLarge
 from micropie.forms import FormLimits
+from micropie.lazy import lazy
 from micropie.types import Message, Receive, Scope
 
 
@@ -25,34 +26,39 @@ class BodyLimits:
 
 
 class Body:
-    """The body of one request, read at most once.
+    """The body of one request, read at most once."""
 
-    Attributes:
-        is_expected: the head of the request announces a body (RFC 9112, 6.3).
-
-    Raises:
-        BadRequest: Content-Length is no number, or given twice with different values.
-    """
+    _taken: asyncio.Event  # something out of _ahead
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
+        self._scope = scope
         self._receive = receive
         self._limits = limits
-        self._length = _content_length(scope)
         self._began = False
         self._raw: bytes | None = None
-        self._completed = asyncio.Event()
-        if self._length is None:
-            # HTTP/2 and 3 need neither header: there a type announces a body.
-            names = {name for name, _ in scope["headers"]}
-            new = scope.get("http_version", "1.1") not in ("1.0", "1.1")
-            self.is_expected = b"transfer-encoding" in names or (new and b"content-type" in names)
-        else:
-            self.is_expected = self._length > 0
+        self._ahead: list[Message] = []  # received by client_gone, for a reader to come
+        self._turn = asyncio.Lock()  # to receive
+
+    @lazy
+    def is_expected(self) -> bool:
+        """Whether the head of the request announces a body (RFC 9112, 6.3).
+
+        Raises:
+            BadRequest: Content-Length is no number, or given twice with different values.
+        """
+        if self._length is not None:
+            return self._length > 0
+        # HTTP/2 and 3 need neither header: there a type announces a body.
+        names = {name for name, _ in self._scope["headers"]}
+        return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
+
+    @lazy
+    def _length(self) -> int | None:
+        return _content_length(self._scope)
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all of the body has been received."""
-        return self._completed.is_set()
+    def _is_new_http(self) -> bool:
+        return self._scope.get("http_version", "1.1") not in ("1.0", "1.1")
 
     async def read(self) -> bytes:
         """Return the whole body; the same again when called again.
@@ -62,7 +68,11 @@ class Body:
             HTTPError: 413, 408 or 400, as `stream`.
         """
         if self._raw is None:
-            self._raw = b"".join([chunk async for chunk in self.stream()])
+            # A list of chunks would take twenty times their size if they are tiny.
+            data = bytearray()
+            async for chunk in self.stream():
+                data += chunk
+            self._raw = bytes(data)
         return self._raw
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -71,15 +81,15 @@ class Body:
         Raises:
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413 for a body over the limit, 408 for a client that stalls, 400 for one
-                that leaves or sends another length than it announced.
+                that leaves, sends another length than it announced, or announced none properly.
         """
         if self._raw is not None:
             yield self._raw
             return
         if self._began:
             raise RuntimeError("the body was read already, and was not kept")
-        self._began = True
         limit, length = self._limits.max_size, self._length
+        self._began = True
         if limit is not None and length is not None and length > limit:
             raise ContentTooLarge(f"the body is over {limit} bytes")
         size = 0
@@ -93,8 +103,6 @@ class Body:
                 raise ContentTooLarge(f"the body is over {limit} bytes")
             if length is not None and (size > length or (size < length and not more)):
                 raise BadRequest("the body is not as long as its Content-Length")
-            if not more:
-                self._completed.set()
             if chunk:
                 yield chunk
 
@@ -117,24 +125,47 @@ class Body:
         return receive
 
     async def client_gone(self) -> None:
-        """Wait until the client has left; a body still to be read is read by others first."""
-        if self.is_expected:
-            await self._completed.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        """Wait until the client has left.
+
+        Only who receives the body hears of that, so this does, and keeps it for a reader; behind
+        much of a body that nobody reads, the departure stays hidden.
+        """
+        self._taken = asyncio.Event()
+        while True:
+            async with self._turn:
+                message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+            self._ahead.append(message)
+            while len(self._ahead) >= _MESSAGES_AHEAD:
+                self._taken.clear()
+                await self._taken.wait()
 
     async def _next_message(self) -> Message:
         try:
             async with asyncio.timeout(self._limits.timeout):
-                message = await self._receive()
+                message = await self._received()
         except TimeoutError:
-            # The rest of the body may still come: it must not be taken for another request.
             error = BadRequest("no data came for too long", 408)
-            error.headers = {**dict(error.headers or {}), "Connection": "close"}
+            if not self._is_new_http:  # where such a header is an error (RFC 9113, 8.2.2)
+                # The rest of the body may still come: it must not be taken for another request.
+                error.headers = {**dict(error.headers or {}), "Connection": "close"}
             raise error from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         return message
+
+    async def _received(self) -> Message:
+        if not self._ahead:
+            async with self._turn:
+                if not self._ahead:  # client_gone may have been the one before
+                    return await self._receive()
+        self._taken.set()
+        return self._ahead.pop(0)
+
+
+# Servers hand on what one read from the socket gave, 64 to 256 KiB at most.
+_MESSAGES_AHEAD = 8
 
 
 def _content_length(scope: Scope) -> int | None:

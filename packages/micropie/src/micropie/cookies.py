@@ -61,9 +61,11 @@ class SessionCookie:
                 'session_cookie_samesite="None" needs session_cookie_secure: browsers drop such '
                 "a cookie otherwise"
             )
-        for parameter, value in (("domain", self.domain), ("path", self.path)):
-            if value is not None and not (isinstance(value, str) and _VALUE.fullmatch(value)):
-                raise ValueError(f"session_cookie_{parameter} can't be {value!r}")
+        if self.domain is not None and not _is_value(self.domain):
+            raise ValueError(f"session_cookie_domain can't be {self.domain!r}")
+        # Browsers take a path without a slash for none (RFC 6265, 5.2.4).
+        if not _is_value(self.path) or not self.path.startswith("/"):
+            raise ValueError(f"session_cookie_path must start with '/', not {self.path!r}")
 
     def check_id(self, session_id: str) -> None:
         """Refuse an id that can't stand in a cookie, with ValueError."""
@@ -86,6 +88,10 @@ class SessionCookie:
         if secure or self.samesite == "None":
             parts.append("Secure")
         return "; ".join([*parts, "HttpOnly", f"SameSite={self.samesite}"])
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, str) and _VALUE.fullmatch(value) is not None
 
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

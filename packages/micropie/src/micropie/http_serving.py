@@ -4,7 +4,7 @@ import html
 import inspect
 import traceback
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any, cast
 
 from micropie.body import BodyLimits
@@ -20,16 +20,18 @@ from micropie.response import (
     Response,
     ResponseError,
     answer_of,
-    header_pairs,
     raw_headers,
 )
 from micropie.routing import Route, RouteTable
 from micropie.session_manager import SessionManager
 from micropie.streaming import BodyStream
-from micropie.types import Handler, Headers, Message, Receive, Scope, Send
+from micropie.types import Handler, Headers, Message, Receive, Scope, Send, Stream
 from micropie.workers import Workers
 
 _NOT_CALLED: Any = object()
+
+# Headers of a request that has a session to load or a body to parse.
+_NEEDS_MORE = frozenset({b"cookie", b"content-type"})
 
 
 class HttpServing:
@@ -59,7 +61,7 @@ class HttpServing:
         handler = self._plain.get(scope["path"])
         if handler is not None and not (self.middlewares or self._mounts or scope.get("root_path")):
             for name, _ in scope["headers"]:
-                if name == b"cookie" or name == b"content-type":
+                if name in _NEEDS_MORE:
                     break
             else:
                 try:
@@ -179,16 +181,7 @@ class HttpServing:
         """
         streams: list[BodyStream] = []
         try:
-            try:
-                if isinstance(result, Exception):
-                    raise result
-                response = Response.of(result)
-                start, body = response.render(request.method)
-                if type(body) is not dict:
-                    start, body = await self._open_stream(request, response, streams)
-            except Exception as error:
-                response = self._error_response(request, error)
-                start, body = response.render(request.method)
+            response, (start, body) = await self._prepare(request, result, streams)
             if entered or request._session is not None:
                 start, body = await self._finish(request, response, entered, streams)
             if type(body) is dict:
@@ -199,6 +192,26 @@ class HttpServing:
         finally:
             for stream in streams:
                 await stream.close()
+
+    async def _prepare(
+        self, request: Request, result: Any, streams: list[BodyStream]
+    ) -> tuple[Response, Messages]:
+        """Return the response for *result* and what to send; for an error if it can't be sent.
+
+        The generator of a streamed response is set going, and noted in *streams*.
+        """
+        while True:
+            try:
+                if isinstance(result, Exception):
+                    result = self._error_response(request, result)
+                response = Response.of(result)
+                start, body = response.render(request.method)
+                if isinstance(body, AsyncGenerator | Generator):
+                    body = response.payload = await self._open_stream(body, streams)
+                    response.body = body.relayed()  # for a hook that makes another stream of it
+                return response, (start, body)
+            except Exception as error:
+                result = error
 
     async def _finish(
         self,
@@ -217,14 +230,12 @@ class HttpServing:
                     response = response.replaced(changes)
             except Exception as error:
                 response = self._error_response(request, error)
+        response, _ = await self._prepare(request, response, streams)
         try:
-            _, body = response.render(request.method)
-            if not isinstance(body, dict | BodyStream):
-                await self._open_stream(request, response, streams)
             response.headers += await self._store_session(request)
             return response.render(request.method)
         except Exception as error:
-            return self._error_response(request, error).render(request.method)
+            return (await self._prepare(request, error, streams))[1]
 
     async def _store_session(self, request: Request) -> Headers:
         """Store what the request changed; return the headers that belong to its session."""
@@ -234,20 +245,20 @@ class HttpServing:
         headers = [("Vary", "Cookie")] if request._session_used else []
         if request._failed:
             return headers
-        return headers + await self._sessions.store(session, request.scope)
+        try:
+            return headers + await self._sessions.store(session, request.scope)
+        except Exception:
+            request._failed = True  # so that the answer to this does not try again
+            raise
 
-    async def _open_stream(
-        self, request: Request, response: Response, streams: list[BodyStream]
-    ) -> Messages:
-        """Set the generator of a streamed *response* going, and note it in *streams*."""
-        chunks: Any = response.payload
+    async def _open_stream(self, chunks: Stream, streams: list[BodyStream]) -> BodyStream:
+        """Set a generator going, and note it in *streams*."""
         if isinstance(chunks, Generator):
             chunks = await self._workers.iterate(chunks)
-        response.payload = stream = BodyStream(chunks)
+        stream = BodyStream(chunks)
         streams.append(stream)
         await stream.begin()
-        response.body = stream.relayed()
-        return response.render(request.method)
+        return stream
 
     async def _send_stream(
         self, request: Request, start: Message, stream: BodyStream, send: Send
@@ -259,7 +270,7 @@ class HttpServing:
             # The head has gone out: only a connection cut short tells the client.
             raise
         session = request._session
-        if session is not None and any(session.changes()):
+        if session is not None and session.is_unsaved and not request._has_failed:
             logger.error(
                 "%s %r: %s changed the session after its response had begun; that is not stored",
                 request.method,
@@ -301,21 +312,26 @@ class HttpServing:
 
         None if an error took its place, which has been answered then.
         """
-        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start["headers"]]
+        raw = start.get("headers", ())
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
         status = start["status"]
         left = list(entered)
+        token = current.set([request])  # the mounted app, that is sending this, has set its own
         try:
             while left:
                 changes = await left.pop().after_request(request, status, None, headers)
                 if changes is not None:
-                    status = changes.get("status_code", status)
-                    headers = header_pairs(changes.get("headers", headers))
-            headers += await self._store_session(request)
-            return {**start, "status": status, "headers": raw_headers(headers)}
+                    changes = {key: value for key, value in changes.items() if key != "body"}
+                    changed = Response(status, None, headers).replaced(changes)
+                    status, headers = changed.status, changed.headers
+            raw = raw_headers(headers)
+            raw += raw_headers(await self._store_session(request))
+            return {**start, "status": status, "headers": raw}
         except Exception as error:
-            request._failed = True  # whatever it was, the session is not stored twice
             await self._conclude(request, error, left, send)
             return None
+        finally:
+            current.reset(token)
 
     def _error_response(self, request: Request, error: Exception) -> Response:
         """Return the response for *error*; one that is no HTTPError is logged, and a 500."""

@@ -1,9 +1,11 @@
 """Dataclasses, TypedDicts, msgspec Structs and pydantic models out of JSON objects and forms."""
 
 import dataclasses
+import re
 import sys
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from micropie.converter import Converter, FieldErrors, ModelConverter
@@ -23,15 +25,36 @@ def model_converter(annotation: Any, converter_for: ConverterFor) -> ModelConver
     """
     if not isinstance(annotation, type):
         return None
-    if typing.is_typeddict(annotation):
-        return _typed_dict_converter(annotation, converter_for)
+    if annotation in _unfinished:
+        return _unfinished[annotation]
+    # typing.is_typeddict() does not know those of typing_extensions.
+    if issubclass(annotation, dict) and hasattr(annotation, "__required_keys__"):
+        return _self_containing(annotation, converter_for, _typed_dict_converter)
     if hasattr(annotation, "__struct_fields__") and "msgspec" in sys.modules:
         return _struct_converter(annotation)
     if hasattr(annotation, "model_validate") and "pydantic" in sys.modules:
         return _pydantic_converter(annotation)
     if dataclasses.is_dataclass(annotation):
-        return _dataclass_converter(annotation, converter_for)
+        return _self_containing(annotation, converter_for, _dataclass_converter)
     return None
+
+
+# While a model's converter is made: what stands for it in its own fields, as in a tree.
+_unfinished: dict[Any, ModelConverter] = {}
+
+
+def _self_containing(
+    cls: Any, converter_for: ConverterFor, make: Callable[[Any, ConverterFor], ModelConverter]
+) -> ModelConverter:
+    def from_fields(values: dict[str, Any], is_form: bool) -> Any:
+        return converter.from_fields(values, is_form)
+
+    _unfinished[cls] = ModelConverter(from_fields, frozenset())
+    try:
+        converter = make(cls, converter_for)
+    finally:
+        del _unfinished[cls]
+    return converter
 
 
 def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverter:
@@ -42,7 +65,8 @@ def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverte
         for field in fields
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
-    build = _fields_builder({f.name: converter_for(hints[f.name]) for f in fields}, required)
+    converters = _field_converters({f.name: hints[f.name] for f in fields}, converter_for)
+    build = _fields_builder(converters, required)
 
     def from_fields(values: dict[str, Any], is_form: bool) -> Any:
         arguments = build(values, is_form)
@@ -51,25 +75,42 @@ def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverte
         except ValueError as error:  # a check in its __post_init__, whose words are the user's
             raise FieldErrors(str(error)) from None
 
-    return ModelConverter(from_fields, _lists(hints))
+    return ModelConverter(from_fields, _taking_many(converters))
 
 
 def _typed_dict_converter(cls: Any, converter_for: ConverterFor) -> ModelConverter:
-    hints = typing.get_type_hints(cls)
-    converters = {name: converter_for(hint) for name, hint in hints.items()}
-    return ModelConverter(_fields_builder(converters, cls.__required_keys__), _lists(hints))
+    converters = _field_converters(typing.get_type_hints(cls), converter_for)
+    required = set(cls.__required_keys__)
+    # Where annotations are strings, __required_keys__ knows nothing of these two.
+    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
+        if typing.get_origin(hint) is typing.NotRequired:
+            required.discard(name)
+        elif typing.get_origin(hint) is typing.Required:
+            required.add(name)
+    return ModelConverter(_fields_builder(converters, required), _taking_many(converters))
 
 
 def _struct_converter(cls: Any) -> ModelConverter:
     import msgspec
 
+    msgspec.json.Decoder(cls)  # raises TypeError for a field that msgspec can't convert
+
     def from_fields(values: dict[str, Any], is_form: bool) -> Any:
         try:
             return msgspec.convert(values, cls, strict=not is_form)
         except msgspec.ValidationError as error:
-            raise FieldErrors(str(error)) from None
+            raise FieldErrors(_ECHO.sub(r"\1\3", str(error))) from None
 
-    return ModelConverter(from_fields, _lists(typing.get_type_hints(cls)))
+    lists = {f.encode_name for f in msgspec.structs.fields(cls) if _is_collection(f.type)}
+    return ModelConverter(from_fields, frozenset(lists))
+
+
+# Where msgspec repeats what the client sent: values of enums and tags, and unknown names.
+_ECHO = re.compile(
+    r"\A(Invalid (?:enum )?value|Object contains unknown field) (?:(['\"`]).*?\2|-?\d+)"
+    r"( - at `[^`]*`)?\Z",
+    re.DOTALL,
+)
 
 
 def _pydantic_converter(cls: Any) -> ModelConverter:
@@ -79,13 +120,39 @@ def _pydantic_converter(cls: Any) -> ModelConverter:
         try:
             return cls.model_validate(values)
         except pydantic.ValidationError as error:
+            if error.error_count() > _MAX_PROBLEMS:
+                raise FieldErrors(f"{error.error_count()} values do not fit") from None
             # Its own text would repeat what the client sent.
             problems = error.errors(include_url=False, include_input=False, include_context=False)
-            raise FieldErrors(
-                "; ".join(f"'{'.'.join(map(str, p['loc']))}': {p['msg']}" for p in problems)
-            ) from None
+            raise FieldErrors("; ".join(map(_pydantic_problem, problems))) from None
 
-    return ModelConverter(from_fields, _lists(typing.get_type_hints(cls)))
+    lists = set()
+    for name, field in cls.model_fields.items():
+        if _is_collection(field.annotation):
+            aliases = getattr(field.validation_alias, "choices", [field.validation_alias])
+            lists |= {name, *(alias for alias in aliases if isinstance(alias, str))}
+    return ModelConverter(from_fields, frozenset(lists))
+
+
+# A body of millions of wrong values must not make a response of millions of lines.
+_MAX_PROBLEMS = 50
+
+
+def _pydantic_problem(problem: Any) -> str:
+    message = problem["msg"]
+    if problem["type"] == "union_tag_invalid":  # whose text repeats the tag
+        message = "the tag is none of the expected ones"
+    return f"'{'.'.join(map(str, problem['loc']))}': {message}"
+
+
+def _field_converters(
+    hints: dict[str, Any], converter_for: ConverterFor
+) -> dict[str, Converter | None]:
+    converters = {name: converter_for(hint) for name, hint in hints.items()}
+    for name, converter in converters.items():
+        if converter is not None and converter.is_file:
+            raise TypeError(f"field '{name}': an uploaded file is a parameter, not part of a model")
+    return converters
 
 
 def _fields_builder(
@@ -116,8 +183,20 @@ def _fields_builder(
     return build
 
 
-def _lists(hints: dict[str, Any]) -> frozenset[str]:
-    """Return the names of the fields that take a list."""
-    return frozenset(
-        name for name, hint in hints.items() if hint is list or typing.get_origin(hint) is list
+def _taking_many(converters: dict[str, Converter | None]) -> frozenset[str]:
+    """Return the names of the fields that take all values of a form's name."""
+    return frozenset(name for name, c in converters.items() if c is not None and c.many)
+
+
+def _is_collection(hint: Any) -> bool:
+    """Tell whether *hint* is a list, set or tuple, or may be one: `list[str] | None`."""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = hint.__origin__
+    origin = typing.get_origin(hint) or hint
+    if origin in (typing.Union, types.UnionType):
+        return any(map(_is_collection, typing.get_args(hint)))
+    return (
+        isinstance(origin, type)
+        and issubclass(origin, Collection)
+        and not issubclass(origin, str | bytes | bytearray | Mapping)
     )

@@ -1,6 +1,7 @@
 """What handlers and middleware see of a request."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 from micropie import codec
@@ -14,8 +15,17 @@ from micropie.session import Session
 from micropie.types import Handler, Headers, Receive, Scope
 from micropie.urlencoded import parse_urlencoded
 
+# The types of bodies that are parsed.
+JSON = "application/json"
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
+
+# Bytes of a urlencoded body above which it is decoded in a thread: a MiB of nothing but "%" takes
+# a quarter of a second, in which the event loop would serve nobody else.
+_LONG_FORM = 64 * 1024
 
 
 class Connection:
@@ -89,13 +99,30 @@ class Connection:
 
     @property
     def session(self) -> Session:
-        """The browser's session; what changes in it is stored before the response goes out."""
+        """The browser's session; what changes in it is stored before the response goes out.
+
+        To assign another mapping is to clear it, and to start a new one with those values.
+        """
         self._session_used = True
         if self._session is None:
             # In an App that is mounted without a backend of its own: the one that mounted it.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session
         return self._session
+
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        # `request.session |= {...}` ends in assigning the very same object.
+        if data is not self.session:
+            data = dict(data)
+            self.session.clear()
+            self.session.update(data)
+
+    @property
+    def _has_failed(self) -> bool:
+        """Whether this, or what it is mounted in, failed, and nothing of the session is stored."""
+        parent: Connection | None = self.scope.get(PARENT)
+        return self._failed or (parent is not None and parent._has_failed)
 
     def _mark_failed(self) -> None:
         """Take note that the handler failed, so that nothing of the session is stored."""
@@ -215,14 +242,17 @@ class Request(Connection):
         """
         if self._form is not None or not self._body.is_expected:
             return
-        content_type = self.headers.get("content-type", "")
-        kind = content_type.partition(";")[0].strip().lower()
-        if kind == "application/json" or kind.endswith("+json"):
+        media_type = self._media_type
+        if media_type == JSON:
             self._form = self._parse_json(await self.read())
-        elif kind == "application/x-www-form-urlencoded":
-            self._form = parse_form(await self.read(), self._limits.form)
-        elif kind == "multipart/form-data":
-            boundary = multipart_boundary(content_type)
+        elif media_type == URLENCODED:
+            data = await self.read()
+            if len(data) <= _LONG_FORM:
+                self._form = parse_form(data, self._limits.form)
+            else:
+                self._form = await asyncio.to_thread(parse_form, data, self._limits.form)
+        elif media_type == MULTIPART:
+            boundary = multipart_boundary(self.headers["content-type"])
             self._files = Files()
             self._form = await parse_multipart(
                 self.stream(), boundary, self._limits.form, self._files
@@ -239,7 +269,15 @@ class Request(Connection):
         body: Body | None = self.__dict__.get("_body")
         return self._receive if body is None else body.replayed()
 
+    @lazy
+    def _media_type(self) -> str:
+        """The type of the body; JSON for all that are based on it (RFC 6839, 3.1)."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return JSON if media_type.endswith("+json") else media_type
+
     def _parse_json(self, data: bytes) -> dict[str, list[Any]]:
+        if not data:
+            return {}  # the head announced a body of any length, and it has none
         try:
             self._json = codec.loads(data)
         except ValueError:
@@ -249,7 +287,7 @@ class Request(Connection):
 
     def _parsed_form(self, attribute: str) -> dict[str, list[Any]]:
         if self._form is None:
-            if self._body.is_expected:
+            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._body.is_expected:
                 raise RuntimeError(
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"

@@ -52,6 +52,16 @@ class Session(dict[str, Any]):
                 changed[key] = value
         return changed, self._stored.keys() - self.keys()
 
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether something was done to the session since it was stored."""
+        try:
+            changed, removed = self.changes()
+        except (TypeError, ValueError):
+            return True
+        is_moving = self.is_moving and self.session_id is not None
+        return bool(changed or removed or self.is_cleared or is_moving)
+
     def replace(self, data: Mapping[str, Any]) -> None:
         """Hold *data* instead, without this being a clear()."""
         super().clear()
@@ -71,6 +81,10 @@ def _snapshot(key: Any, value: Any) -> Any:
         raise TypeError(
             f"the session has a key of type {type(key).__name__}; sessions have str keys"
         )
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the session's key {key!r} holds a lone surrogate") from None
     if type(value) is str or type(value) is int:
         # Cheaper than encoding, and the most common. bool and float can equal an int.
         try:

@@ -127,7 +127,10 @@ class SessionManager:
         scope: Scope,
     ) -> Headers:
         """Give the session a new id, starting from what is stored now, not when it was loaded."""
-        data = {**await self.backend.take(session_id), **changed}
+        stored = await self.backend.take(session_id)
+        if not stored:
+            return self._drop(session)
+        data = {**stored, **changed}
         for key in removed:
             data.pop(key, None)
         session.replace(data)
@@ -142,13 +145,20 @@ class SessionManager:
         scope: Scope,
     ) -> Headers:
         if not await self.backend.merge(session_id, changed, removed, self.timeout):
-            # Logged out, or moved to another id, while this request ran: that stands.
-            logger.info("a session's changes were dropped: it was deleted meanwhile")
-            return []
+            return self._drop(session)
         # Empty here need not be empty there: another request may have added a key.
         if not session and not await self.backend.load(session_id):
             return self._forget(session, scope)
         session.mark_stored(session_id)
+        return []
+
+    def _drop(self, session: Session) -> Headers:
+        """Store nothing of a session that was logged out, or moved, while this request ran.
+
+        The browser may have been given another cookie meanwhile, which must not be replaced.
+        """
+        logger.info("a session's changes were dropped: it was deleted meanwhile")
+        session.mark_stored(None)
         return []
 
     def _forget(self, session: Session, scope: Scope) -> Headers:
@@ -170,12 +180,13 @@ class SessionManager:
         """Load the session of any ASGI scope, and merge what the block changed.
 
         Raises:
-            RuntimeError: the block put something into the session of a browser that has none.
+            RuntimeError: the block put something into the session of a browser that has none, or
+                none any more.
             StoreUnavailable: the backend failed.
         """
         session = await self.load(Connection(scope))
         yield session
-        if session.session_id is None and session:
+        if session and (session.session_id is None or session.is_cleared):
             raise RuntimeError(
                 "this browser has no session yet, and only a response can set its cookie: start "
                 "the session in an HTTP handler"

@@ -95,12 +95,13 @@ class Spool:
         """
         if self._move(path):
             return
-        with open(path, "xb") as target:
-            try:
-                self._copy(target)
-            except BaseException:
-                os.unlink(path)
-                raise
+        target = open(path, "xb")  # noqa: SIM115 - closed below
+        try:
+            with target:
+                self._copy(target)  # closing may fail too: what is small is written only then
+        except BaseException:
+            os.unlink(path)
+            raise
 
     async def close(self) -> None:
         """Forget the content and delete the temporary file; safe at any time and twice."""
@@ -153,10 +154,8 @@ class Spool:
         try:
             # Unlike a rename, a link never replaces anything.
             os.link(self._path, path)
-        except FileExistsError:
-            raise
         except OSError:
-            return False  # another file system, or one without links
+            return False  # another file system, or one without links, or the name is taken
         self._delete_file()
         return True
 

@@ -62,9 +62,9 @@ class Templates:
 
     def _load(self, name: str) -> "Template":
         """Read *name* and the templates that it extends, includes or imports by a fixed name."""
+        environment = self.environment()  # first: it says what to do when there is no Jinja2
         from jinja2 import TemplateNotFound, meta
 
-        environment = self.environment()
         try:
             template = environment.get_template(name)
         except TemplateNotFound as error:
@@ -72,7 +72,7 @@ class Templates:
                 raise
             raise TemplateNotFound(name, self._not_found(name)) from None
         self._loaded[name] = template
-        if environment.loader is not None:
+        if environment.loader is not None and environment.loader.has_source_access:
             source = environment.loader.get_source(environment, name)[0]
             for referenced in meta.find_referenced_templates(environment.parse(source)):
                 if referenced and referenced not in self._loaded:

@@ -1,0 +1,210 @@
+"""What importing MicroPie brings in, and how its modules hang together."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import MicroPie
+import micropie
+
+SOURCE = Path(micropie.__file__)
+IS_PACKAGE = SOURCE.name == "__init__.py"  # the bundle is one file
+MODULES = sorted(SOURCE.parent.glob("*.py")) if IS_PACKAGE else []
+
+OPTIONAL = {
+    *("aiofiles", "httptools", "jinja2", "markupsafe", "msgspec", "multipart", "orjson"),
+    *("pydantic", "pytest", "redis", "servestatic", "socketio", "sqlalchemy", "uvicorn", "uvloop"),
+}
+
+
+def run(code: str, *flags: str) -> str:
+    """Run *code* in an interpreter of its own where a warning is an error."""
+    command = [sys.executable, "-W", "error", *flags, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def run_bare(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Run code where nothing but MicroPie is: no site-packages, environment or folder."""
+    folder = tmp_path_factory.mktemp("bare")
+    for installed in (SOURCE.parent if IS_PACKAGE else SOURCE, Path(MicroPie.__file__)):
+        (folder / installed.name).symlink_to(installed)
+    first = f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+    return lambda code: run(first + code, "-I", "-S")
+
+
+# Importing.
+
+
+@pytest.mark.parametrize("name", ["micropie", "MicroPie"])
+def test_it_imports_without_a_warning(name):
+    assert run(f"import {name}") == ""
+
+
+@pytest.mark.parametrize("name", ["micropie", "MicroPie"])
+def test_it_imports_where_nothing_is_installed(name, run_bare):
+    print_found = (
+        f"import importlib.util as u\nprint([n for n in {sorted(OPTIONAL)} if u.find_spec(n)])\n"
+    )
+    assert run_bare(print_found + f"import {name}") == "[]\n"
+
+
+def test_importing_it_imports_no_optional_dependency():
+    code = f"import sys, micropie, MicroPie; print(sorted({OPTIONAL} & set(sys.modules)))"
+    assert run(code) == "[]\n"
+
+
+def test_importing_it_starts_and_opens_nothing():
+    code = (
+        "import micropie, threading, asyncio\n"
+        "print(threading.active_count(), asyncio._get_running_loop())"
+    )
+    assert run(code) == "1 None\n"
+
+
+def test_it_serves_where_nothing_is_installed(run_bare):
+    code = """
+import asyncio
+from MicroPie import App
+
+class Hello(App):
+    async def index(self, name="World"):
+        return {"hello": name}
+    def sync(self):
+        return "sync"
+    async def stream(self):
+        yield "a"
+        yield "b"
+    async def template(self):
+        return await self._render_template("index.html")
+
+async def get(path, query=b""):
+    body = b""
+    async def send(message):
+        nonlocal body
+        body += message.get("body", str(message.get("status")).encode() + b" ")
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": []}
+    await Hello()(scope, asyncio.Event().wait, send)
+    print(body.decode())
+
+async def main():
+    await get("/", b"name=Bob")
+    await get("/sync")
+    await get("/stream")
+    import logging; logging.disable()
+    await get("/template")
+asyncio.run(main())
+"""
+    assert run_bare(code).splitlines() == [
+        '200 {"hello":"Bob"}',
+        "200 sync",
+        "200 ab",
+        "500 500 Internal Server Error",
+    ]
+
+
+@pytest.mark.skipif(not IS_PACKAGE, reason="the bundle is one module")
+def test_every_module_can_be_imported_first(run_bare):
+    names = [
+        f"micropie.{path.stem}" for path in MODULES if path.stem not in ("__init__", "testing")
+    ]
+    code = f"""
+import importlib
+for name in {names}:
+    for loaded in [m for m in sys.modules if m.split(".")[0] == "micropie"]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+    run_bare(code)
+
+
+# Names.
+
+
+def test_the_documented_module_has_the_same_names():
+    assert MicroPie.__all__ == micropie.__all__
+    for name in micropie.__all__:
+        assert getattr(MicroPie, name) is getattr(micropie, name)
+    public = {name for name in vars(MicroPie) if not name.startswith("_")}
+    assert public == set(micropie.__all__)
+
+
+def test_the_public_names_are_there_once_and_none_is_private():
+    names = micropie.__all__
+    assert len(names) == len(set(names))
+    assert not [name for name in names if name.startswith("_")]
+
+
+def test_a_star_import_brings_the_public_names():
+    code = "from MicroPie import *; print(sorted(n for n in dir() if not n.startswith('_')))"
+    assert run(code) == f"{sorted(micropie.__all__)}\n"
+
+
+def test_public_names_are_documented():
+    undocumented = [name for name in micropie.__all__ if not getattr(micropie, name).__doc__]
+    assert not undocumented
+
+
+# Modules.
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield the core modules that *path* imports, wherever in it: TYPE_CHECKING counts too."""
+    names = {module.stem for module in MODULES}
+    for node in ast.walk(ast.parse(path.read_text(), path.name)):
+        if isinstance(node, ast.Import):
+            dotted = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno} imports relatively"
+            dotted = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in dotted:
+            first, _, rest = name.partition(".")
+            if first == "micropie":
+                module = rest.partition(".")[0]
+                yield module if module in names else "__init__"
+
+
+def test_the_check_for_cycles_sees_all_imports(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import os, micropie.app\nfrom micropie import routing, App\n"
+        "if TYPE_CHECKING:\n    from micropie.request import Request\n"
+        "def function():\n    from micropie.types import Scope\n"
+    )
+    found = set(imported_modules(path))
+    assert found == ({"app", "routing", "__init__", "request", "types"} if IS_PACKAGE else found)
+
+
+def test_imports_between_modules_have_no_cycle():
+    graph = {path.stem: set(imported_modules(path)) for path in MODULES}
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, and shows it
+    assert not IS_PACKAGE or order[-1] in ("__init__", "testing")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_no_module_is_longer_than_400_lines(path):
+    if path.stem == "testing":
+        pytest.skip("a test suite for others to run, not a part of serving")
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_begins_with_what_it_is_about(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring is not None
+    assert len(docstring.splitlines()) <= 6
+
+
+@pytest.mark.skipif(not IS_PACKAGE, reason="the bundle is one module")
+def test_the_package_says_that_it_is_typed():
+    assert (SOURCE.parent / "py.typed").is_file()

@@ -1,0 +1,302 @@
+"""Handlers written without `async`: in threads, with the context of their request."""
+
+import asyncio
+import contextvars
+import functools
+import gc
+import threading
+
+import pytest
+
+from micropie import App, HTTPError
+from support.asgi import PATIENCE, Client
+
+pytestmark = pytest.mark.anyio
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+class Sync(App):
+    def index(self, *names):
+        return [self.request.path, list(names), self.request.query("q")]
+
+    def thread(self):
+        return threading.current_thread() is threading.main_thread()
+
+
+async def test_a_sync_handler_runs_in_a_thread_of_its_own():
+    assert (await Client(Sync()).get("/thread")).json is False
+
+
+async def test_a_sync_handler_sees_its_request():
+    answer = await Client(Sync()).get("/a/b?q=1")
+    assert answer.json == ["/a/b", ["a", "b"], "1"]
+
+
+async def test_many_sync_handlers_at_once_each_see_their_request():
+    meeting = threading.Barrier(20, timeout=PATIENCE)
+
+    class Meeting(App):
+        def index(self, number):
+            before = self.request.query("q")
+            meeting.wait()
+            return [number, before, self.request.query("q")]
+
+    client = Client(Meeting())
+    answers = await asyncio.gather(*(client.get(f"/{n}?q={n}") for n in range(20)))
+    assert [answer.json for answer in answers] == [[str(n)] * 3 for n in range(20)]
+
+
+async def test_blocked_sync_handlers_do_not_delay_an_async_one():
+    arrived = threading.Semaphore(0)
+    go = threading.Event()
+
+    class Blocking(App):
+        def block(self):
+            arrived.release()
+            return go.wait(PATIENCE)
+
+        async def hello(self):
+            return "hello"
+
+    client = Client(Blocking())
+    blocked = [asyncio.create_task(client.get("/block")) for _ in range(20)]
+    for _ in blocked:  # all twenty are in their handlers at once
+        assert await asyncio.to_thread(arrived.acquire, timeout=PATIENCE)
+    assert (await client.get("/hello")).text == "hello"
+    assert not any(task.done() for task in blocked)
+    go.set()
+    assert all(answer.json is True for answer in await asyncio.gather(*blocked))
+
+
+async def test_sync_workers_bounds_how_many_run_at_once():
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    class Counting(App):
+        def index(self):
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            threading.Event().wait(0.005)
+            with lock:
+                running -= 1
+
+    client = Client(Counting(sync_workers=3))
+    answers = await asyncio.gather(*(client.get("/") for _ in range(12)))
+    assert {answer.status for answer in answers} == {204}
+    assert most == 3
+
+
+async def test_the_rest_wait_their_turn():
+    first_in = threading.Event()
+    go = threading.Event()
+
+    class One(App):
+        def index(self, name):
+            if name == "first":
+                first_in.set()
+                go.wait(PATIENCE)
+            return name
+
+    client = Client(One(sync_workers=1))
+    first = asyncio.create_task(client.get("/first"))
+    assert await asyncio.to_thread(first_in.wait, PATIENCE)
+    second = asyncio.create_task(client.get("/second"))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    go.set()
+    assert [(await task).text for task in (first, second)] == ["first", "second"]
+
+
+# Context.
+
+
+async def test_a_sync_handler_sees_context_variables_and_changes_its_own_copy():
+    class Context(App):
+        def index(self):
+            seen = variable.get()
+            variable.set("handler's")
+            return [seen, variable.get()]
+
+    token = variable.set("server's")
+    try:
+        assert (await Client(Context()).get("/")).json == ["server's", "handler's"]
+        assert variable.get() == "server's"
+    finally:
+        variable.reset(token)
+
+
+async def test_no_context_is_left_in_a_worker_thread():
+    class Context(App):
+        def leave(self):
+            variable.set("left behind")
+
+        def look(self):
+            return variable.get()
+
+    client = Client(Context(sync_workers=1))
+    await client.get("/leave")
+    assert (await client.get("/look")).text == "unset"
+
+
+async def test_a_request_is_let_go_of_after_its_sync_handler():
+    class Weighty:
+        alive = 0
+
+        def __init__(self):
+            Weighty.alive += 1
+
+        def __del__(self):
+            Weighty.alive -= 1
+
+    class Keeping(App):
+        def index(self):
+            self.request.weight = Weighty()
+
+    client = Client(Keeping(sync_workers=1))
+    await client.get("/")
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert Weighty.alive == 0
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StopIteration(), StopIteration(5), StopAsyncIteration(), TimeoutError(), KeyError("x")],
+)
+async def test_any_exception_of_a_sync_handler_is_a_500(error, logged):
+    class Raising(App):
+        def index(self):
+            raise error
+
+    async with asyncio.timeout(PATIENCE):  # asyncio loses a StopIteration, and the future with it
+        answer = await Client(Raising()).get("/")
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert len(logged) == 1
+
+
+async def test_a_stop_iteration_is_the_cause_in_the_log(logged):
+    class Raising(App):
+        def index(self):
+            return next(iter([]))
+
+    await Client(Raising()).get("/")
+    assert isinstance(logged[0].exc_info[1].__cause__, StopIteration)
+
+
+async def test_an_http_error_of_a_sync_handler_is_the_answer():
+    class Raising(App):
+        def index(self):
+            raise HTTPError(404, "none")
+
+    assert (await Client(Raising()).get("/")).text == "none"
+
+
+async def test_a_thread_lives_on_after_an_exception(logged):
+    class Raising(App):
+        def index(self):
+            raise ValueError
+
+        def fine(self):
+            return "fine"
+
+    client = Client(Raising(sync_workers=1))
+    for _ in range(3):
+        assert (await client.get("/")).status == 500
+    assert (await client.get("/fine")).text == "fine"
+
+
+# What only looks sync.
+
+
+async def test_a_sync_function_may_return_a_coroutine():
+    def decorated(function):
+        def wrapper(*args, **kwargs):  # without functools.wraps
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    class Decorated(App):
+        @decorated
+        async def index(self):
+            return f"on the event loop: {threading.current_thread() is threading.main_thread()}"
+
+        short = lambda self: self.index()  # noqa: E731
+
+    client = Client(Decorated())
+    for url in ("/", "/short"):
+        assert (await client.get(url)).text == "on the event loop: True"
+
+
+async def test_an_exception_of_such_a_coroutine_is_a_500(logged):
+    class Decorated(App):
+        def index(self):
+            async def inner():
+                raise ValueError("x")
+
+            return inner()
+
+    assert (await Client(Decorated()).get("/")).status == 500
+
+
+async def test_a_wrapped_coroutine_function_binds_as_itself():
+    def decorated(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    class Decorated(App):
+        @decorated
+        async def index(self, number: int):
+            return number + 1
+
+    assert (await Client(Decorated()).get("/5")).json == 6
+
+
+async def test_an_async_partial_does_not_need_a_thread():
+    async def where():
+        return threading.current_thread() is threading.main_thread()
+
+    app = App()
+    app.where = functools.partial(where)
+    assert (await Client(app).get("/where")).json is True
+
+
+# Ends.
+
+
+async def test_a_request_that_is_cancelled_does_not_wait_for_its_thread():
+    working, go = threading.Event(), threading.Event()
+    done = threading.Event()
+
+    class Busy(App):
+        def index(self):
+            working.set()
+            go.wait(PATIENCE)
+            done.set()
+
+    async with Client(Busy()).open("GET", "/") as exchange:
+        assert await asyncio.to_thread(working.wait, PATIENCE)
+        exchange.cancel()
+        await exchange.ended()
+        assert not done.is_set()
+        go.set()
+        assert await asyncio.to_thread(done.wait, PATIENCE)
+
+
+async def test_no_thread_is_started_for_async_handlers():
+    class Async(App):
+        async def index(self):
+            return "x"
+
+    before = set(threading.enumerate())
+    await Client(Async()).get("/")
+    started = set(threading.enumerate()) - before
+    assert not [thread.name for thread in started if thread.name.startswith("micropie")]

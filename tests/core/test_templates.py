@@ -1,0 +1,356 @@
+"""Templates: rendering, escaping, errors, and no disk once they are loaded."""
+
+import asyncio
+import builtins
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micropie import App
+from support.asgi import Client
+
+pytestmark = pytest.mark.anyio
+
+jinja2 = pytest.importorskip("jinja2")
+
+
+class Pages(App):
+    async def index(self, name="index.html"):
+        return await self._render_template(name, **self.request.query_params)
+
+    async def show(self, name):
+        values = {"text": "<b>&</b>", "items": [1, 2], "self_name": self.request.path}
+        return await self._render_template(name, **values)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_files(**files: str) -> Path:
+        for name, text in files.items():
+            stem, _, suffix = name.rpartition("_")
+            (tmp_path / f"{stem}.{suffix}").write_text(text)
+        return tmp_path
+
+    return write_files
+
+
+def client_of(folder: Path, **options: Any) -> Client:
+    return Client(Pages(template_dir=folder, **options))
+
+
+async def test_the_example_of_the_documentation_renders(write, monkeypatch):
+    (write().joinpath("templates")).mkdir()
+    write().joinpath("templates/index.html").write_text("<title>{{ title }}</title>{{ message }}\n")
+    monkeypatch.chdir(write())
+
+    class MyApp(App):
+        async def index(self):
+            return await self._render_template(
+                "index.html", title="Welcome", message="Hello from MicroPie!"
+            )
+
+    answer = await Client(MyApp()).get("/")
+    assert answer.text == "<title>Welcome</title>Hello from MicroPie!"
+    assert answer.header("content-type") == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.htm", "a.xml", "a.xhtml", "a.HTML"])
+async def test_markup_is_escaped(tmp_path, name):
+    (tmp_path / name).write_text("{{ text }}")
+    assert (await client_of(tmp_path).get(f"/show/{name}")).text == "&lt;b&gt;&amp;&lt;/b&gt;"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.json", "a", "a.html.txt"])
+async def test_text_is_not_escaped(tmp_path, name):
+    (tmp_path / name).write_text("{{ text }}")
+    assert (await client_of(tmp_path).get(f"/show/{name}")).text == "<b>&</b>"
+
+
+async def test_templates_extend_include_and_import(write):
+    folder = write(
+        base_html="[{% block body %}{% endblock %}]",
+        page_html="{% extends 'base.html' %}{% block body %}{% include 'part.html' %}"
+        "{% from 'macros.html' import twice %}{{ twice(text) }}{% endblock %}",
+        part_html="part {{ text }} ",
+        macros_html="{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}",
+    )
+    escaped = "&lt;b&gt;&amp;&lt;/b&gt;"
+    assert (
+        await client_of(folder).get("/show/page.html")
+    ).text == f"[part {escaped} {escaped * 2}]"
+
+
+async def test_templates_may_await(write):
+    folder = write(a_html="{{ later() }} {% for x in many() %}{{ x }}{% endfor %}")
+    app = Pages(template_dir=folder)
+
+    async def later():
+        await asyncio.sleep(0)
+        return "later"
+
+    async def many():
+        yield 1
+        yield 2
+
+    assert await app._render_template("a.html", later=later, many=many) == "later 12"
+
+
+async def test_name_is_a_name_for_templates_too(write):
+    app = Pages(template_dir=write(a_html="{{ name }} {{ self_ }}"))
+    assert await app._render_template("a.html", name="Ada", self_="x") == "Ada x"
+
+
+async def test_a_template_in_a_folder_within(write):
+    (write() / "mail").mkdir()
+    (write() / "mail" / "a.txt").write_text("mail")
+    assert await Pages(template_dir=write())._render_template("mail/a.txt") == "mail"
+
+
+@pytest.mark.parametrize("name", ["../secret.html", "/etc/passwd", "..", "", "a/../../secret.html"])
+async def test_no_template_lies_outside_of_the_folder(tmp_path, name):
+    (tmp_path / "secret.html").write_text("secret")
+    (tmp_path / "templates").mkdir()
+    with pytest.raises((jinja2.TemplateNotFound, IsADirectoryError)):
+        await Pages(template_dir=tmp_path / "templates")._render_template(name)
+
+
+# Errors.
+
+
+async def test_a_missing_template_is_a_500_and_the_log_says_where_it_was_sought(tmp_path, logged):
+    answer = await client_of(tmp_path).get("/show/none.html")
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    error = logged[0].exc_info[1]
+    assert isinstance(error, jinja2.TemplateNotFound)
+    assert str(error) == f"template 'none.html' not found in {tmp_path}"
+
+
+async def test_a_missing_folder_is_told(tmp_path, logged):
+    await client_of(tmp_path / "none").get("/show/a.html")
+    message = str(logged[0].exc_info[1])
+    assert f"the folder {tmp_path / 'none'} does not exist" in message
+    assert "App(template_dir=...)" in message
+
+
+async def test_a_missing_template_may_be_added_later(tmp_path, logged):
+    client = client_of(tmp_path)
+    assert (await client.get("/show/a.html")).status == 500
+    (tmp_path / "a.html").write_text("here now")
+    assert (await client.get("/show/a.html")).text == "here now"
+
+
+async def test_a_missing_include_is_named(write, logged):
+    client = client_of(write(a_html="{% include 'none.html' %}"))
+    for _ in range(2):
+        assert (await client.get("/show/a.html")).status == 500
+    assert all("none.html" in str(record.exc_info[1]) for record in logged)
+
+
+async def test_an_include_may_be_missing_where_the_template_says_so(write):
+    folder = write(
+        a_html="a{% include 'none.html' ignore missing %}"
+        "{% include ['none.html', 'b.html'] %}{% include name %}",
+        b_html="b",
+    )
+    app = Pages(template_dir=folder)
+    assert await app._render_template("a.html", name="b.html") == "abb"
+
+
+async def test_a_loader_may_miss_another_template_than_the_one_asked_for(tmp_path):
+    def load(name):
+        raise jinja2.TemplateNotFound("shared.html")
+
+    app = Pages(template_dir=tmp_path)
+    app.env.loader = jinja2.FunctionLoader(load)
+    with pytest.raises(jinja2.TemplateNotFound, match=r"^shared\.html$"):
+        await app._render_template("a.html")
+
+
+async def test_an_error_in_a_template_is_a_500(write, logged):
+    folder = write(
+        syntax_html="{% if %}", value_html="{{ 1 / 0 }}", part_html="{% include 'syntax.html' %}"
+    )
+    client = client_of(folder, debug=True)
+    for name in ("syntax", "value", "part"):
+        answer = await client.get(f"/show/{name}.html")
+        assert answer.status == 500
+        assert f"{'syntax' if name == 'part' else name}.html" in answer.text
+    assert len(logged) == 3
+
+
+async def test_without_jinja2_the_error_says_what_to_install(tmp_path, monkeypatch, logged):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    client = client_of(tmp_path)
+    assert client.app.env is None
+    assert (await client.get("/show/a.html")).status == 500
+    error = logged[0].exc_info[1]
+    assert isinstance(error, RuntimeError)
+    assert "pip install 'micropie[templates]'" in str(error)
+
+
+# The environment.
+
+
+async def test_the_environment_can_be_extended(write):
+    app = Pages(template_dir=write(a_html="{{ site }} {{ 'x' | shout }}"))
+    assert app.env is not None
+    assert app.env is app.env
+    app.env.globals["site"] = "Shop"
+    app.env.filters["shout"] = lambda text: text.upper() + "!"
+    assert await app._render_template("a.html") == "Shop X!"
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        jinja2.DictLoader({"a.html": "{% include 'b.html' %}", "b.html": "{{ text }}"}),
+        jinja2.FunctionLoader({"a.html": "{{ text }}"}.get),
+        jinja2.PrefixLoader({"a.html": jinja2.DictLoader({})}),
+    ],
+    ids=["dict", "function", "prefix"],
+)
+async def test_the_environment_may_load_from_elsewhere(loader, tmp_path):
+    app = Pages(template_dir=tmp_path)
+    app.env.loader = loader
+    if isinstance(loader, jinja2.PrefixLoader):
+        loader.mapping["p"] = jinja2.DictLoader({"a.html": "{{ text }}"})
+        assert await app._render_template("p/a.html", text="<") == "&lt;"
+    else:
+        assert await app._render_template("a.html", text="<") == "&lt;"
+
+
+async def test_compiled_templates_are_rendered_without_their_sources(write, tmp_path):
+    source = Pages(template_dir=write(a_html="{{ text }}"))
+    compiled = tmp_path / "compiled"
+    source.env.compile_templates(compiled, zip=None)
+    app = Pages(template_dir=tmp_path / "none")
+    app.env.loader = jinja2.ModuleLoader(compiled)
+    assert await app._render_template("a.html", text="<") == "&lt;"
+
+
+# Disk and event loop.
+
+
+class CountingLoader(jinja2.FileSystemLoader):
+    """Notes in which thread it is asked for what."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked: list[tuple[str, bool]] = []
+
+    def get_source(self, environment, template):
+        on_event_loop = threading.current_thread() is threading.main_thread()
+        self.asked.append((template, on_event_loop))
+        return super().get_source(environment, template)
+
+
+FAMILY = {
+    "page_html": "{% extends 'base.html' %}{% block b %}{% include 'part.html' %}{% endblock %}",
+    "base_html": "[{% block b %}{% endblock %}]",
+    "part_html": "{% import 'm.html' as m %}{{ m.f() }}",
+    "m_html": "{% macro f() %}{% include 'leaf.html' %}{% endmacro %}",
+    "leaf_html": "leaf",
+}
+
+
+async def test_templates_are_read_off_the_event_loop_and_once_loaded_not_at_all(write):
+    app = Pages(template_dir=write(**FAMILY))
+    loader = app.env.loader = CountingLoader(write())
+    assert await app._render_template("page.html") == "[leaf]"
+    assert {name for name, _ in loader.asked} == {
+        *("page.html", "base.html", "part.html", "m.html", "leaf.html")
+    }
+    assert not any(on_event_loop for _, on_event_loop in loader.asked)
+    loader.asked.clear()
+    assert await app._render_template("page.html") == "[leaf]"
+    assert await app._render_template("part.html") == "leaf"
+    assert loader.asked == []
+
+
+async def test_a_loaded_template_does_not_touch_the_disk(write, monkeypatch):
+    app = Pages(template_dir=write(**FAMILY))
+    await app._render_template("page.html")
+    shutil.rmtree(write())
+
+    def no_disk(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError(f"touched the disk: {args}")
+
+    for module, name in [(builtins, "open"), (os, "stat"), (os.path, "getmtime"), (os, "open")]:
+        monkeypatch.setattr(module, name, no_disk)
+    rendered = await app._render_template("page.html")
+    monkeypatch.undo()
+    assert rendered == "[leaf]"
+
+
+async def test_many_templates_all_stay_loaded(tmp_path):
+    app = Pages(template_dir=tmp_path)
+    names = [f"{n}.html" for n in range(450)]  # Jinja's own cache would hold 400
+    for name in names:
+        (tmp_path / name).write_text(name)
+    for name in names:
+        assert await app._render_template(name) == name
+    shutil.rmtree(tmp_path)
+    assert await app._render_template(names[0]) == names[0]
+
+
+async def test_templates_that_refer_to_each_other_load(write):
+    folder = write(
+        a_html="a{% if n %}{% set n = n - 1 %}{% include 'b.html' %}{% endif %}",
+        b_html="b{% include 'a.html' %}",
+    )
+    assert await Pages(template_dir=folder)._render_template("a.html", n=2) == "ababa"
+
+
+async def test_many_first_renderings_at_once(write):
+    app = Pages(template_dir=write(**FAMILY))
+    renderings = (app._render_template("page.html") for _ in range(30))
+    assert set(await asyncio.gather(*renderings)) == {"[leaf]"}
+
+
+async def test_the_event_loop_is_free_while_a_template_loads(write):
+    app = Pages(template_dir=write(a_html="a"))
+    reading, go = threading.Event(), threading.Event()
+
+    class SlowLoader(jinja2.FileSystemLoader):
+        def get_source(self, environment, template):
+            reading.set()
+            assert go.wait(10)
+            return super().get_source(environment, template)
+
+    app.env.loader = SlowLoader(write())
+    rendering = asyncio.create_task(app._render_template("a.html"))
+    assert await asyncio.to_thread(reading.wait, 10)
+    assert not rendering.done()  # and this line ran
+    go.set()
+    assert await rendering == "a"
+
+
+def change(path: Path, text: str) -> None:
+    """Write *text*, with a time stamp that is sure to be another."""
+    path.write_text(text)
+    later = path.stat().st_mtime + 10
+    os.utime(path, (later, later))
+
+
+async def test_a_changed_template_stays_as_it_was_loaded(write):
+    client = client_of(write(a_html="old"))
+    assert (await client.get("/show/a.html")).text == "old"
+    change(write() / "a.html", "new")
+    assert (await client.get("/show/a.html")).text == "old"
+
+
+async def test_in_debug_a_changed_template_is_loaded_anew(write):
+    folder = write(a_html="old {% include 'b.html' %}", b_html="old")
+    client = client_of(folder, debug=True)
+    assert (await client.get("/show/a.html")).text == "old old"
+    change(folder / "b.html", "new")
+    assert (await client.get("/show/a.html")).text == "old new"
+    change(folder / "a.html", "new {% include 'b.html' %} {% include 'c.html' %}")
+    (folder / "c.html").write_text("c")
+    assert (await client.get("/show/a.html")).text == "new new c"
