@@ -630,7 +630,7 @@ async def test_a_mounted_app_speaks_asgi_itself():
     app, foreign = App(), Foreign()
     app.mount("/foreign", foreign)
     async with WebSocketClient(app).connect(
-        "/foreign/a%2Fb?q=1", subprotocols=["x"], root_path="/pie"
+        "/pie/foreign/a%2Fb?q=1", subprotocols=["x"], root_path="/pie"
     ) as socket:
         socket.send_text("echo")
         assert await socket.receive() == "echo"
@@ -640,7 +640,7 @@ async def test_a_mounted_app_speaks_asgi_itself():
     assert foreign.scope["type"] == "websocket"
     assert foreign.scope["path"] == "/pie/foreign/a/b"
     assert foreign.scope["root_path"] == "/pie/foreign"
-    assert foreign.scope["raw_path"] == b"/foreign/a%2Fb"
+    assert foreign.scope["raw_path"] == b"/pie/foreign/a%2Fb"
     assert foreign.scope["query_string"] == b"q=1"
     assert foreign.scope["subprotocols"] == ["x"]
     assert [key for key in foreign.scope if key.startswith("micropie")] == []
