@@ -700,6 +700,14 @@ async def test_different_content_lengths_are_a_400():
     assert answer.status == 400
 
 
+@pytest.mark.parametrize("length", ["0", "3", "5"])
+async def test_a_content_length_beside_a_transfer_encoding_is_a_400_and_the_end(length):
+    # RFC 9112, 6.3: one of them may have been smuggled in, with a request in the body.
+    headers = {"Content-Type": JSON, "Content-Length": length, **CHUNKED}
+    answer = await Client(Bodies()).post("/parsed", headers=headers, body=b"{ }")
+    assert (answer.status, answer.header("connection")) == (400, "close")
+
+
 @pytest.mark.parametrize("value", ["3", "003", " 3 "])
 async def test_equal_content_lengths_are_fine(value):
     headers = [("Content-Length", value), ("Content-Length", value)]
