@@ -411,7 +411,7 @@ async def test_a_callable_object_on_the_instance_is_not_reachable():
 async def test_private_names_on_the_instance_are_not_reachable():
     app = Site()
 
-    async def hidden():
+    async def hidden(ws=None):
         return "hidden"
 
     async def ws_hidden(ws):

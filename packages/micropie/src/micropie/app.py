@@ -18,6 +18,7 @@ from micropie.lifespan import LifespanHandler, StartupError, run_handler, serve_
 from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
+from micropie.origins import parse_origins
 from micropie.request import Request
 from micropie.response import Response, header_pairs
 from micropie.session import Session
@@ -124,7 +125,7 @@ class App(HttpServing, WebSocketServing):
         self._limits = BodyLimits(max_body_size, body_timeout, form_limits)
         self._mounts = Mounts()
         self._templates = Templates(template_dir, auto_reload=debug)
-        self._websocket_origins = _origins(websocket_origins)
+        self._websocket_origins = parse_origins(websocket_origins)
         self._workers = Workers(sync_workers)
         cookie = SessionCookie(
             session_cookie,
@@ -381,17 +382,3 @@ def _checked_backend(backend: object) -> SessionBackend:
     if not isinstance(backend, SessionBackend):
         raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
     return backend
-
-
-def _origins(origins: Iterable[str] | None) -> frozenset[str] | None:
-    if origins is None:
-        return None
-    if isinstance(origins, str):
-        if origins != "*":
-            raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
-        origins = [origins]
-    found = frozenset(origin.lower().rstrip("/") for origin in origins)
-    for origin in found - {"*"}:
-        if not origin.startswith(("http://", "https://")):
-            raise ValueError(f'websocket_origins: {origin!r} is none; one is "https://example.com"')
-    return found

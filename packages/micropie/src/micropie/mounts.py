@@ -1,8 +1,10 @@
 """Mounts: which other ASGI app, if any, serves a path."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from micropie.paths import below
+from micropie.request import PARENT
 from micropie.types import ASGIApp, Scope
 
 
@@ -64,6 +66,12 @@ class Mounts(dict[str, ASGIApp]):
 def _child_scope(scope: Scope, prefix: str) -> Scope:
     root_path = scope.get("root_path", "").rstrip("/")
     path = scope["path"]
-    if root_path and not path.startswith(root_path + "/"):
-        path = root_path + path  # a server that reports the path without the proxy's prefix
-    return {**scope, "path": path, "root_path": root_path + prefix}
+    child = {**scope, "root_path": root_path + prefix}
+    # Set anew for a mount that shares the session; any other must not find this one's.
+    child.pop(PARENT, None)
+    if root_path and below(path, root_path) == path:
+        # A server that reports the path without the proxy's prefix.
+        child["path"] = root_path + path
+        if scope.get("raw_path"):
+            child["raw_path"] = quote(root_path).encode() + scope["raw_path"]
+    return child

@@ -63,7 +63,7 @@ class SessionManager:
         """Store a new session while a WebSocket's handshake can still carry its cookie.
 
         Args:
-            session: stored now if it is new and holds something.
+            session: stored now if it is new and holds something; deleted now if it was cleared.
             scope: the WebSocket's.
             session_id: the id for a new session, whose cookie is then set in any case; None for a
                 random one.
@@ -72,13 +72,14 @@ class SessionManager:
             ValueError: *session_id* can't stand in a cookie.
             StoreUnavailable: the backend failed.
         """
-        if session.session_id is not None:
+        if session.session_id is not None and not session.is_cleared:
             return []
         if session_id is not None:
             self._cookie.check_id(session_id)
             session.next_id = session_id
         headers = await self.store(session, scope)
-        if session_id is not None and not headers:
+        if session_id is not None and not session:
+            session.next_id = session_id
             headers = [self._cookie.set_header(session_id, scope)]
         return headers
 
