@@ -915,6 +915,14 @@ async def test_a_name_that_is_no_handler_is_404(name):
     assert (await client.get("/greet")).status == 404
 
 
+async def test_middleware_can_choose_no_name_of_apps_own():
+    chosen = []
+    client = routed(Site(), lambda request: setattr(request, "handler", chosen[-1]))
+    for name in every_name(client.app) - {"index", "greet", "sign_up", "_private", "_Site__secret"}:
+        chosen.append(name)
+        assert (await client.get("/greet")).status == 404, name
+
+
 async def test_middleware_may_choose_any_callable():
     async def foreign(number: int):
         return number + 1

@@ -1,7 +1,6 @@
 """App, the class users subclass: every public method they write is a route."""
 
 import os
-import re
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +18,7 @@ from micropie.lifespan import LifespanHandler, StartupError, run_handler, serve_
 from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
+from micropie.origins import parse_origins
 from micropie.request import Request
 from micropie.response import Response, header_pairs
 from micropie.session import Session
@@ -26,7 +26,7 @@ from micropie.session_backend import SessionBackend
 from micropie.session_manager import SessionManager
 from micropie.templates import Templates
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
-from micropie.websocket_serving import DEFAULT_PORTS, WebSocketServing
+from micropie.websocket_serving import WebSocketServing
 from micropie.workers import Workers
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class App(HttpServing, WebSocketServing):
         self._limits = BodyLimits(max_body_size, body_timeout, form_limits)
         self._mounts = Mounts()
         self._templates = Templates(template_dir, auto_reload=debug)
-        self._websocket_origins = _origins(websocket_origins)
+        self._websocket_origins = parse_origins(websocket_origins)
         self._workers = Workers(sync_workers)
         cookie = SessionCookie(
             session_cookie,
@@ -382,30 +382,3 @@ def _checked_backend(backend: object) -> SessionBackend:
     if not isinstance(backend, SessionBackend):
         raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
     return backend
-
-
-def _origins(origins: Iterable[str] | None) -> frozenset[str] | None:
-    if origins is None:
-        return None
-    if origins == "*":
-        return frozenset(origins)
-    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
-        raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
-    return frozenset(map(_origin, origins))
-
-
-def _origin(text: object) -> str:
-    """Return an origin as browsers write it: in lower case, without its scheme's own port."""
-    if text == "*":
-        return "*"
-    match = _ORIGIN.fullmatch(text.lower()) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError(f'websocket_origins: {text!r} is none; one is "https://example.com"')
-    scheme, origin = match["scheme"], match["origin"]
-    return origin.removesuffix(DEFAULT_PORTS[scheme])
-
-
-# RFC 6454, 6.2: no path and no wildcard. A slash at the end is what people copy.
-_ORIGIN = re.compile(
-    r"(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?", re.ASCII
-)

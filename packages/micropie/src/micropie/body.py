@@ -44,7 +44,8 @@ class Body:
         """Whether the head of the request announces a body (RFC 9112, 6.3).
 
         Raises:
-            BadRequest: Content-Length is no number, or given twice with different values.
+            BadRequest: Content-Length is no number, given twice with different values, or given
+                beside Transfer-Encoding (RFC 9112, 6.3).
         """
         if self._length is not None:
             return self._length > 0
@@ -149,7 +150,7 @@ class Body:
             error = BadRequest("no data came for too long", 408)
             if not self._is_new_http:  # where such a header is an error (RFC 9113, 8.2.2)
                 # The rest of the body may still come: it must not be taken for another request.
-                error.headers = {**dict(error.headers or {}), "Connection": "close"}
+                error = _closing(error)
             raise error from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
@@ -169,11 +170,26 @@ _MESSAGES_AHEAD = 8
 
 
 def _content_length(scope: Scope) -> int | None:
-    values = {value.strip() for name, value in scope["headers"] if name == b"content-length"}
+    values = set()
+    is_coded = False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            values.add(value.strip())
+        elif name == b"transfer-encoding":
+            is_coded = True
     if not values:
         return None
+    if is_coded:
+        # A proxy may have gone by the other one, and see another request in what follows.
+        raise _closing(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
     (value, *others) = values
     # int() would also take "+5" and "1_0".
     if others or not value.isdigit() or len(value) > 18:
         raise BadRequest("Content-Length must be one number")
     return int(value)
+
+
+def _closing(error: BadRequest) -> BadRequest:
+    """Let the server close the connection after the answer to HTTP/1."""
+    error.headers = {**dict(error.headers or {}), "Connection": "close"}
+    return error

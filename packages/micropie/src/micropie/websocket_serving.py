@@ -6,6 +6,7 @@ from micropie.context import current
 from micropie.errors import BadRequest, HTTPError, logger
 from micropie.middleware import WebSocketMiddleware
 from micropie.mounts import Mount, Mounts
+from micropie.origins import is_allowed
 from micropie.request import PARENT, WebSocketRequest
 from micropie.routing import Route, RouteTable
 from micropie.session_manager import SessionManager
@@ -47,7 +48,7 @@ class WebSocketServing:
         try:
             mount, route = self._find_websocket(request)
             try:
-                if mount is None and not _is_allowed(request, self._websocket_origins):
+                if mount is None and not is_allowed(request, self._websocket_origins):
                     raise Refused(POLICY_VIOLATION, "this origin is not allowed")
                 if self.ws_middlewares or route or (mount and mount.shares_session):
                     await self._load_websocket_session(request)
@@ -190,30 +191,3 @@ def _is_closed_group(error: Exception) -> bool:
 def _log(request: WebSocketRequest, error: Exception) -> None:
     name = request._handler_name or "no handler"
     logger.error("WebSocket %r: %s failed", request.path, name, exc_info=error)
-
-
-DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-
-
-def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bool:
-    """Whether the handshake's Origin is among *origins*; with None, whether it is our own.
-
-    Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
-    host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
-    """
-    origin = request.headers.get("origin")
-    if origin is None:
-        return True
-    origin = origin.lower()
-    if origins is not None:
-        return "*" in origins or origin in origins
-    scheme, _, host = origin.partition("://")
-    own = request.headers.get("host", "").lower()
-    if not host or scheme not in DEFAULT_PORTS:
-        return False
-    # An https page may reach a server that does not know of TLS, because a proxy ends it; an
-    # http page, which anyone on its way can change, is not of the origin of one that does.
-    if scheme == "http" and request.scope.get("scheme") == "wss":
-        return False
-    port = DEFAULT_PORTS[scheme]
-    return host.removesuffix(port) == own.removesuffix(port)
