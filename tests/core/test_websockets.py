@@ -627,6 +627,17 @@ async def test_sending_the_wrong_type_is_an_error_that_says_so(use, value, messa
     assert (await client_of(handler).run("/test")).sent == ["still open"]
 
 
+async def test_text_that_is_no_unicode_is_an_error():
+    async def handler(ws):
+        await ws.accept()
+        with pytest.raises(ValueError, match="surrogates"):
+            await ws.send_text("a\ud800")
+        await ws.send_json("a\ud800")  # JSON can escape it
+
+    (text,) = (await client_of(handler).run("/test")).sent
+    assert text == r'"a\ud800"'
+
+
 async def test_json_messages_are_written_as_json_responses_are():
     async def handler(ws):
         await ws.accept()

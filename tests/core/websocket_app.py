@@ -21,6 +21,12 @@ class WebSocketApp(App):
             await asyncio.sleep(0.005)
         return self._endings[key]
 
+    async def release(self, key):
+        self._endings[key] = "released"
+
+    async def sign_up(self, name):
+        self.session["name"] = name
+
     async def name(self):
         return self.session.get("name", "nobody")
 
@@ -59,6 +65,7 @@ class WebSocketApp(App):
 
     async def ws_rename(self, ws, name):
         await ws.accept()
+        await ws.send_text(ws.session["name"])
         ws.session["name"] = name
 
     # Closing.
@@ -86,6 +93,20 @@ class WebSocketApp(App):
         except InvalidMessage as error:
             await ws.send_text(str(error))
         await ws.send_text(await ws.receive_text())
+
+    async def ws_kicked(self, ws, key):
+        await ws.accept()
+        receiving = asyncio.create_task(ws.receive_text())
+        await asyncio.sleep(0.01)
+        await ws.close(4002, "kicked")
+        try:
+            await receiving
+        except ConnectionClosed as error:
+            self._endings[key] = f"ConnectionClosed {error.code}"
+
+    async def ws_surrogate(self, ws):
+        await ws.accept()
+        await ws.send_text("\ud800")
 
     # Clients that leave.
 
@@ -116,15 +137,39 @@ class WebSocketApp(App):
             self._endings[key] = str(error.code)
             raise
 
+    async def ws_silent(self, ws, key):
+        """Send once, then only now and then."""
+        await ws.accept()
+        await ws.send_text("ready")
+        try:
+            while True:
+                await asyncio.sleep(0.2)
+                await ws.send_text("still here")
+        except ConnectionClosed as error:
+            self._endings[key] = str(error.code)
+            raise
+
     async def ws_late(self, ws, key):
         """Return long after the client has left, and without having noticed."""
         await ws.accept()
         await ws.send_text("ready")
+        await self._released(key)
+        self._endings[f"{key}-late"] = "returned"
+
+    async def ws_slow(self, ws, key):
+        """Accept long after the client has left."""
+        self._endings[f"{key}-begun"] = "begun"
+        await self._released(key)
+        try:
+            await ws.accept()
+            await ws.send_text("ready")
+            await ws.receive_text()
+        finally:
+            self._endings[f"{key}-slow"] = "over"
+
+    async def _released(self, key):
         while key not in self._endings:  # noqa: ASYNC110 - set by an HTTP request
             await asyncio.sleep(0.005)
-
-    async def release(self, key):
-        self._endings[key] = "released"
 
 
 app = WebSocketApp()

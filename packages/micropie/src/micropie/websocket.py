@@ -160,6 +160,8 @@ class WebSocket:
         """Send *text*; raises ConnectionClosed when the client has left."""
         if not isinstance(text, str):
             raise TypeError(f"send_text() takes a str, not {type(text).__name__}")
+        if not text.isascii():
+            text.encode()  # raises for a lone surrogate, for which Granian sends an empty text
         await self._send_message({"type": "websocket.send", "text": text})
 
     async def send_bytes(self, data: bytes) -> None:
