@@ -287,7 +287,7 @@ class HttpServing:
     ) -> None:
         """Hand *request* to a mounted app; the hooks see the head of its response pass."""
         if mount.shares_session:
-            mount.scope[PARENT] = request
+            mount.share_session(request, self._sessions)
         has_begun = is_replaced = False
 
         async def relay(message: Message) -> None:
