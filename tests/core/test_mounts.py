@@ -1175,6 +1175,37 @@ async def test_a_child_with_a_backend_of_its_own_is_independent(assigned):
     assert backend.calls == []
 
 
+async def test_a_child_finds_the_shared_session_of_a_scope_too():
+    class Scoped(Notes):
+        async def scoped(self):
+            async with self.session_for(self.request.scope) as session:
+                session["scoped"] = 1
+                return dict(session)
+
+    root, child = notes()
+    child.mount("/grand", Scoped())
+    root.mount("/direct", Scoped())
+    browser = Browser(root)
+    await browser.get("/note?a=1")
+    assert (await browser.get("/direct/scoped")).json == {"a": "1", "scoped": 1}
+    assert (await browser.get("/child/grand/scoped")).json == {"a": "1", "scoped": 1}
+    assert (await browser.get("/")).json == {"a": "1", "scoped": 1}
+
+
+async def test_the_session_of_a_scope_is_the_own_one_of_an_app_with_a_backend():
+    class Scoped(Notes):
+        async def scoped(self):
+            async with other.session_for(self.request.scope) as session:
+                return dict(session)
+
+    other = Notes(WatchedBackend())
+    root = Notes()
+    root.mount("/child", Scoped())
+    browser = Browser(root)
+    await browser.get("/note?a=1")
+    assert (await browser.get("/child/scoped")).json == {}
+
+
 async def test_below_a_child_that_shares_one_with_its_own_backend_is_independent():
     backend, own = WatchedBackend(), WatchedBackend()
     root, child = notes(backend)

@@ -23,7 +23,7 @@ from micropie.request import Request
 from micropie.response import Response, header_pairs
 from micropie.session import Session
 from micropie.session_backend import SessionBackend
-from micropie.session_manager import SessionManager
+from micropie.session_manager import SESSIONS, SessionManager
 from micropie.templates import Templates
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 from micropie.websocket_serving import WebSocketServing
@@ -197,7 +197,9 @@ class App(HttpServing, WebSocketServing):
             HTTPError: 503, the session store is unavailable.
             RuntimeError: the block put something into the session of a browser that has none.
         """
-        return self._sessions.session_for(scope)
+        # In an App that is mounted without a backend of its own: the one that mounted it.
+        shared = scope.get(SESSIONS) if self._shares_session else None
+        return (shared or self._sessions).session_for(scope)
 
     @property
     def env(self) -> "Environment | None":

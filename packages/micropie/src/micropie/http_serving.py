@@ -78,9 +78,13 @@ class HttpServing:
                         CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
                     )
                     headers = [HTML, length]
-                    await send({"type": "http.response.start", "status": 200, "headers": headers})
-                    await send({"type": "http.response.body", "body": body})
-                    holder[0] = None
+                    start = {"type": "http.response.start", "status": 200, "headers": headers}
+                    try:
+                        await send(start)
+                        await send({"type": "http.response.body", "body": body})
+                    finally:
+                        holder[0] = None
+                        current.reset(token)
                     return
         try:
             request = cast(Request, current_connection())
@@ -283,7 +287,7 @@ class HttpServing:
     ) -> None:
         """Hand *request* to a mounted app; the hooks see the head of its response pass."""
         if mount.shares_session:
-            mount.scope[PARENT] = request
+            mount.share_session(request, self._sessions)
         has_begun = is_replaced = False
 
         async def relay(message: Message) -> None:

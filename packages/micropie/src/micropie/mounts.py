@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from micropie.paths import below
-from micropie.request import PARENT
+from micropie.request import PARENT, Connection
+from micropie.session_manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
 
 
@@ -24,6 +25,11 @@ class Mount:
     def shares_session(self) -> bool:
         """Whether the app is an App that has no session backend of its own."""
         return getattr(self.app, "_shares_session", False)
+
+    def share_session(self, connection: Connection, sessions: SessionManager) -> None:
+        """Let the app use the session of *connection*, which *sessions* loads and stores."""
+        self.scope[PARENT] = connection
+        self.scope[SESSIONS] = connection.scope.get(SESSIONS, sessions)
 
 
 class Mounts(dict[str, ASGIApp]):
@@ -69,6 +75,7 @@ def _child_scope(scope: Scope, prefix: str) -> Scope:
     child = {**scope, "root_path": root_path + prefix}
     # Set anew for a mount that shares the session; any other must not find this one's.
     child.pop(PARENT, None)
+    child.pop(SESSIONS, None)
     if root_path and below(path, root_path) == path:
         # A server that reports the path without the proxy's prefix.
         child["path"] = root_path + path

@@ -12,6 +12,9 @@ from micropie.session import Session
 from micropie.session_backend import SessionBackend
 from micropie.types import Headers, Scope
 
+# The key of a scope under which a mounted App finds what keeps the session that it shares.
+SESSIONS = "micropie.sessions"
+
 # 256 bits: more than can be guessed or enumerated (OWASP asks for 64 of entropy at least).
 _ID_BYTES = 32
 

@@ -122,7 +122,7 @@ class WebSocketServing:
         self, request: WebSocketRequest, mount: Mount, receive: Receive, send: Send
     ) -> None:
         if mount.shares_session:
-            mount.scope[PARENT] = request
+            mount.share_session(request, self._sessions)
             request._start_session = self._session_starter(request)
         await mount.app(mount.scope, receive, send)
         try:
