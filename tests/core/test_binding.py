@@ -447,3 +447,13 @@ async def test_middleware_may_set_attributes_of_its_own():
     app = Tagged()
     app.middlewares.append(Tagging())
     assert (await Client(app).get("/")).text == "Ada"
+
+
+async def test_no_query_overrides_what_a_partial_has_set():
+    def view(name, *, is_admin=False, **rest):
+        return {"name": name, "admin": is_admin, "rest": rest}
+
+    app = App()
+    app.view = functools.partial(view, is_admin=False)
+    answer = await Client(app).get("/view/ada?is_admin=1&x=2")
+    assert answer.json == {"name": "ada", "admin": False, "rest": {"x": "2"}}
