@@ -1,6 +1,7 @@
 """Sessions of WebSockets, and WebSockets below mounts."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -540,6 +541,25 @@ async def test_a_connection_pushes_the_expiry_out(backend):
     await InMemorySessionBackend.save(backend, "known", {"name": "Ada"}, 60)
     await run(backend, handler)
     assert (await InMemorySessionBackend.load(backend, "known")).expires_in > 8 * 3600 - 60
+
+
+async def test_a_long_connection_pushes_the_expiry_out_at_its_end(backend, monkeypatch):
+    async def handler(ws):
+        await ws.accept()
+        hours = time.monotonic() + 7 * 3600
+        monkeypatch.setattr("micropie.session.monotonic", lambda: hours)
+
+    await run(backend, handler)
+    assert backend.calls == ["load", "touch"]
+
+
+async def test_a_connection_that_began_the_session_need_not_push_its_expiry_out(backend):
+    async def handler(ws):
+        ws.session["name"] = "Eve"
+        await ws.accept()
+
+    await run(backend, handler, headers={})
+    assert backend.calls == ["save"]
 
 
 # Hooks and sessions.

@@ -118,7 +118,7 @@ class SessionManager:
             return self._forget(session, scope) if session.is_cleared else []
         session_id = session.next_id or secrets.token_urlsafe(_ID_BYTES)
         await self.backend.save(session_id, dict(session), self.timeout)
-        session.mark_stored(session_id)
+        session.mark_stored(session_id, self.timeout)
         return [self._cookie.set_header(session_id, scope)]
 
     async def _move(
@@ -152,7 +152,7 @@ class SessionManager:
         # Empty here need not be empty there: another request may have added a key.
         if not session and not await self.backend.load(session_id):
             return self._forget(session, scope)
-        session.mark_stored(session_id)
+        session.mark_stored(session_id, self.timeout)
         return []
 
     def _drop(self, session: Session) -> Headers:
