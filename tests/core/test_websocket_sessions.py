@@ -195,6 +195,16 @@ async def test_a_handler_that_is_cancelled_stores_nothing(backend):
     assert "new" not in await backend.stored()
 
 
+async def test_the_session_can_be_updated_by_an_operator(backend):
+    async def handler(ws):
+        await ws.accept()
+        ws.session |= {"new": 1}
+        ws.session["list"] += [2]
+
+    await run(backend, handler)
+    assert await backend.stored() == {"name": "Ada", "list": [1, 2], "new": 1}
+
+
 async def test_emptying_the_session_key_by_key_deletes_it(backend):
     async def handler(ws):
         await ws.accept()

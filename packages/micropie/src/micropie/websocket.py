@@ -1,7 +1,7 @@
 """WebSocket: one connection, from the handshake to the close."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -82,6 +82,10 @@ class WebSocket:
     def session(self) -> Session:
         """The browser's session; what changes in it is stored when the handler ends."""
         return self.request.session
+
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        self.request.session = data
 
     @property
     def subprotocols(self) -> list[str]:
