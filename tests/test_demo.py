@@ -1,11 +1,14 @@
 """The demo answers as designed, served as `hatch run demo` serves it."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from support.servers import serve
+from support.servers import CLIENT_TIMEOUT, serve
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo"
 
@@ -16,6 +19,11 @@ def demo(tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with serve("uvicorn", "app:app", elsewhere, options=("--app-dir", str(DEMO))) as server:
         yield server
+
+
+def browser(server):
+    """Return an HTTP client that keeps cookies and follows redirects, as a browser does."""
+    return httpx2.Client(base_url=server.url, follow_redirects=True, timeout=CLIENT_TIMEOUT)
 
 
 def test_the_guestbook_is_a_page_with_a_content_length(demo):
@@ -97,6 +105,14 @@ def test_the_entries_come_as_json(demo):
     assert found["entries"][0]["signed_at"] == "2026-06-21T18:05:00+00:00"
 
 
+def test_a_search_by_json_for_what_is_no_text_is_a_400(demo):
+    for path in ("/", "/entries"):
+        headers = {"Content-Type": "application/json"}
+        method = "POST" if path == "/" else "GET"
+        answer = demo.request(method, path, body=b'{"q": 5}', headers=headers)
+        assert (answer.status, answer.text) == (400, "400 Bad Request: 'q' must be a string")
+
+
 def test_a_limit_that_is_no_number_is_a_400(demo):
     answer = demo.get("/entries?limit=few")
     assert (answer.status, answer.text) == (400, "400 Bad Request: 'limit' must be an integer")
@@ -127,8 +143,46 @@ def test_the_entries_are_read_aloud_one_by_one(demo):
 
 
 def test_the_page_read_aloud_ends_with_all_entries_and_full_progress(demo):
+    total = json.loads(demo.get("/entries").body)["total"]
     text = demo.get("/aloud?pause=0").text
-    assert text.count("<article") == 5
-    assert "--done: 20%" in text
+    assert text.count("<article") == total
+    assert f"--done: {100 // total}%" in text
     assert "--done: 100%" in text
     assert text.rstrip().endswith("</html>")
+
+
+def test_the_page_read_aloud_takes_nothing_from_disk_that_was_not_read_at_the_start(tmp_path):
+    shutil.copytree(DEMO, tmp_path / "demo")
+    with serve("uvicorn", "app:app", tmp_path / "demo") as server:
+        shutil.rmtree(tmp_path / "demo" / "templates")
+        assert server.get("/aloud?pause=0").text.rstrip().endswith("</html>")
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory):
+    """The demo behind a proxy that serves it below /pie, and strips that."""
+    folder = tmp_path_factory.mktemp("proxied")
+    options = ("--app-dir", str(DEMO), "--root-path", "/pie")
+    with serve("uvicorn", "app:app", folder, options=options) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/?q=zzz", "/?q=pie", "/entry/1", "/greet", "/aloud"],
+)
+def test_every_address_in_a_page_is_below_the_root_path(proxied, path):
+    with browser(proxied) as visitor:
+        page = visitor.get(path, params={"pause": 0} if path == "/aloud" else None)
+    assert page.status_code == 200
+    addresses = re.findall(r'(?:href|action|src|data-socket)="(?!data:)(.*?)"', page.text)
+    assert len(addresses) >= 4
+    assert [address for address in addresses if not address.startswith("/pie/")] == []
+
+
+def test_the_links_of_the_page_lead_somewhere_behind_a_root_path(proxied):
+    with browser(proxied) as visitor:
+        for path in ("/", "/entry/1"):
+            for address in re.findall(r'<a [^>]*?href="(.*?)"', visitor.get(path).text):
+                url = address.removeprefix("/pie").replace("/aloud", "/aloud?pause=0")
+                assert visitor.get(url).status_code == 200, address

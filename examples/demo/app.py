@@ -11,13 +11,16 @@ from micropie import App, HTTPError, allow
 
 class Demo(App):
     def __init__(self):
-        super().__init__(template_dir=Path(__file__).parent / "templates")
+        super().__init__(
+            template_dir=Path(__file__).parent / "templates",
+        )
         self.guestbook = Guestbook()
+        self.env.globals["url_for"] = self._url_for
+        self.startup_handlers += [self._read_templates]
 
-    async def index(self, *, q=""):
+    async def index(self, *, q: str = ""):
         """The guestbook, or the entries that mention *q*."""
-        entries = self.guestbook.search(q)
-        return await self._render_template("index.html", entries=entries, q=q)
+        return await self._render_template("index.html", entries=self.guestbook.search(q), q=q)
 
     async def entry(self, entry_id: int):
         """One entry by its number: 400 for what is no number, 404 for one not given out."""
@@ -34,7 +37,7 @@ class Demo(App):
         )
 
     @allow("GET")
-    async def entries(self, *, q="", limit: int = 100):
+    async def entries(self, *, q: str = "", limit: int = 100):
         """The entries as JSON; any method but GET and HEAD is a 405."""
         found = self.guestbook.search(q)
         return {"total": len(found), "entries": found[: max(limit, 0)]}
@@ -46,6 +49,11 @@ class Demo(App):
         template = self.env.get_template("aloud.html")
         async for piece in template.generate_async(entries=_spoken(entries, pause)):
             yield piece
+
+    def _read_templates(self):
+        """Read all templates at start-up, for `aloud` would stop the event loop to do so."""
+        for name in self.env.list_templates():
+            self.env.get_template(name)
 
 
 async def _spoken(entries: list[Entry], pause: float) -> AsyncIterator[tuple[Entry, int]]:
