@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from support.servers import CLIENT_TIMEOUT, serve
+from support.servers import CLIENT_TIMEOUT, HOST, serve
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo"
+MB = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,12 @@ def demo(tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with serve("uvicorn", "app:app", elsewhere, options=("--app-dir", str(DEMO))) as server:
         yield server
+
+
+@pytest.fixture
+def visitor(demo):
+    with browser(demo) as visitor:
+        yield visitor
 
 
 def browser(server):
@@ -158,6 +165,124 @@ def test_the_page_read_aloud_takes_nothing_from_disk_that_was_not_read_at_the_st
         assert server.get("/aloud?pause=0").text.rstrip().endswith("</html>")
 
 
+def test_a_signed_entry_stands_first_in_the_book(visitor):
+    answer = visitor.post("/sign", data={"name": " Mary  Ann ", "message": "First line\r\nsecond "})
+    assert [past.status_code for past in answer.history] == [302]
+    assert answer.url.path == "/"
+    entry = visitor.get("/entries", params={"limit": 1}).json()["entries"][0]
+    assert (entry["name"], entry["message"]) == ("Mary Ann", "First line\nsecond")
+    assert answer.text.index("Mary Ann") < answer.text.index("Radia")
+
+
+def test_html_in_an_entry_is_escaped_wherever_it_shows(visitor):
+    page = visitor.post("/sign", data={"name": '<i>"Eve"</i>', "message": "<script>1</script>"})
+    for text in (page.text, visitor.get("/sign").text):
+        assert "<i>" not in text
+        assert "<script>1" not in text
+    assert "Hello, &lt;i&gt;&#34;Eve&#34;&lt;/i&gt;!" in page.text
+    assert 'value="&lt;i&gt;&#34;Eve&#34;&lt;/i&gt;"' in visitor.get("/sign").text
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "advice"),
+    [
+        ("", "Hello", "Please tell us your name."),
+        (" \t ", "Hello", "Please tell us your name."),
+        ("n" * 41, "Hello", "At most 40 characters, please; these are 41."),
+        ("Tim", "", "Please write something."),
+        ("Tim", "\r\n \r\n", "Please write something."),
+        ("Tim", "m" * 501, "At most 500 characters, please; these are 501."),
+    ],
+)
+def test_an_entry_with_a_problem_comes_back_with_advice_and_what_was_typed(
+    visitor, name, message, advice
+):
+    before = visitor.get("/entries").json()["total"]
+    answer = visitor.post("/sign", data={"name": name, "message": message})
+    assert answer.status_code == 422
+    assert advice in answer.text
+    assert answer.text.count('aria-invalid="true"') == 1
+    assert f'value="{name.strip()}"' in answer.text
+    assert f"{message.strip()}</textarea>" in answer.text
+    assert visitor.get("/entries").json()["total"] == before
+
+
+def test_what_is_typed_into_a_form_with_a_problem_is_escaped(visitor):
+    answer = visitor.post("/sign", data={"name": "", "message": "</textarea><script>1</script>"})
+    assert "&lt;/textarea&gt;&lt;script&gt;" in answer.text
+    assert "<script>1" not in answer.text
+
+
+def test_a_message_may_be_as_long_as_the_browser_lets_it(visitor):
+    # A browser counts a line break as one character, and sends two.
+    typed = "x\r\n" * 249 + "xx"
+    assert visitor.post("/sign", data={"name": "n" * 40, "message": typed}).url.path == "/"
+
+
+@pytest.mark.parametrize("sent", [{"name": 5}, {"name": "Tim", "message": ["a"]}])
+def test_signing_by_json_of_the_wrong_type_is_a_400(visitor, sent):
+    assert visitor.post("/sign", json=sent).status_code == 400
+
+
+def test_a_file_in_the_place_of_a_name_is_no_name(visitor):
+    answer = visitor.post("/sign", data={"message": "m"}, files={"name": ("n", b"Tim")})
+    assert answer.status_code == 422
+    assert "Please tell us your name." in answer.text
+
+
+def test_a_message_of_megabytes_is_a_413(visitor):
+    answer = visitor.post("/sign", data={"name": "Tim", "message": "m" * 2 * MB})
+    assert answer.status_code == 413
+
+
+def test_the_oldest_entry_makes_room_when_the_book_is_full(tmp_path):
+    options = ("--app-dir", str(DEMO))
+    entry = {"name": "Tim", "message": "m"}
+    with serve("uvicorn", "app:app", tmp_path, options=options) as server, browser(server) as guest:
+        for _ in range(496):
+            guest.post("/sign", data=entry, follow_redirects=False)
+        assert guest.get("/entries").json()["total"] == 500
+        assert guest.get("/entry/1").status_code == 404
+        assert guest.get("/entry/501").status_code == 200
+
+
+def test_visits_are_counted_for_each_visitor(demo, visitor):
+    assert "This is your first visit." in visitor.get("/").text
+    visitor.get("/sign")
+    visitor.get("/?q=pie")
+    assert "You have been here 2 times." in visitor.get("/").text
+    assert "This is your first visit." in demo.get("/").text
+
+
+def test_the_name_is_remembered_from_signing(demo, visitor):
+    visitor.post("/sign", data={"name": "Tim", "message": "m"})
+    assert "Hello, Tim!" in visitor.get("/").text
+    assert 'value="Tim"' in visitor.get("/sign").text
+    assert 'value=""' in demo.get("/sign").text
+
+
+def test_a_visitor_can_be_forgotten(visitor):
+    visitor.post("/sign", data={"name": "Tim", "message": "m"})
+    known_as = visitor.cookies["session_id"]
+    page = visitor.post("/forget")
+    assert page.url.path == "/"
+    assert "This is your first visit." in page.text
+    assert "Hello, Tim" not in page.text
+    assert 'value=""' in visitor.get("/sign").text
+    visitor.cookies.set("session_id", known_as, domain=HOST)
+    assert "Hello, Tim" not in visitor.get("/").text
+
+
+def test_no_link_can_make_the_demo_forget_a_visitor(visitor):
+    assert visitor.get("/forget").status_code == 405
+
+
+def test_the_session_cookie_is_left_out_of_forms_on_other_sites(demo):
+    cookie = demo.get("/").headers["Set-Cookie"]
+    assert "SameSite=Lax" in cookie
+    assert "HttpOnly" in cookie
+
+
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory):
     """The demo behind a proxy that serves it below /pie, and strips that."""
@@ -169,20 +294,30 @@ def proxied(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/?q=zzz", "/?q=pie", "/entry/1", "/greet", "/aloud"],
+    ["/", "/?q=zzz", "/?q=pie", "/entry/1", "/sign", "/greet", "/aloud"],
 )
 def test_every_address_in_a_page_is_below_the_root_path(proxied, path):
     with browser(proxied) as visitor:
         page = visitor.get(path, params={"pause": 0} if path == "/aloud" else None)
     assert page.status_code == 200
     addresses = re.findall(r'(?:href|action|src|data-socket)="(?!data:)(.*?)"', page.text)
-    assert len(addresses) >= 4
+    assert len(addresses) >= 5
     assert [address for address in addresses if not address.startswith("/pie/")] == []
 
 
 def test_the_links_of_the_page_lead_somewhere_behind_a_root_path(proxied):
     with browser(proxied) as visitor:
-        for path in ("/", "/entry/1"):
+        for path in ("/", "/sign"):
             for address in re.findall(r'<a [^>]*?href="(.*?)"', visitor.get(path).text):
                 url = address.removeprefix("/pie").replace("/aloud", "/aloud?pause=0")
                 assert visitor.get(url).status_code == 200, address
+
+
+def test_redirects_stay_below_the_root_path(proxied):
+    with browser(proxied) as visitor:
+        visitor.follow_redirects = False
+        signed = visitor.post("/sign", data={"name": "Tim", "message": "m"})
+        assert "Hello, Tim!" in visitor.get("/").text
+        forgotten = visitor.post("/forget")
+    answers = (signed, forgotten)
+    assert [answer.headers["Location"] for answer in answers] == ["/pie/", "/pie/"]

@@ -20,7 +20,11 @@ class Demo(App):
 
     async def index(self, *, q: str = ""):
         """The guestbook, or the entries that mention *q*."""
-        return await self._render_template("index.html", entries=self.guestbook.search(q), q=q)
+        if not q:
+            self.session["visits"] = self.session.get("visits", 0) + 1
+        return await self._render_template(
+            "index.html", entries=self.guestbook.search(q), q=q, session=self.session
+        )
 
     async def entry(self, entry_id: int):
         """One entry by its number: 400 for what is no number, 404 for one not given out."""
@@ -28,6 +32,33 @@ class Demo(App):
         if entry is None:
             raise HTTPError(404)
         return await self._render_template("entry.html", entry=entry)
+
+    @allow("GET", "POST")
+    async def sign(self, *, name: str | None = None, message: str = ""):
+        """A form (GET), and what it sends (POST): that is an entry, or the form with advice."""
+        problems = {}
+        if name is None:
+            name = self.session.get("name", "")
+        if self.request.method == "POST":
+            name, message = " ".join(name.split()), message.replace("\r\n", "\n").strip()
+            problems = self.guestbook.problems(name, message)
+            if not problems:
+                self.guestbook.sign(name, message)
+                self.session["name"] = name
+                # A redirect, so that reloading the page doesn't sign again.
+                return self._redirect(self._url_for("index"))
+        page = await self._render_template(
+            "sign.html", name=name, message=message, problems=problems, guestbook=self.guestbook
+        )
+        return (422 if problems else 200), page
+
+    @allow("POST")
+    async def forget(self):
+        """Forget this visitor: the button below the guestbook."""
+        # A form on somebody else's site can't do this, nor sign in a visitor's name: the session
+        # cookie is SameSite=Lax, so the browser leaves it out of a POST from there.
+        self.session.clear()
+        return self._redirect(self._url_for("index"))
 
     async def greet(self, name="stranger", *, shout: bool = False):
         """The shortest handler that takes an argument, from the path or the query."""
