@@ -3,20 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 from guestbook import Entry, Guestbook
+from shelf import Shelf
 
-from micropie import App, HTTPError, allow
+from micropie import App, HTTPError, HttpMiddleware, UploadFile, allow
 
 
 class Demo(App):
     def __init__(self):
         super().__init__(
             template_dir=Path(__file__).parent / "templates",
+            max_body_size=Shelf.MAX_FILE_SIZE + 10_000,  # the form around the file
         )
         self.guestbook = Guestbook()
+        self.shelf = Shelf()
         self.env.globals["url_for"] = self._url_for
-        self.startup_handlers += [self._read_templates]
+        self.middlewares.append(KindlyTooLarge(self))
+        self.startup_handlers += [self._read_templates, self.shelf.open]
+        self.shutdown_handlers.append(self.shelf.close)
 
     async def index(self, *, q: str = ""):
         """The guestbook, or the entries that mention *q*."""
@@ -81,10 +87,55 @@ class Demo(App):
         async for piece in template.generate_async(entries=_spoken(entries, pause)):
             yield piece
 
+    @allow("GET", "POST")
+    async def files(self, *, file: UploadFile | None = None):
+        """The files that visitors left (GET), and a form that leaves one more (POST)."""
+        if self.request.method != "POST":
+            return await self._files_page()
+        if file is None:
+            return 422, await self._files_page("Please choose a file first.")
+        if file.size > self.shelf.MAX_FILE_SIZE:
+            raise HTTPError(413)
+        await self.shelf.keep(file)
+        return self._redirect(self._url_for("files"))
+
+    async def file(self, file_id: int):
+        """One of the files, to be saved by the browser."""
+        file = self.shelf.find(file_id)
+        if file is None:
+            raise HTTPError(404)
+        headers = {
+            # Whatever it is, the browser is to save it, never to show it as a page of this site.
+            "Content-Type": "application/octet-stream",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
+            "Content-Length": str(file.size),
+            "X-Content-Type-Options": "nosniff",
+        }
+        return 200, file.chunks(), headers
+
     def _read_templates(self):
         """Read all templates at start-up, for `aloud` would stop the event loop to do so."""
         for name in self.env.list_templates():
             self.env.get_template(name)
+
+    async def _files_page(self, problem: str = "") -> str:
+        return await self._render_template("files.html", shelf=self.shelf, problem=problem)
+
+
+class KindlyTooLarge(HttpMiddleware):
+    """Says that a file is too large in the page it came from.
+
+    The handler can't: MicroPie refuses such a body before there is anything to call it with.
+    """
+
+    def __init__(self, demo: Demo) -> None:
+        self._demo = demo
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        if status_code != 413 or not request.path.startswith("/files"):
+            return None
+        page = await self._demo._files_page("That file is too large.")
+        return {"body": page, "headers": {"Content-Type": "text/html; charset=utf-8"}}
 
 
 async def _spoken(entries: list[Entry], pause: float) -> AsyncIterator[tuple[Entry, int]]:
