@@ -3,11 +3,15 @@
 import json
 import re
 import shutil
+import socket
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
 import httpx2
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from support.servers import CLIENT_TIMEOUT, HOST, serve
 
@@ -177,7 +181,7 @@ def test_a_signed_entry_stands_first_in_the_book(visitor):
 
 def test_html_in_an_entry_is_escaped_wherever_it_shows(visitor):
     page = visitor.post("/sign", data={"name": '<i>"Eve"</i>', "message": "<script>1</script>"})
-    for text in (page.text, visitor.get("/sign").text):
+    for text in (page.text, visitor.get("/sign").text, visitor.get("/chat").text):
         assert "<i>" not in text
         assert "<script>1" not in text
     assert "Hello, &lt;i&gt;&#34;Eve&#34;&lt;/i&gt;!" in page.text
@@ -432,6 +436,160 @@ def test_the_files_are_gone_from_disk_when_they_make_room_and_when_the_server_st
     assert list(folder.iterdir()) == []
 
 
+@contextmanager
+def chatting(server, path="/chat", visitor=None, **options):
+    """Yield a member of a chat room, and what it was welcomed with."""
+    headers = {}
+    if visitor is not None and "session_id" in visitor.cookies:
+        headers["Cookie"] = f"session_id={visitor.cookies['session_id']}"
+    address = f"ws://{HOST}:{server.port}{path}"
+    with connect(address, additional_headers=headers, proxy=None, **options) as member:
+        yield member, hear(member)
+
+
+def say(member, text):
+    member.send(json.dumps({"text": text}))
+
+
+def hear(member):
+    return json.loads(member.recv(CLIENT_TIMEOUT))
+
+
+def test_what_is_said_in_a_room_is_heard_there_and_in_no_other(demo):
+    with (
+        chatting(demo, "/chat/kitchen") as (ada, _),
+        chatting(demo, "/chat?room=kitchen") as (bob, _),
+        chatting(demo, "/chat/garden") as (eve, _),
+    ):
+        say(ada, "Is there any pie left?")
+        assert hear(ada)["text"] == hear(bob)["text"] == "Is there any pie left?"
+        say(bob, "A slice.")
+        assert hear(ada)["text"] == hear(bob)["text"] == "A slice."
+        say(eve, "Nobody here?")
+        assert hear(eve)["text"] == "Nobody here?"
+
+
+def test_without_a_room_the_chat_is_in_the_lobby(demo):
+    with chatting(demo) as (ada, _), chatting(demo, "/chat/lobby") as (bob, _):
+        say(ada, "Hello")
+        assert hear(bob)["text"] == "Hello"
+
+
+def test_members_speak_by_the_name_they_signed_with(demo, visitor):
+    visitor.post("/sign", data={"name": "Tim", "message": "m"})
+    with (
+        chatting(demo, visitor=visitor) as (tim, welcome),
+        chatting(demo, "/chat?name=Eve") as (eve, other_welcome),
+    ):
+        assert (welcome["name"], other_welcome["name"]) == ("Tim", "Guest")
+        tim.send(json.dumps({"text": "It's me", "name": "Eve"}))
+        said = hear(eve)
+        assert (said["name"], said["text"]) == ("Tim", "It's me")
+        say(eve, "And me")
+        assert [hear(tim)["name"], hear(tim)["name"]] == ["Tim", "Guest"]
+
+
+def test_html_in_a_message_is_passed_on_as_text(demo):
+    with chatting(demo) as (ada, _):
+        say(ada, "<img src=x onerror=alert(1)> 🥧")
+        assert hear(ada)["text"] == "<img src=x onerror=alert(1)> 🥧"
+
+
+def test_the_script_of_the_chat_never_takes_text_for_html(demo):
+    page = demo.get("/chat").text
+    assert "textContent" in page
+    assert "innerHTML =" not in page
+    assert "insertAdjacentHTML" not in page
+
+
+def test_who_comes_later_gets_the_last_fifty_messages(demo):
+    with chatting(demo, "/chat/garden") as (ada, _):
+        for number in range(52):
+            say(ada, f"No. {number}")
+        for _ in range(52):
+            hear(ada)
+        with chatting(demo, "/chat/garden") as (_, welcome):
+            history = [said["text"] for said in welcome["history"]]
+    assert history == [f"No. {number}" for number in range(2, 52)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        ({"text": ""}, "There is nothing in this message."),
+        ({"text": " \n "}, "There is nothing in this message."),
+        ({"text": 5}, "There is nothing in this message."),
+        ({"text": None}, "There is nothing in this message."),
+        ({}, "There is nothing in this message."),
+        (["text"], "There is nothing in this message."),
+        ("text", "There is nothing in this message."),
+        (None, "There is nothing in this message."),
+        ({"text": "x" * 501}, "A message has 500 characters at most."),
+    ],
+)
+def test_a_message_that_will_not_do_is_answered_to_its_sender_alone(demo, sent, error):
+    with chatting(demo, "/chat/kitchen") as (ada, _), chatting(demo, "/chat/kitchen") as (bob, _):
+        ada.send(json.dumps(sent))
+        assert hear(ada) == {"error": error}
+        say(ada, "x" * 500)
+        assert hear(bob)["text"] == hear(ada)["text"] == "x" * 500
+
+
+@pytest.mark.parametrize("sent", ["{", "NaN", b"\xff\xfe"])
+def test_a_message_that_is_no_json_ends_the_connection(demo, sent):
+    with chatting(demo) as (ada, _), chatting(demo) as (bob, _):
+        ada.send(sent)
+        with pytest.raises(ConnectionClosed) as closed:
+            hear(ada)
+        assert closed.value.rcvd.code == 1007
+        say(bob, "Still here")
+        assert hear(bob)["text"] == "Still here"
+
+
+def test_there_is_no_other_room(demo):
+    assert demo.get("/chat/cellar").status == 400
+    for path in ("/chat/cellar", "/chat?room=..", "/index"):
+        with pytest.raises(InvalidStatus) as refused, chatting(demo, path):
+            pass
+        assert refused.value.response.status_code == 403
+
+
+def test_a_page_of_another_site_can_not_chat_in_a_visitor_s_name(demo, visitor):
+    visitor.get("/")
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        chatting(demo, visitor=visitor, origin="https://elsewhere.example"),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_a_member_who_reads_too_slowly_is_dropped_and_keeps_nobody_waiting(demo):
+    sluggish = socket.socket()
+    # Otherwise the system would hold back megabytes for it, and the room notice nothing yet.
+    sluggish.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sluggish.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    sluggish.connect((HOST, demo.port))
+    with ExitStack() as stack:
+        options = {"sock": sluggish, "max_queue": 1, "compression": None}
+        slow, _ = stack.enter_context(chatting(demo, "/chat/kitchen", **options))
+        others = [
+            stack.enter_context(chatting(demo, "/chat/kitchen", max_queue=None))[0]
+            for _ in range(4)
+        ]
+        for _ in range(100):
+            for member in others:
+                say(member, "🥧" * 500)
+        for member in others:
+            assert {hear(member)["text"] for _ in range(400)} == {"🥧" * 500}
+        heard = 0
+        with suppress(ConnectionClosed):
+            while hear(slow):
+                heard += 1
+        assert 0 < heard < 400
+        assert (slow.close_code, slow.close_reason) == (1013, "too slow")
+
+
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory):
     """The demo behind a proxy that serves it below /pie, and strips that."""
@@ -443,7 +601,7 @@ def proxied(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/?q=zzz", "/?q=pie", "/entry/1", "/sign", "/files", "/greet", "/aloud"],
+    ["/", "/?q=zzz", "/?q=pie", "/entry/1", "/sign", "/files", "/chat/garden", "/greet", "/aloud"],
 )
 def test_every_address_in_a_page_is_below_the_root_path(proxied, path):
     with browser(proxied) as visitor:
@@ -451,13 +609,13 @@ def test_every_address_in_a_page_is_below_the_root_path(proxied, path):
         page = visitor.get(path, params={"pause": 0} if path == "/aloud" else None)
     assert page.status_code == 200
     addresses = re.findall(r'(?:href|action|src|data-socket)="(?!data:)(.*?)"', page.text)
-    assert len(addresses) >= 6
+    assert len(addresses) >= 7
     assert [address for address in addresses if not address.startswith("/pie/")] == []
 
 
 def test_the_links_of_the_page_lead_somewhere_behind_a_root_path(proxied):
     with browser(proxied) as visitor:
-        for path in ("/", "/files"):
+        for path in ("/", "/files", "/chat"):
             for address in re.findall(r'<a [^>]*?href="(.*?)"', visitor.get(path).text):
                 url = address.removeprefix("/pie").replace("/aloud", "/aloud?pause=0")
                 assert visitor.get(url).status_code == 200, address
@@ -474,7 +632,11 @@ def test_redirects_stay_below_the_root_path(proxied):
     assert [answer.headers["Location"] for answer in answers] == ["/pie/", "/pie/files", "/pie/"]
 
 
-def test_large_files_are_refused_in_the_page_behind_a_root_path(proxied):
+def test_the_chat_and_the_refusal_of_large_files_work_behind_a_root_path(proxied):
+    assert 'data-socket="/pie/chat/garden"' in proxied.get("/chat/garden").text
+    with chatting(proxied, "/chat/garden") as (ada, _):
+        say(ada, "Hello")
+        assert hear(ada)["text"] == "Hello"
     with browser(proxied) as visitor:
         page = leave(visitor, "large.bin", bytes(11 * MB))
     assert page.status_code == 413

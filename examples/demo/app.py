@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal, get_args
 from urllib.parse import quote
 
+from chat import MAX_TEXT, Room
 from guestbook import Entry, Guestbook
 from shelf import Shelf
 
-from micropie import App, HTTPError, HttpMiddleware, UploadFile, allow
+from micropie import App, HTTPError, HttpMiddleware, UploadFile, WebSocket, allow
+
+RoomName = Literal["lobby", "kitchen", "garden"]
 
 
 class Demo(App):
@@ -19,6 +23,7 @@ class Demo(App):
         )
         self.guestbook = Guestbook()
         self.shelf = Shelf()
+        self.rooms = {name: Room() for name in get_args(RoomName)}
         self.env.globals["url_for"] = self._url_for
         self.middlewares.append(KindlyTooLarge(self))
         self.startup_handlers += [self._read_templates, self.shelf.open]
@@ -112,6 +117,17 @@ class Demo(App):
             "X-Content-Type-Options": "nosniff",
         }
         return 200, file.chunks(), headers
+
+    async def chat(self, room: RoomName = "lobby"):
+        """The page of a chat room; its script connects to `ws_chat` below."""
+        return await self._render_template(
+            "chat.html", room=room, rooms=self.rooms, max_text=MAX_TEXT, session=self.session
+        )
+
+    async def ws_chat(self, ws: WebSocket, room: RoomName = "lobby"):
+        """The chat room itself: `/chat/kitchen` again, or `/chat?room=kitchen`, as a WebSocket."""
+        await ws.accept()
+        await self.rooms[room].host(ws, ws.session.get("name", "Guest"))
 
     def _read_templates(self):
         """Read all templates at start-up, for `aloud` would stop the event loop to do so."""
