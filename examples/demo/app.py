@@ -24,7 +24,6 @@ class Demo(App):
         self.guestbook = Guestbook()
         self.shelf = Shelf()
         self.rooms = {name: Room() for name in get_args(RoomName)}
-        self.env.globals["url_for"] = self._url_for
         self.middlewares.append(KindlyTooLarge(self))
         self.startup_handlers += [self._read_templates, self.shelf.open]
         self.shutdown_handlers.append(self.shelf.close)

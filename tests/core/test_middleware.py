@@ -446,3 +446,15 @@ async def test_hooks_run_before_arguments_are_bound():
             request.query_params["number"] = ["7"]
 
     assert (await hooked(Renaming()).get("/typed?number=x")).json == 7
+
+
+async def test_an_error_page_in_place_of_our_text_is_html():
+    class ErrorPages(HttpMiddleware):
+        async def after_request(self, request, status_code, response_body, extra_headers):
+            return {"body": f"<h1>{status_code}</h1>"}
+
+    app = App()
+    app.count = lambda number: None
+    app.middlewares.append(ErrorPages())
+    for path in ("/nothing", "/count"):
+        assert (await Client(app).get(path)).header("content-type") == "text/html; charset=utf-8"

@@ -72,6 +72,14 @@ async def test_text_is_not_escaped(tmp_path, name):
     assert (await client_of(tmp_path).get(f"/show/{name}")).text == "<b>&</b>"
 
 
+async def test_templates_know_url_for(tmp_path):
+    (tmp_path / "a.html").write_text("{{ url_for('show', 'a b', page=2) }}")
+    client = client_of(tmp_path)
+    assert (await client.get("/show/a.html")).text == "/show/a%20b?page=2"
+    below = await client.get("/outer/show/a.html", root_path="/outer")
+    assert below.text == "/outer/show/a%20b?page=2"
+
+
 async def test_templates_extend_include_and_import(write):
     folder = write(
         base_html="[{% block body %}{% endblock %}]",

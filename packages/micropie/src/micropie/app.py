@@ -124,7 +124,8 @@ class App(HttpServing, WebSocketServing):
         form_limits = FormLimits(max_form_fields, max_form_field_size, max_files)
         self._limits = BodyLimits(max_body_size, body_timeout, form_limits)
         self._mounts = Mounts()
-        self._templates = Templates(template_dir, auto_reload=debug)
+        names = {"url_for": self._url_for}
+        self._templates = Templates(template_dir, auto_reload=debug, names=names)
         self._websocket_origins = parse_origins(websocket_origins)
         self._workers = Workers(sync_workers)
         cookie = SessionCookie(

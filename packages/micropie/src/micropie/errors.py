@@ -39,8 +39,7 @@ class BadRequest(HTTPError):
     """
 
     def __init__(self, reason: str, status_code: int = 400) -> None:
-        body = f"{status_line(status_code)}: {reason}"
-        super().__init__(status_code, body, {"Content-Type": PLAIN_TEXT})
+        super().__init__(status_code, f"{status_line(status_code)}: {reason}")
 
 
 class ContentTooLarge(BadRequest):

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from micropie.body import BodyLimits
 from micropie.context import current, current_connection
-from micropie.errors import PLAIN_TEXT, HTTPError, logger, status_line
+from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, logger, status_line
 from micropie.middleware import HttpMiddleware
 from micropie.mounts import Mount, Mounts
 from micropie.request import PARENT, Request
@@ -358,7 +358,9 @@ class HttpServing:
 
 
 def _http_error_response(error: HTTPError) -> Response:
-    if error.body is not None:
-        return Response(error.status_code, error.body, error.headers)
-    body = status_line(error.status_code)
-    return Response(error.status_code, body, error.headers, content_type=PLAIN_TEXT)
+    body = status_line(error.status_code) if error.body is None else error.body
+    # Of our own words only, and no header: a hook's error page in their place is HTML again.
+    is_ours = error.body is None or isinstance(error, BadRequest)
+    return Response(
+        error.status_code, body, error.headers, content_type=PLAIN_TEXT if is_ours else None
+    )

@@ -15,13 +15,17 @@ class Templates:
     Args:
         folder: where they lie; a relative path means the working directory.
         auto_reload: look for changes on disk at every rendering (for development).
+        names: what every template knows by name.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, auto_reload: bool) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], *, auto_reload: bool, names: dict[str, Any]
+    ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise TypeError(f"template_dir must be a str or a path, not {folder!r}")
         self._folder = os.fspath(folder)
         self._auto_reload = auto_reload
+        self._names = names
         self._environment: Environment | None = None
         self._loaded: dict[str, Template] = {}
 
@@ -46,6 +50,7 @@ class Templates:
                 # No limit: a template that was thrown out would be read again on the event loop.
                 cache_size=-1,
             )
+            self._environment.globals.update(self._names)
         return self._environment
 
     async def render(self, name: str, context: dict[str, Any]) -> str:
