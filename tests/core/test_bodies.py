@@ -363,6 +363,26 @@ async def test_a_body_can_be_read_while_the_response_streams(chunks):
     assert answer.complete
 
 
+async def test_a_long_body_waits_for_a_reader_while_the_response_streams():
+    read_now = asyncio.Event()
+
+    class Patient(App):
+        async def index(self):
+            yield "begun;"
+            await read_now.wait()
+            yield await self.request.read()
+
+    options = {"headers": CHUNKED, "body": [b"x"] * 50}
+    async with Client(Patient()).open("POST", "/", **options) as exchange:
+        assert await exchange.chunk() == b"begun;"
+        for _ in range(60):
+            await asyncio.sleep(0)
+        # Some of it is taken, so that a client that leaves is heard of, but never all.
+        assert 1 < exchange.received < 20
+        read_now.set()
+        assert (await exchange.finish()).text == "begun;" + "x" * 50
+
+
 async def test_a_body_that_nobody_announced_can_be_read_while_the_response_streams():
     answer = await Client(Bodies(body_timeout=1)).post("/late", body=b"abc", http_version="2")
     assert answer.text == "begun;abc"
@@ -825,6 +845,17 @@ async def test_a_mounted_app_gets_the_body_that_a_hook_parsed():
         client.app.mount("/below", Bodies())
         answer = await client.request(url="/below/parsed", **sending(body, content_type))
         assert answer.json["form"]["name"] == ["Ada"]
+
+
+async def test_a_mounted_app_gets_the_body_that_a_hook_only_looked_for():
+    async def before(request):
+        with pytest.raises(RuntimeError, match="was not read yet"):
+            request.form("name")
+
+    client = hooked(before)
+    client.app.mount("/below", Bodies())
+    answer = await client.request(url="/below/parsed", **sending(A_MULTIPART, MULTIPART))
+    assert answer.json["form"] == {"name": ["Ada"]}
 
 
 async def test_a_mounted_app_can_not_get_what_a_hook_did_not_keep(logged):
