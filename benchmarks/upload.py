@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,26 +34,18 @@ OPTIONS = ["--app-dir", str(Path(__file__).parent), "--log-level", "warning", "-
 FOLDER = Path(os.environ.get("UPLOAD_FOLDER", "."))
 
 
-async def micropie(scope: Any, receive: Any, send: Any) -> None:
-    """Save an upload with MicroPie's forms."""
-    from micropie.forms import Files, FormLimits, multipart_boundary, parse_multipart
+def micropie_app() -> Any:
+    """Save an upload with MicroPie."""
+    from micropie import App, UploadFile
 
-    async def body() -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            message = await receive()
-            more = message.get("more_body", False)
-            yield message["body"]
+    class Uploads(App):
+        async def index(self, file: UploadFile) -> str:
+            return str(await file.save(FOLDER))
 
-    boundary = multipart_boundary(dict(scope["headers"])[b"content-type"].decode())
-    files = Files()
-    try:
-        await parse_multipart(body(), boundary, FormLimits(10, MIB, 10), files)
-        path = await files["file"].save(FOLDER)
-    finally:
-        await files.close()
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": str(path).encode()})
+    return Uploads(max_body_size=None)
+
+
+micropie = micropie_app()
 
 
 async def starlette(scope: Any, receive: Any, send: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,31 @@ async def test_an_app_called_from_an_app_does_not_lose_its_request():
             return f"{answer.text} {self.request.query('who')}"
 
     assert (await Client(Outer()).get("/?who=Bob")).text == "Hello Bob"
+
+
+async def test_an_app_called_in_the_same_task_does_not_lose_its_request_either():
+    inner = Hello()
+
+    class Outer(App):
+        async def index(self):
+            sent = []
+
+            async def send(message):
+                sent.append(message)
+
+            await inner(Client(inner).scope("GET", "/"), None, send)
+            return f"{sent[1]['body'].decode()} {self.request.query('who')}"
+
+        async def plain(self):
+            async def fail(message):
+                raise OSError("the client has left")
+
+            with suppress(OSError):
+                await inner(Client(inner).scope("GET", "/"), None, fail)
+            return self.request.path
+
+    assert (await Client(Outer()).get("/?who=Bob")).text == "Hello Bob"
+    assert (await Client(Outer()).get("/plain")).text == "/plain"
 
 
 async def test_a_handler_sees_the_context_of_its_server():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, HttpMiddleware
+from micropie import App, HttpMiddleware, Request
 from support.asgi import Client
 from support.future_annotations import Annotated as FutureAnnotated
 
@@ -377,6 +377,11 @@ async def test_the_request_tells_what_was_asked_for():
     }
 
 
+def test_what_a_request_computes_when_asked_is_documented_on_its_class():
+    for name in ("headers", "cookies", "query_params", "path_params", "path"):
+        assert getattr(Request, name).__doc__
+
+
 async def test_path_parameters_are_empty_at_the_root():
     assert (await Client(Told()).get("/")).json["path_params"] == []
 
@@ -442,3 +447,13 @@ async def test_middleware_may_set_attributes_of_its_own():
     app = Tagged()
     app.middlewares.append(Tagging())
     assert (await Client(app).get("/")).text == "Ada"
+
+
+async def test_no_query_overrides_what_a_partial_has_set():
+    def view(name, *, is_admin=False, **rest):
+        return {"name": name, "admin": is_admin, "rest": rest}
+
+    app = App()
+    app.view = functools.partial(view, is_admin=False)
+    answer = await Client(app).get("/view/ada?is_admin=1&x=2")
+    assert answer.json == {"name": "ada", "admin": False, "rest": {"x": "2"}}

@@ -411,7 +411,7 @@ async def test_a_callable_object_on_the_instance_is_not_reachable():
 async def test_private_names_on_the_instance_are_not_reachable():
     app = Site()
 
-    async def hidden():
+    async def hidden(ws=None):
         return "hidden"
 
     async def ws_hidden(ws):
@@ -913,6 +913,14 @@ async def test_middleware_may_choose_a_private_handler_of_the_instance():
 async def test_a_name_that_is_no_handler_is_404(name):
     client = routed(Site(), lambda request: setattr(request, "handler", name))
     assert (await client.get("/greet")).status == 404
+
+
+async def test_middleware_can_choose_no_name_of_apps_own():
+    chosen = []
+    client = routed(Site(), lambda request: setattr(request, "handler", chosen[-1]))
+    for name in every_name(client.app) - {"index", "greet", "sign_up", "_private", "_Site__secret"}:
+        chosen.append(name)
+        assert (await client.get("/greet")).status == 404, name
 
 
 async def test_middleware_may_choose_any_callable():

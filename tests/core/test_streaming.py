@@ -746,6 +746,26 @@ async def test_streams_leave_no_task_behind():
     assert asyncio.all_tasks() == before
 
 
+async def test_a_stream_that_is_done_stops_waiting_for_its_client_to_leave():
+    class Short(App):
+        async def index(self):
+            yield "a"
+
+    waiting = asyncio.Event()
+
+    async def receive():
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async def send(message):
+        await waiting.wait()
+
+    before = asyncio.all_tasks()
+    await Short()(Client(None).scope("GET", "/"), receive, send)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
 # Hooks and streams.
 
 

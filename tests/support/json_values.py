@@ -102,6 +102,10 @@ OUT: dict[str, tuple[Any, str | None]] = {
         [datetime.datetime(2024, 2, 29, 12, 30, 5, 250, EAST)],
         '["2024-02-29T12:30:05.000250+05:30"]',
     ),
+    "datetime of an odd zone": (
+        [datetime.datetime(1900, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(seconds=90)))],
+        '["1900-01-01T00:00:00+00:01:30"]',
+    ),
     "datetime utc": ([datetime.datetime(2024, 2, 29, tzinfo=UTC)], '["2024-02-29T00:00:00+00:00"]'),
     "datetime of the year 1": ([datetime.datetime(1, 1, 1)], '["0001-01-01T00:00:00"]'),
     "datetime subclass": ([Moment(2024, 2, 29)], '["2024-02-29T00:00:00"]'),

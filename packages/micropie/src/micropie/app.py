@@ -18,11 +18,12 @@ from micropie.lifespan import LifespanHandler, StartupError, run_handler, serve_
 from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
+from micropie.origins import parse_origins
 from micropie.request import Request
 from micropie.response import Response, header_pairs
 from micropie.session import Session
 from micropie.session_backend import SessionBackend
-from micropie.session_manager import SessionManager
+from micropie.session_manager import SESSIONS, SessionManager
 from micropie.templates import Templates
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 from micropie.websocket_serving import WebSocketServing
@@ -124,7 +125,7 @@ class App(HttpServing, WebSocketServing):
         self._limits = BodyLimits(max_body_size, body_timeout, form_limits)
         self._mounts = Mounts()
         self._templates = Templates(template_dir, auto_reload=debug)
-        self._websocket_origins = _origins(websocket_origins)
+        self._websocket_origins = parse_origins(websocket_origins)
         self._workers = Workers(sync_workers)
         cookie = SessionCookie(
             session_cookie,
@@ -196,7 +197,9 @@ class App(HttpServing, WebSocketServing):
             HTTPError: 503, the session store is unavailable.
             RuntimeError: the block put something into the session of a browser that has none.
         """
-        return self._sessions.session_for(scope)
+        # In an App that is mounted without a backend of its own: the one that mounted it.
+        shared = scope.get(SESSIONS) if self._shares_session else None
+        return (shared or self._sessions).session_for(scope)
 
     @property
     def env(self) -> "Environment | None":
@@ -381,17 +384,3 @@ def _checked_backend(backend: object) -> SessionBackend:
     if not isinstance(backend, SessionBackend):
         raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
     return backend
-
-
-def _origins(origins: Iterable[str] | None) -> frozenset[str] | None:
-    if origins is None:
-        return None
-    if isinstance(origins, str):
-        if origins != "*":
-            raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
-        origins = [origins]
-    found = frozenset(origin.lower().rstrip("/") for origin in origins)
-    for origin in found - {"*"}:
-        if not origin.startswith(("http://", "https://")):
-            raise ValueError(f'websocket_origins: {origin!r} is none; one is "https://example.com"')
-    return found

@@ -117,11 +117,14 @@ class Binder:
         layers = list(_layers(handler))
         # Where the annotations were written, so where names in them mean something.
         namespace = getattr(layers[-1], "__globals__", {})
+        # What a partial has set is settled: no query may set it otherwise.
+        settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
         for parameter in list(inspect.signature(handler).parameters.values())[given:]:
-            self._add(parameter, namespace)
+            if parameter.name not in settled:
+                self._add(parameter, namespace)
         self._names = {p.name for p in (*self._positional, *self._keyword_only)}
         # Filled already: "self", and what a partial gives. Python refuses them among **kwargs.
-        self._names.update(*map(_keywords, layers))
+        self._names.update(settled, *map(_keywords, layers))
         self._from_path = sum(parameter.takes_text for parameter in self._positional)
         self._only_positional = not (self._keyword_only or self._rest or self._named_rest)
 

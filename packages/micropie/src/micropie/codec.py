@@ -1,7 +1,8 @@
 """JSON in and out: orjson when it is installed, the standard library otherwise.
 
-Both write the same bytes for the same value; the standard library's path is the reference, and
-takes over whenever orjson refuses a value (integers over 64 bits, keys that are numbers, ...).
+Both write the same bytes for the same value, but for the exponents of some floats (1e-07 and 1e-7);
+the standard library's path is the reference, and takes over whenever orjson refuses a value
+(integers over 64 bits, keys that are numbers, ...).
 """
 
 import dataclasses
@@ -169,8 +170,9 @@ def _orjson_dumps() -> Callable[[Any], bytes] | None:
         import orjson
     except ImportError:
         return None
-    # orjson leaves out a dataclass's _private fields; through the hook all of them are there.
-    options = orjson.OPT_PASSTHROUGH_DATACLASS
+    # orjson leaves out a dataclass's _private fields, and rounds the seconds of an odd time zone;
+    # through the hook they are all there.
+    options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
     def orjson_dumps(value: Any) -> bytes:
         return orjson.dumps(value, _extra, options)

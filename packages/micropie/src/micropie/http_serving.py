@@ -20,7 +20,6 @@ from micropie.response import (
     Response,
     ResponseError,
     answer_of,
-    header_pairs,
     raw_headers,
 )
 from micropie.routing import Route, RouteTable
@@ -79,9 +78,13 @@ class HttpServing:
                         CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
                     )
                     headers = [HTML, length]
-                    await send({"type": "http.response.start", "status": 200, "headers": headers})
-                    await send({"type": "http.response.body", "body": body})
-                    holder[0] = None
+                    start = {"type": "http.response.start", "status": 200, "headers": headers}
+                    try:
+                        await send(start)
+                        await send({"type": "http.response.body", "body": body})
+                    finally:
+                        holder[0] = None
+                        current.reset(token)
                     return
         try:
             request = cast(Request, current_connection())
@@ -246,7 +249,11 @@ class HttpServing:
         headers = [("Vary", "Cookie")] if request._session_used else []
         if request._failed:
             return headers
-        return headers + await self._sessions.store(session, request.scope)
+        try:
+            return headers + await self._sessions.store(session, request.scope)
+        except Exception:
+            request._failed = True  # so that the answer to this does not try again
+            raise
 
     async def _open_stream(self, chunks: Stream, streams: list[BodyStream]) -> BodyStream:
         """Set a generator going, and note it in *streams*."""
@@ -267,7 +274,7 @@ class HttpServing:
             # The head has gone out: only a connection cut short tells the client.
             raise
         session = request._session
-        if session is not None and session.is_unsaved:
+        if session is not None and session.is_unsaved and not request._has_failed:
             logger.error(
                 "%s %r: %s changed the session after its response had begun; that is not stored",
                 request.method,
@@ -280,7 +287,7 @@ class HttpServing:
     ) -> None:
         """Hand *request* to a mounted app; the hooks see the head of its response pass."""
         if mount.shares_session:
-            mount.scope[PARENT] = request
+            mount.share_session(request, self._sessions)
         has_begun = is_replaced = False
 
         async def relay(message: Message) -> None:
@@ -309,21 +316,26 @@ class HttpServing:
 
         None if an error took its place, which has been answered then.
         """
-        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start["headers"]]
+        raw = start.get("headers", ())
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
         status = start["status"]
         left = list(entered)
+        token = current.set([request])  # the mounted app, that is sending this, has set its own
         try:
             while left:
                 changes = await left.pop().after_request(request, status, None, headers)
                 if changes is not None:
-                    status = changes.get("status_code", status)
-                    headers = header_pairs(changes.get("headers", headers))
-            headers += await self._store_session(request)
-            return {**start, "status": status, "headers": raw_headers(headers)}
+                    changes = {key: value for key, value in changes.items() if key != "body"}
+                    changed = Response(status, None, headers).replaced(changes)
+                    status, headers = changed.status, changed.headers
+            raw = raw_headers(headers)
+            raw += raw_headers(await self._store_session(request))
+            return {**start, "status": status, "headers": raw}
         except Exception as error:
-            request._failed = True  # whatever it was, the session is not stored twice
             await self._conclude(request, error, left, send)
             return None
+        finally:
+            current.reset(token)
 
     def _error_response(self, request: Request, error: Exception) -> Response:
         """Return the response for *error*; one that is no HTTPError is logged, and a 500."""

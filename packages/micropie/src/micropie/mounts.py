@@ -1,8 +1,11 @@
 """Mounts: which other ASGI app, if any, serves a path."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from micropie.paths import below
+from micropie.request import PARENT, Connection
+from micropie.session_manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
 
 
@@ -22,6 +25,11 @@ class Mount:
     def shares_session(self) -> bool:
         """Whether the app is an App that has no session backend of its own."""
         return getattr(self.app, "_shares_session", False)
+
+    def share_session(self, connection: Connection, sessions: SessionManager) -> None:
+        """Let the app use the session of *connection*, which *sessions* loads and stores."""
+        self.scope[PARENT] = connection
+        self.scope[SESSIONS] = connection.scope.get(SESSIONS, sessions)
 
 
 class Mounts(dict[str, ASGIApp]):
@@ -64,6 +72,13 @@ class Mounts(dict[str, ASGIApp]):
 def _child_scope(scope: Scope, prefix: str) -> Scope:
     root_path = scope.get("root_path", "").rstrip("/")
     path = scope["path"]
-    if root_path and not path.startswith(root_path + "/"):
-        path = root_path + path  # a server that reports the path without the proxy's prefix
-    return {**scope, "path": path, "root_path": root_path + prefix}
+    child = {**scope, "root_path": root_path + prefix}
+    # Set anew for a mount that shares the session; any other must not find this one's.
+    child.pop(PARENT, None)
+    child.pop(SESSIONS, None)
+    if root_path and below(path, root_path) == path:
+        # A server that reports the path without the proxy's prefix.
+        child["path"] = root_path + path
+        if scope.get("raw_path"):
+            child["raw_path"] = quote(root_path).encode() + scope["raw_path"]
+    return child

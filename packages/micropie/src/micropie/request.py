@@ -118,6 +118,12 @@ class Connection:
             self.session.clear()
             self.session.update(data)
 
+    @property
+    def _has_failed(self) -> bool:
+        """Whether this, or what it is mounted in, failed, and nothing of the session is stored."""
+        parent: Connection | None = self.scope.get(PARENT)
+        return self._failed or (parent is not None and parent._has_failed)
+
     def _mark_failed(self) -> None:
         """Take note that the handler failed, so that nothing of the session is stored."""
         connection: Connection | None = self

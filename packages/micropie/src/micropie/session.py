@@ -1,6 +1,7 @@
 """Session: one browser's data during one request, and what the request changed in it."""
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 from micropie.codec import dumps_strict
@@ -24,7 +25,8 @@ class Session(dict[str, Any]):
     ) -> None:
         super().__init__(data or {})
         self.session_id = session_id
-        self.expires_in = expires_in
+        self._loaded_at = monotonic()
+        self._expires_in = expires_in
         # The id to store a new session under; None for a random one.
         self.next_id: str | None = None
         # Set by clear(): the stored session goes, whatever is put into this one afterwards.
@@ -67,8 +69,22 @@ class Session(dict[str, Any]):
         super().clear()
         self.update(data)
 
-    def mark_stored(self, session_id: str | None) -> None:
-        """Take note that the session is stored as it is now, under *session_id* (None: deleted)."""
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds it has left now, which in a WebSocket is long after it was loaded."""
+        if self._expires_in is None:
+            return None
+        return self._expires_in - (monotonic() - self._loaded_at)
+
+    def mark_stored(self, session_id: str | None, expires_in: float | None = None) -> None:
+        """Take note that the session is stored as it is now.
+
+        Args:
+            session_id: under which id; None: it was deleted.
+            expires_in: seconds from now.
+        """
+        self._loaded_at = monotonic()
+        self._expires_in = expires_in
         self.session_id = session_id
         self.next_id = None
         self.is_cleared = self.is_moving = False

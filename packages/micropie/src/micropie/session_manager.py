@@ -12,6 +12,9 @@ from micropie.session import Session
 from micropie.session_backend import SessionBackend
 from micropie.types import Headers, Scope
 
+# The key of a scope under which a mounted App finds what keeps the session that it shares.
+SESSIONS = "micropie.sessions"
+
 # 256 bits: more than can be guessed or enumerated (OWASP asks for 64 of entropy at least).
 _ID_BYTES = 32
 
@@ -63,7 +66,7 @@ class SessionManager:
         """Store a new session while a WebSocket's handshake can still carry its cookie.
 
         Args:
-            session: stored now if it is new and holds something.
+            session: stored now if it is new and holds something; deleted now if it was cleared.
             scope: the WebSocket's.
             session_id: the id for a new session, whose cookie is then set in any case; None for a
                 random one.
@@ -72,13 +75,14 @@ class SessionManager:
             ValueError: *session_id* can't stand in a cookie.
             StoreUnavailable: the backend failed.
         """
-        if session.session_id is not None:
+        if session.session_id is not None and not session.is_cleared:
             return []
         if session_id is not None:
             self._cookie.check_id(session_id)
             session.next_id = session_id
         headers = await self.store(session, scope)
-        if session_id is not None and not headers:
+        if session_id is not None and not session:
+            session.next_id = session_id
             headers = [self._cookie.set_header(session_id, scope)]
         return headers
 
@@ -114,7 +118,7 @@ class SessionManager:
             return self._forget(session, scope) if session.is_cleared else []
         session_id = session.next_id or secrets.token_urlsafe(_ID_BYTES)
         await self.backend.save(session_id, dict(session), self.timeout)
-        session.mark_stored(session_id)
+        session.mark_stored(session_id, self.timeout)
         return [self._cookie.set_header(session_id, scope)]
 
     async def _move(
@@ -148,7 +152,7 @@ class SessionManager:
         # Empty here need not be empty there: another request may have added a key.
         if not session and not await self.backend.load(session_id):
             return self._forget(session, scope)
-        session.mark_stored(session_id)
+        session.mark_stored(session_id, self.timeout)
         return []
 
     def _drop(self, session: Session) -> Headers:

@@ -1,7 +1,7 @@
 """WebSocket: one connection, from the handshake to the close."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -83,6 +83,10 @@ class WebSocket:
         """The browser's session; what changes in it is stored when the handler ends."""
         return self.request.session
 
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        self.request.session = data
+
     @property
     def subprotocols(self) -> list[str]:
         """The subprotocols that the client offers, in its order of preference."""
@@ -160,6 +164,8 @@ class WebSocket:
         """Send *text*; raises ConnectionClosed when the client has left."""
         if not isinstance(text, str):
             raise TypeError(f"send_text() takes a str, not {type(text).__name__}")
+        if not text.isascii():
+            text.encode()  # raises for a lone surrogate, for which Granian sends an empty text
         await self._send_message({"type": "websocket.send", "text": text})
 
     async def send_bytes(self, data: bytes) -> None:

@@ -6,6 +6,7 @@ from micropie.context import current
 from micropie.errors import BadRequest, HTTPError, logger
 from micropie.middleware import WebSocketMiddleware
 from micropie.mounts import Mount, Mounts
+from micropie.origins import is_allowed
 from micropie.request import PARENT, WebSocketRequest
 from micropie.routing import Route, RouteTable
 from micropie.session_manager import SessionManager
@@ -47,7 +48,7 @@ class WebSocketServing:
         try:
             mount, route = self._find_websocket(request)
             try:
-                if mount is None and not _is_allowed(request, self._websocket_origins):
+                if mount is None and not is_allowed(request, self._websocket_origins):
                     raise Refused(POLICY_VIOLATION, "this origin is not allowed")
                 if self.ws_middlewares or route or (mount and mount.shares_session):
                     await self._load_websocket_session(request)
@@ -121,7 +122,7 @@ class WebSocketServing:
         self, request: WebSocketRequest, mount: Mount, receive: Receive, send: Send
     ) -> None:
         if mount.shares_session:
-            mount.scope[PARENT] = request
+            mount.share_session(request, self._sessions)
             request._start_session = self._session_starter(request)
         await mount.app(mount.scope, receive, send)
         try:
@@ -148,14 +149,15 @@ class WebSocketServing:
         session = request._session
         if session is None or request._failed or PARENT in request.scope:
             return
-        if session and session.session_id is None and session.next_id is None:
+        is_new = session.session_id is None or session.is_cleared
+        if session and is_new and session.next_id is None:
             logger.error(
-                "WebSocket %r: %s started a session after accept(), when its cookie could no "
-                "longer be sent; it is not stored",
+                "WebSocket %r: %s started a session when its cookie could no longer be sent, so it "
+                "is not stored; start it before accept()",
                 request.path,
                 request._handler_name,
             )
-            return
+            session.replace({})  # one that was cleared is deleted nevertheless
         await self._sessions.store(session, request.scope)
 
 
@@ -189,25 +191,3 @@ def _is_closed_group(error: Exception) -> bool:
 def _log(request: WebSocketRequest, error: Exception) -> None:
     name = request._handler_name or "no handler"
     logger.error("WebSocket %r: %s failed", request.path, name, exc_info=error)
-
-
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-
-
-def _is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bool:
-    """Whether the handshake's Origin is among *origins*; with None, whether it is our own.
-
-    Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
-    host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
-    """
-    origin = request.headers.get("origin")
-    if origin is None:
-        return True
-    origin = origin.lower()
-    if origins is not None:
-        return "*" in origins or origin in origins
-    scheme, _, host = origin.partition("://")
-    own = request.headers.get("host", "").lower()
-    # The scheme is left out: behind a proxy that ends TLS, the server does not know its own.
-    port = _DEFAULT_PORTS.get(scheme, "")
-    return bool(port) and host.removesuffix(port) == own.removesuffix(port)
