@@ -199,6 +199,28 @@ async def test_a_body_may_come_in_pieces(content_type, body, size):
     assert answer.json["form"]["name"] == ["Ada"]
 
 
+@pytest.mark.parametrize("size", [1, 30, 60, 1000])
+@pytest.mark.parametrize(
+    ("text", "replacement"),
+    [
+        (b'filename="a.txt"', b'filename="a\n.txt"'),
+        (b'; filename="a.txt"', b'\nContent-Type: text/plain; filename="a.txt"'),
+        (b'name="name"', b'na\nme="name"'),
+        (b'name="name"', b'name="name"\r\nX\nY: z'),
+    ],
+)
+async def test_a_bare_line_feed_in_a_part_header_is_a_400_however_it_comes(text, replacement, size):
+    # What one program takes for one header, another could take for two.
+    body = A_MULTIPART.replace(text, replacement)
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    headers = {**head(MULTIPART, None), **CHUNKED}
+    answer = await Client(Bodies()).post("/parsed", headers=headers, body=pieces)
+    assert (answer.status, answer.text) == (
+        400,
+        "400 Bad Request: the multipart body is malformed",
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "value"),
     [(b"[1, 2]", [1, 2]), (b"5", 5), (b"null", None), (b'"text"', "text"), (b" {} ", {})],
