@@ -1,4 +1,4 @@
-"""What the demo keeps: the guestbook's entries, in memory."""
+"""The guestbook's entries: what one must be like, and the latest of them, kept in memory."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,27 +15,49 @@ class Entry:
 class Guestbook:
     """Entries numbered from 1, and a few from earlier guests to begin with."""
 
+    MAX_NAME = 40  # characters
+    MAX_MESSAGE = 500
+    MAX_ENTRIES = 500  # the oldest makes room for the next
+
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: dict[int, Entry] = {}
+        self._signed = 0
         for name, message, signed_at in _EARLIER_GUESTS:
             self.sign(name, message, datetime.fromisoformat(signed_at))
 
+    def problems(self, name: str, message: str) -> dict[str, str]:
+        """Return what is wrong with an entry, by field; nothing if it may stand in the book."""
+        found = {}
+        if not name:
+            found["name"] = "Please tell us your name."
+        elif len(name) > self.MAX_NAME:
+            found["name"] = f"At most {self.MAX_NAME} characters, please; these are {len(name)}."
+        if not message:
+            found["message"] = "Please write something."
+        elif len(message) > self.MAX_MESSAGE:
+            found["message"] = (
+                f"At most {self.MAX_MESSAGE} characters, please; these are {len(message)}."
+            )
+        return found
+
     def sign(self, name: str, message: str, signed_at: datetime | None = None) -> Entry:
-        """Add an entry; *signed_at* is now unless given."""
-        entry = Entry(len(self._entries) + 1, name, message, signed_at or datetime.now(UTC))
-        self._entries.append(entry)
+        """Add an entry that has no problems; *signed_at* is now unless given."""
+        self._signed += 1
+        entry = Entry(self._signed, name, message, signed_at or datetime.now(UTC))
+        self._entries[entry.id] = entry
+        self._entries.pop(entry.id - self.MAX_ENTRIES, None)
         return entry
 
     def find(self, entry_id: int) -> Entry | None:
         """Return the entry of that number, or None."""
-        return self._entries[entry_id - 1] if 1 <= entry_id <= len(self._entries) else None
+        return self._entries.get(entry_id)
 
     def search(self, text: str = "") -> list[Entry]:
         """Return the entries that have *text* in name or message, the latest first."""
         text = text.casefold()
         return [
             entry
-            for entry in reversed(self._entries)
+            for entry in reversed(self._entries.values())
             if text in entry.name.casefold() or text in entry.message.casefold()
         ]
 

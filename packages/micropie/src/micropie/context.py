@@ -7,8 +7,7 @@ from typing import Any
 from micropie.request import Connection, Request
 
 # Holds either the one connection, or what the Request of a plain HTTP request is to be made from
-# when somebody asks for it: most handlers never do. None stands first when that request is over.
-# Every server runs a request in a task of its
+# when somebody asks for it: most handlers never do. Every server runs a request in a task of its
 # own, and so in a context of its own.
 current: ContextVar[list[Any]] = ContextVar("micropie.connection")
 
@@ -23,7 +22,7 @@ def current_connection() -> Connection:
         RuntimeError: none is, in this task or thread.
     """
     holder = current.get(None)
-    if holder is None or holder[0] is None:
+    if holder is None:
         raise RuntimeError("there is no current request outside of a handler")
     if len(holder) > 1:
         with _lock:

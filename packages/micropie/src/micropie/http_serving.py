@@ -69,6 +69,7 @@ class HttpServing:
                 except Exception as error:
                     result = error
                 if type(result) is str and len(holder) == 3 and scope["method"] != "HEAD":
+                    current.reset(token)
                     try:
                         body = result.encode()
                     except UnicodeEncodeError:
@@ -78,13 +79,8 @@ class HttpServing:
                         CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
                     )
                     headers = [HTML, length]
-                    start = {"type": "http.response.start", "status": 200, "headers": headers}
-                    try:
-                        await send(start)
-                        await send({"type": "http.response.body", "body": body})
-                    finally:
-                        holder[0] = None
-                        current.reset(token)
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                    await send({"type": "http.response.body", "body": body})
                     return
         try:
             request = cast(Request, current_connection())
