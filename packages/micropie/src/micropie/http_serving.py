@@ -11,7 +11,7 @@ from micropie.body import BodyLimits
 from micropie.context import current, current_connection
 from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, logger, status_line
 from micropie.middleware import HttpMiddleware
-from micropie.mounts import Mount, Mounts
+from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.request import PARENT, Request
 from micropie.response import (
     CONTENT_LENGTHS,
@@ -99,7 +99,7 @@ class HttpServing:
         result: Any = None
         try:
             try:
-                mount, route = self._find(request)
+                mount, route = mount_or_route(request, self._mounts, self._routes)
                 if b"cookie" in request._raw_headers and (
                     self.middlewares or route or (mount and mount.shares_session)
                 ):
@@ -122,17 +122,6 @@ class HttpServing:
         finally:
             if request._files is not None:
                 await request._files.close()
-
-    def _find(self, request: Request) -> tuple[Mount | None, Route | None]:
-        """Return the mount or the route that serves the request's path, if any does."""
-        scope = request.scope
-        mount = self._mounts.find(scope) if self._mounts else None
-        if mount is not None:
-            return mount, None
-        route, request.path_params = self._routes.find(scope)
-        if route is None and self._mounts:
-            return self._mounts.fallback(scope), None
-        return None, route
 
     async def _load_session(self, request: Request) -> None:
         if PARENT not in request.scope:
