@@ -86,7 +86,7 @@ class App(HttpServing, WebSocketServing):
         routes = routing.RouteTable(self, App)
         object.__setattr__(self, "_routes", routes)
         object.__setattr__(self, "_plain", routes.plain)
-        object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, "ws_"))
+        object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, is_websocket=True))
         return self
 
     def __init__(
