@@ -141,6 +141,23 @@ async def test_an_app_called_in_the_same_task_does_not_lose_its_request_either()
     assert (await Client(Outer()).get("/plain")).text == "/plain"
 
 
+async def test_a_handler_that_was_cancelled_is_no_longer_the_current_request():
+    class Waiting(App):
+        async def index(self):
+            await asyncio.Event().wait()
+
+    inner = Waiting()
+
+    class Outer(App):
+        async def impatient(self):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await inner(Client(inner).scope("GET", "/"), None, None)
+            return self.request.path
+
+    assert (await Client(Outer()).get("/impatient")).text == "/impatient"
+
+
 async def test_a_handler_sees_the_context_of_its_server():
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 

@@ -11,10 +11,9 @@ from micropie import routing
 from micropie.body import BodyLimits
 from micropie.context import current_connection
 from micropie.cookies import SessionCookie, parse_cookies
-from micropie.errors import logger
 from micropie.forms import Files, FormLimits, parse_multipart
 from micropie.http_serving import HttpServing
-from micropie.lifespan import LifespanHandler, StartupError, run_handler, serve_lifespan
+from micropie.lifespan import LifespanHandler, run_shutdown, run_startup, serve_lifespan
 from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
@@ -86,7 +85,7 @@ class App(HttpServing, WebSocketServing):
         routes = routing.RouteTable(self, App)
         object.__setattr__(self, "_routes", routes)
         object.__setattr__(self, "_plain", routes.plain)
-        object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, "ws_"))
+        object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, is_websocket=True))
         return self
 
     def __init__(
@@ -229,7 +228,7 @@ class App(HttpServing, WebSocketServing):
         return {prefix or "/": app for prefix, app in self._mounts.items()}
 
     async def _startup(self) -> None:
-        """Start everything, that of the mounted Apps included.
+        """Start everything, the mounted Apps included.
 
         Raises:
             StartupError: a part failed; all that had been started is stopped again.
@@ -242,29 +241,19 @@ class App(HttpServing, WebSocketServing):
 
     async def _start_all(self) -> None:
         """Start the session backend, run the start-up handlers, start the mounted Apps."""
-        await self._run_startup(self.session_backend.startup)
+        await run_startup(self.session_backend.startup)
         for handler in self.startup_handlers:
-            await self._run_startup(handler)
+            await run_startup(handler)
         for app in self._mounted_apps():
             await app._start_all()
 
-    async def _run_startup(self, handler: LifespanHandler) -> None:
-        try:
-            await run_handler(handler)
-        except Exception as error:
-            raise StartupError(handler, error) from error
-
     async def _shutdown(self) -> None:
         """Undo `_startup` in reverse; what fails is logged and does not stop the rest."""
-        handlers: list[LifespanHandler] = [app._shutdown for app in reversed(self._mounted_apps())]
-        handlers += reversed(self.shutdown_handlers)
-        handlers.append(self.session_backend.shutdown)
-        for handler in handlers:
-            try:
-                await run_handler(handler)
-            except Exception as error:
-                name = getattr(handler, "__qualname__", repr(handler))
-                logger.error("shutdown handler %s failed", name, exc_info=error)
+        for app in reversed(self._mounted_apps()):
+            await app._shutdown()
+        for handler in reversed(self.shutdown_handlers):
+            await run_shutdown(handler)
+        await run_shutdown(self.session_backend.shutdown)
         self._workers.shutdown()
 
     def _mounted_apps(self) -> list["App"]:

@@ -12,11 +12,12 @@ from micropie.body import BodyLimits
 from micropie.context import current, current_connection
 from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, logger, status_line
 from micropie.middleware import HttpMiddleware
-from micropie.mounts import Mount, Mounts
+from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.request import PARENT, Request
 from micropie.response import (
     CONTENT_LENGTHS,
     HTML,
+    SHORT,
     Messages,
     Response,
     ResponseError,
@@ -28,8 +29,6 @@ from micropie.session_manager import SessionManager
 from micropie.streaming import BodyStream
 from micropie.types import Handler, Headers, Message, Receive, Scope, Send, Stream
 from micropie.workers import Workers
-
-_NOT_CALLED: Any = object()
 
 # Headers of a request that has a session to load or a body to parse.
 _NEEDS_MORE = frozenset({b"cookie", b"content-type"})
@@ -58,40 +57,38 @@ class HttpServing:
             return
         holder = [scope, receive, self._limits]
         token = current.set(holder)
-        result: Any = _NOT_CALLED
-        handler = self._plain.get(scope["path"])
-        if handler is not None and not (self.middlewares or self._mounts or scope.get("root_path")):
-            for name, _ in scope["headers"]:
-                if name in _NEEDS_MORE:
-                    break
-            else:
-                try:
-                    result = await handler()
-                except Exception as error:
-                    result = error
-                if type(result) is str and len(holder) == 3 and scope["method"] != "HEAD":
-                    current.reset(token)
-                    try:
-                        body = result.encode()
-                    except UnicodeEncodeError:
-                        body = result.encode("utf-8", "replace")
-                    size = len(body)
-                    length = (
-                        CONTENT_LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
-                    )
-                    headers = [HTML, length]
-                    await send({"type": "http.response.start", "status": 200, "headers": headers})
-                    await send({"type": "http.response.body", "body": body})
-                    return
         try:
-            request = cast(Request, current_connection())
-            if result is _NOT_CALLED:
-                await self._serve(request, send)
-            else:
+            handler = self._plain.get(scope["path"])
+            if handler is not None:
+                if self.middlewares or self._mounts or scope.get("root_path"):
+                    handler = None
+                for name, _ in scope["headers"]:
+                    if name in _NEEDS_MORE:
+                        handler = None
+                        break
+            if handler is None:
+                await self._serve(cast(Request, current_connection()), send)
+                return
+            try:
+                result = await handler()
+            except Exception as error:
+                result = error
+            # One item means that somebody has asked for the Request: see context.py.
+            if type(result) is not str or len(holder) == 1 or scope["method"] == "HEAD":
+                request = cast(Request, current_connection())
                 request._handler_name = self._routes.by_path[scope["path"]].name
                 await self._conclude(request, result, [], send)
+                return
         finally:
             current.reset(token)
+        try:
+            body = result.encode()
+        except UnicodeEncodeError:
+            body = result.encode("utf-8", "replace")
+        size = len(body)
+        length = CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
+        await send({"type": "http.response.start", "status": 200, "headers": [HTML, length]})
+        await send({"type": "http.response.body", "body": body})
 
     @abstractmethod
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +100,7 @@ class HttpServing:
         result: Any = None
         try:
             try:
-                mount, route = self._find(request)
+                mount, route = mount_or_route(request, self._mounts, self._routes)
                 if b"cookie" in request._raw_headers and (
                     self.middlewares or route or (mount and mount.shares_session)
                 ):
@@ -126,17 +123,6 @@ class HttpServing:
         finally:
             if request._files is not None:
                 await request._files.close()
-
-    def _find(self, request: Request) -> tuple[Mount | None, Route | None]:
-        """Return the mount or the route that serves the request's path, if any does."""
-        scope = request.scope
-        mount = self._mounts.find(scope) if self._mounts else None
-        if mount is not None:
-            return mount, None
-        route, request.path_params = self._routes.find(scope)
-        if route is None and self._mounts:
-            return self._mounts.fallback(scope), None
-        return None, route
 
     async def _load_session(self, request: Request) -> None:
         if PARENT not in request.scope:

@@ -37,16 +37,37 @@ async def serve_lifespan(
             return
 
 
-async def run_handler(handler: LifespanHandler) -> None:
-    """Call a start-up or shutdown handler, and await what it returns if that can be."""
+class StartupError(Exception):
+    """A start-up handler failed; the message names it and the error."""
+
+
+async def run_startup(handler: LifespanHandler) -> None:
+    """Call a start-up handler, and await what it returns if that can be.
+
+    Raises:
+        StartupError: it failed.
+    """
+    try:
+        await _run(handler)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise StartupError(f"start-up handler {_name(handler)} failed: {what}") from error
+
+
+async def run_shutdown(handler: LifespanHandler) -> None:
+    """Call a shutdown handler likewise; if it fails that is logged, for others are to follow."""
+    try:
+        await _run(handler)
+    except Exception as error:
+        logger.error("shutdown handler %s failed", _name(handler), exc_info=error)
+
+
+async def _run(handler: LifespanHandler) -> None:
     result = handler()
     if inspect.isawaitable(result):
         await result
 
 
-class StartupError(Exception):
-    """A start-up handler failed; the message names it and the error."""
-
-    def __init__(self, handler: LifespanHandler, error: Exception) -> None:
-        name = getattr(handler, "__qualname__", repr(handler))
-        super().__init__(f"start-up handler {name} failed: {type(error).__name__}: {error}")
+def _name(handler: LifespanHandler) -> str:
+    name: str = getattr(handler, "__qualname__", repr(handler))
+    return name

@@ -1,10 +1,11 @@
-"""Mounts: which other ASGI app, if any, serves a path."""
+"""Mounts: which other ASGI app, if any, serves a path, before the App's handlers do."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from micropie.paths import below
 from micropie.request import PARENT, Connection
+from micropie.routing import Route, RouteTable
 from micropie.session_manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
 
@@ -56,8 +57,6 @@ class Mounts(dict[str, ASGIApp]):
 
     def find(self, scope: Scope) -> Mount | None:
         """Return the mount with the longest prefix of the path; "/" is left to `fallback`."""
-        if not self:
-            return None
         # What comes after the longest prefix and its slash decides nothing, and may be a million
         # slashes, to be cut off one by one.
         path = below(scope["path"], scope.get("root_path", ""))[: self._longest + 1]
@@ -72,6 +71,23 @@ class Mounts(dict[str, ASGIApp]):
         """Return the mount at "/", which serves what no handler does."""
         app = self.get("")
         return None if app is None else Mount(app, _child_scope(scope, ""))
+
+
+def mount_or_route(
+    connection: Connection, mounts: Mounts, routes: RouteTable
+) -> tuple[Mount | None, Route | None]:
+    """Return what serves the path of *connection*: a mount, else a route, else the mount at "/".
+
+    Both are None if nothing does. Sets `path_params`, unless a mount longer than "/" serves it.
+    """
+    scope = connection.scope
+    mount = mounts.find(scope) if mounts else None
+    if mount is not None:
+        return mount, None
+    route, connection.path_params = routes.find(scope)
+    if route is None and mounts:
+        return mounts.fallback(scope), None
+    return None, route
 
 
 def _child_scope(scope: Scope, prefix: str) -> Scope:

@@ -26,9 +26,9 @@ Payload = bytes | Stream | BodyStream
 # The two ASGI messages of a response; a stream stands in for the second.
 Messages = tuple[Message, Message | Stream | BodyStream]
 
-
-# Making these anew for each of the many short responses would take longer than encoding them.
-CONTENT_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(1024))
+# Bodies of fewer bytes find their header here; to make it would take longer than to encode them.
+SHORT = 1024
+CONTENT_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(SHORT))
 
 
 class ResponseError(Exception):

@@ -29,7 +29,7 @@ def allow(*methods: str) -> Callable[[H], H]:
         allowed.add("HEAD")
 
     def mark(handler: H) -> H:
-        handler.__allowed_methods__ = frozenset(allowed)  # type: ignore[attr-defined]
+        handler.__allowed_methods__ = frozenset(allowed)  # type: ignore[attr-defined] # ours
         return handler
 
     return mark
@@ -66,6 +66,7 @@ class Route:
         blocks: it is an ordinary function, to be called in a worker thread.
         allowed: the methods it answers; None for all.
         is_plain: `await handler()` is all that is to be done, whatever the request.
+        takes_path: path segments can become arguments.
     """
 
     __slots__ = (
@@ -116,7 +117,7 @@ class Route:
 
 
 def _takes_one(handler: Handler) -> bool:
-    """Whether *handler* can be called with one positional argument, whatever else it takes."""
+    """Tell whether *handler* can be called with one positional argument, whatever else it takes."""
     first = next(iter(inspect.signature(handler).parameters.values()), None)
     return first is not None and first.kind not in (first.KEYWORD_ONLY, first.VAR_KEYWORD)
 
@@ -127,16 +128,19 @@ class RouteTable:
     Args:
         owner: the App.
         base: the class whose own attributes, and whose bases', are never routes.
-        prefix: what the names of the handlers begin with; "ws_" for those of WebSockets, which
-            take the WebSocket before all that is bound.
+        is_websocket: the handlers' names begin with "ws_", and they take the WebSocket before all
+            that is bound.
+
+    Attributes:
+        by_path: the routes by the paths that leave nothing for their arguments, so that such a
+            path is served by one look-up, without taking it apart.
+        plain: the handlers of those whose `is_plain` is true, likewise.
     """
 
-    def __init__(self, owner: object, base: type, prefix: str = "") -> None:
+    def __init__(self, owner: object, base: type, *, is_websocket: bool = False) -> None:
         self._base = base
         self._owner = owner
-        self._prefix = prefix
-        # A path without arguments is served by one look-up, without taking it apart; and those
-        # of which `await handler()` is all that is to be done, by one that gives the handler.
+        self._is_websocket = is_websocket
         self.by_path: dict[str, Route] = {}
         self.plain: dict[str, Handler] = {}
         for name, attribute in declared(type(owner), base):
@@ -165,16 +169,16 @@ class RouteTable:
 
     def _paths(self, name: str) -> list[str]:
         """Return the paths that reach a handler called *name*: none unless it is public."""
-        prefix = "ws_" if name.startswith("ws_") else ""
-        public = name.removeprefix(prefix)
-        if prefix != self._prefix or not public or public.startswith("_"):
+        public = name.removeprefix("ws_")
+        is_websocket = public != name
+        if is_websocket != self._is_websocket or not public or public.startswith("_"):
             return []
         return ["/index", "/"] if public == "index" else ["/" + public]
 
     def _add(self, name: str, handler: Handler, declared_as: object) -> None:
         paths = self._paths(name)
         if paths:
-            route = Route(name, handler, declared_as, is_websocket=bool(self._prefix))
+            route = Route(name, handler, declared_as, is_websocket=self._is_websocket)
             self._drop(name)
             self.by_path.update(dict.fromkeys(paths, route))
             if route.is_plain:
@@ -239,7 +243,7 @@ def declared(owner: type, base: type) -> Iterator[tuple[str, object]]:
 
 
 def is_handler(value: object) -> TypeGuard[Handler]:
-    """Whether *value* is a function, method or partial; other callables are never routes."""
+    """Tell whether *value* is a function, method or partial; other callables are never routes."""
     if isinstance(value, staticmethod | classmethod):
         value = value.__func__
     return isinstance(

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from micropie.context import current
 from micropie.errors import BadRequest, HTTPError, logger
 from micropie.middleware import WebSocketMiddleware
-from micropie.mounts import Mount, Mounts
+from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.origins import is_allowed
 from micropie.request import PARENT, WebSocketRequest
 from micropie.routing import Route, RouteTable
@@ -46,7 +46,7 @@ class WebSocketServing:
         token = current.set([request])
         entered: list[WebSocketMiddleware] = []
         try:
-            mount, route = self._find_websocket(request)
+            mount, route = mount_or_route(request, self._mounts, self._ws_routes)
             try:
                 if mount is None and not is_allowed(request, self._websocket_origins):
                     raise Refused(POLICY_VIOLATION, "this origin is not allowed")
@@ -67,14 +67,6 @@ class WebSocketServing:
         finally:
             await _after_websocket(request, entered)
             current.reset(token)
-
-    def _find_websocket(self, request: WebSocketRequest) -> tuple[Mount | None, Route | None]:
-        """Return the mount or the route that serves the path, if any does."""
-        mount = self._mounts.find(request.scope)
-        if mount is not None:
-            return mount, None
-        route, request.path_params = self._ws_routes.find(request.scope)
-        return (self._mounts.fallback(request.scope), None) if route is None else (None, route)
 
     async def _load_websocket_session(self, request: WebSocketRequest) -> None:
         if PARENT not in request.scope and "cookie" in request.headers:
