@@ -181,5 +181,4 @@ def _is_closed_group(error: Exception) -> bool:
 
 
 def _log(request: WebSocketRequest, error: Exception) -> None:
-    name = request._handler_name or "no handler"
-    logger.error("WebSocket %r: %s failed", request.path, name, exc_info=error)
+    logger.error("WebSocket %r: %s failed", request.path, request._handler_name, exc_info=error)
