@@ -43,6 +43,10 @@ class Response:
         body: what the handler returned as the body.
         headers: (name, value) pairs beside the automatic ones; hooks may change them in place.
         payload: the body as it will be sent.
+
+    Raises:
+        ResponseError: the status or the body is no such thing.
+        TypeError, ValueError: the body has no JSON form.
     """
 
     __slots__ = ("_content_type", "body", "headers", "payload", "status")
@@ -87,7 +91,11 @@ class Response:
         )
 
     def replaced(self, changes: Mapping[str, Any]) -> "Response":
-        """Return this response with the keys that a hook gave: status_code, body, headers."""
+        """Return this response with the keys that a hook gave: status_code, body, headers.
+
+        Raises:
+            ResponseError: there are other keys, or a value is not valid.
+        """
         _check_keys(changes)
         status = changes.get("status_code", self.status)
         headers = changes.get("headers", self.headers)
@@ -103,7 +111,7 @@ class Response:
         """Return the messages to send in answer to *method*.
 
         Raises:
-            ResponseError: a header is none that may be sent.
+            ResponseError: a header may not be sent.
         """
         payload: Payload = b"" if self.status in _BODILESS else self.payload
         start = {

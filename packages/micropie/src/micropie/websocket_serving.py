@@ -176,7 +176,7 @@ def _closing(request: WebSocketRequest, error: Exception) -> tuple[int, str]:
 
 
 def _is_closed_group(error: Exception) -> bool:
-    """Whether *error* is what a TaskGroup makes of ConnectionClosed in one or more of its tasks."""
+    """Tell whether *error* is what a TaskGroup makes of ConnectionClosed in its tasks."""
     return isinstance(error, ExceptionGroup) and error.split(ConnectionClosed)[1] is None
 
 
