@@ -166,7 +166,10 @@ def answer_of(answer: Any) -> Response:
 def _check_keys(answer: Mapping[str, Any]) -> None:
     unknown = answer.keys() - {"status_code", "body", "headers"}
     if unknown:
-        raise ResponseError(f"returned unknown keys from a hook: {sorted(map(str, unknown))}")
+        raise ResponseError(
+            f"returned unknown keys from a hook: {sorted(map(str, unknown))}; the keys are "
+            "status_code, body and headers"
+        )
 
 
 def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
@@ -185,10 +188,13 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         return body, HTML
     if dataclasses.is_dataclass(body) and not isinstance(body, type):
         return dumps(body), _JSON
-    hint = "; did you forget to await it?" if hasattr(body, "__await__") else ""
-    if hasattr(body, "close") and hint:
-        body.close()  # a coroutine would warn that it was never awaited
-    raise ResponseError(f"returned {type(body).__name__}, which is no response{hint}")
+    if hasattr(body, "__await__"):
+        hint = "did you forget to await it?"
+        if hasattr(body, "close"):
+            body.close()  # a coroutine would warn that it was never awaited
+    else:
+        hint = "return str, bytes, None, a generator, or dict, list, number or dataclass for JSON"
+    raise ResponseError(f"returned {type(body).__name__}, which is no response; {hint}")
 
 
 def header_pairs(headers: HeadersInput | None) -> Headers:
