@@ -199,6 +199,28 @@ async def test_a_body_may_come_in_pieces(content_type, body, size):
     assert answer.json["form"]["name"] == ["Ada"]
 
 
+@pytest.mark.parametrize("size", [1, 30, 60, 1000])
+@pytest.mark.parametrize(
+    ("text", "replacement"),
+    [
+        (b'filename="a.txt"', b'filename="a\n.txt"'),
+        (b'; filename="a.txt"', b'\nContent-Type: text/plain; filename="a.txt"'),
+        (b'name="name"', b'na\nme="name"'),
+        (b'name="name"', b'name="name"\r\nX\nY: z'),
+    ],
+)
+async def test_a_bare_line_feed_in_a_part_header_is_a_400_however_it_comes(text, replacement, size):
+    # What one program takes for one header, another could take for two.
+    body = A_MULTIPART.replace(text, replacement)
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    headers = {**head(MULTIPART, None), **CHUNKED}
+    answer = await Client(Bodies()).post("/parsed", headers=headers, body=pieces)
+    assert (answer.status, answer.text) == (
+        400,
+        "400 Bad Request: the multipart body is malformed",
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "value"),
     [(b"[1, 2]", [1, 2]), (b"5", 5), (b"null", None), (b'"text"', "text"), (b" {} ", {})],
@@ -361,6 +383,26 @@ async def test_a_body_can_be_read_while_the_response_streams(chunks):
     answer = await Client(Bodies(body_timeout=1)).post("/late", headers=CHUNKED, body=chunks)
     assert answer.text == "begun;" + b"".join(chunks).decode()
     assert answer.complete
+
+
+async def test_a_long_body_waits_for_a_reader_while_the_response_streams():
+    read_now = asyncio.Event()
+
+    class Patient(App):
+        async def index(self):
+            yield "begun;"
+            await read_now.wait()
+            yield await self.request.read()
+
+    options = {"headers": CHUNKED, "body": [b"x"] * 50}
+    async with Client(Patient()).open("POST", "/", **options) as exchange:
+        assert await exchange.chunk() == b"begun;"
+        for _ in range(60):
+            await asyncio.sleep(0)
+        # Some of it is taken, so that a client that leaves is heard of, but never all.
+        assert 1 < exchange.received < 20
+        read_now.set()
+        assert (await exchange.finish()).text == "begun;" + "x" * 50
 
 
 async def test_a_body_that_nobody_announced_can_be_read_while_the_response_streams():
@@ -826,6 +868,17 @@ async def test_a_mounted_app_gets_the_body_that_a_hook_parsed():
         client.app.mount("/below", Bodies())
         answer = await client.request(url="/below/parsed", **sending(body, content_type))
         assert answer.json["form"]["name"] == ["Ada"]
+
+
+async def test_a_mounted_app_gets_the_body_that_a_hook_only_looked_for():
+    async def before(request):
+        with pytest.raises(RuntimeError, match="was not read yet"):
+            request.form("name")
+
+    client = hooked(before)
+    client.app.mount("/below", Bodies())
+    answer = await client.request(url="/below/parsed", **sending(A_MULTIPART, MULTIPART))
+    assert answer.json["form"] == {"name": ["Ada"]}
 
 
 async def test_a_mounted_app_can_not_get_what_a_hook_did_not_keep(logged):

@@ -478,6 +478,7 @@ class Person:
     former: list[Address] = field(default_factory=list)
     nick: str | None = None
     scores: list[float] | None = None
+    extra: Any = None
     id: int = field(init=False, default=99)
 
 
@@ -630,6 +631,7 @@ EVERYTHING = {
     "former": [{"street": "T"}, {"street": "U", "number": 3}],
     "nick": None,
     "scores": [1, 1.5],
+    "extra": {"anything": [None]},
 }
 
 
@@ -649,6 +651,7 @@ async def test_a_dataclass_has_its_defaults_and_unknown_keys_are_ignored():
         "former": [],
         "nick": None,
         "scores": None,
+        "extra": None,
         "id": 99,
     }
 

@@ -1,6 +1,7 @@
 """HTTPError, exceptions, and what of them the client and the log get to see."""
 
 import logging
+import signal
 import traceback
 from itertools import count
 
@@ -316,3 +317,48 @@ async def test_a_hook_is_named_by_no_handler_in_the_log(logged):
     app.middlewares.append(Broken())
     assert (await Client(app).get("/")).status == 500
     assert "no handler failed" in logged[0].getMessage()
+
+
+# A defect here is an endless loop without a pause, which only a signal can end.
+
+
+@pytest.fixture
+def impatient():
+    class Endless(BaseException):
+        pass
+
+    def give_up(*_):
+        raise Endless
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(5)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+async def test_a_log_that_can_not_be_written_to_takes_no_answer_with_it(debug, impatient, logged):
+    class Unwritable(logging.Handler):
+        def emit(self, record):
+            raise ConnectionError("the log server is away")
+
+    handler = Unwritable()
+    logging.getLogger("micropie").addHandler(handler)
+    try:
+        answer = await Client(Failing(OSError("secret"), debug=debug)).get("/")
+    finally:
+        logging.getLogger("micropie").removeHandler(handler)
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+
+
+async def test_an_exception_that_can_not_be_shown_is_a_500_in_debug(impatient, monkeypatch, logged):
+    class Unshowable(Exception):
+        @property
+        def __notes__(self):
+            raise ValueError
+
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    # traceback itself copes with these since Python 3.13.
+    answer = await Client(Failing(Unshowable(), debug=True)).get("/")
+    assert answer.status == 500

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 from starlette.applications import Starlette
@@ -117,6 +118,14 @@ async def test_the_longest_prefix_serves(path, served):
 @pytest.mark.parametrize("path", ["/statically", "/static.css", "/Static", "/a/static", "/stati"])
 async def test_a_mount_catches_nothing_but_what_is_below(path):
     assert (await Client(tree(static=named("static"))).get(path)).status == 404
+
+
+async def test_a_path_of_a_million_slashes_takes_no_longer_than_any():
+    root = tree(static=named("static"))
+    began = time.process_time()
+    assert (await Client(root).get("/static" + "/" * 1_000_000)).text == "static"
+    assert (await Client(root).get("/x" + "/" * 1_000_000)).status == 404
+    assert time.process_time() - began < 1  # one by one they would take minutes
 
 
 @pytest.mark.parametrize("trailing", ["", "/", "//"])

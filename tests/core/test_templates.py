@@ -128,6 +128,24 @@ async def test_no_template_lies_outside_of_the_folder(tmp_path, name):
         await Pages(template_dir=tmp_path / "templates")._render_template(name)
 
 
+@pytest.mark.parametrize("name", ["a.html/", "a.html/.", "a.html//./", "./a.html/"])
+async def test_markup_is_escaped_however_its_file_is_spelled(tmp_path, name):
+    (tmp_path / "a.html").write_text("{{ text }}")
+    (tmp_path / "outer.html").write_text("{% include inner %}")
+    app = Pages(template_dir=tmp_path)
+    assert await app._render_template(name, text="<b>") == "&lt;b&gt;"
+    assert await app._render_template("outer.html", inner=name, text="<b>") == "&lt;b&gt;"
+
+
+async def test_a_file_is_kept_once_however_it_is_spelled(write):
+    app = Pages(template_dir=write(a_html="{{ text }}"))
+    await app._render_template("a.html")
+    kept = len(app.env.cache)
+    for dots in range(1, 50):
+        assert await app._render_template("./" * dots + "a.html", text=1) == "1"
+    assert len(app.env.cache) == kept
+
+
 # Errors.
 
 

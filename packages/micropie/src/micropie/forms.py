@@ -151,6 +151,9 @@ class _Form:
 
     def begin(self, segment: Any) -> None:
         """Begin the part whose headers, as the parser has read them, are *segment*."""
+        # The parser notices a bare line feed only where a chunk happens to end after it.
+        if any("\n" in text for header in segment.headerlist for text in header):
+            raise BadRequest("the multipart body is malformed")
         # RFC 7578, 4.2 demands a name; inputs without one are not sent by browsers.
         if not segment.name:
             raise BadRequest("a part of the multipart body has no name")

@@ -5,6 +5,7 @@ import inspect
 import traceback
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
 from typing import Any, cast
 
 from micropie.body import BodyLimits
@@ -329,11 +330,14 @@ class HttpServing:
             except Exception as unsendable:
                 error = unsendable
         request._mark_failed()
-        self._log(request, error)
-        if not self.debug:
-            return _http_error_response(HTTPError(500))
-        trace = "".join(traceback.format_exception(error))
-        return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
+        # A log that can't be written to, or an error that can't be shown, must not be the next
+        # error to answer: that one would be no better, and there would be no end.
+        with suppress(Exception):
+            self._log(request, error)
+            if self.debug:
+                trace = "".join(traceback.format_exception(error))
+                return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
+        return _http_error_response(HTTPError(500))
 
     def _log(self, request: Request, error: Exception) -> None:
         what = request.method, request.path, request._handler_name

@@ -36,6 +36,8 @@ class Mount:
 class Mounts(dict[str, ASGIApp]):
     """Mounted apps by path prefix, "" for "/"; the longest prefix wins."""
 
+    _longest = 0  # characters of a prefix
+
     def add(self, path: str, app: ASGIApp) -> None:
         """Serve everything below *path* from *app*.
 
@@ -51,10 +53,13 @@ class Mounts(dict[str, ASGIApp]):
         if prefix in self:
             raise ValueError(f"{path!r} is mounted already")
         self[prefix] = app
+        self._longest = max(self._longest, len(prefix))
 
     def find(self, scope: Scope) -> Mount | None:
         """Return the mount with the longest prefix of the path; "/" is left to `fallback`."""
-        path = below(scope["path"], scope.get("root_path", ""))
+        # What comes after the longest prefix and its slash decides nothing, and may be a million
+        # slashes, to be cut off one by one.
+        path = below(scope["path"], scope.get("root_path", ""))[: self._longest + 1]
         while path:
             if path in self:
                 return Mount(self[path], _child_scope(scope, path))

@@ -74,12 +74,16 @@ class Connection:
     def headers(self) -> dict[str, str]:
         """The headers by lower-case name; repeated ones joined (RFC 9110, 5.3)."""
         headers: dict[str, str] = {}
+        repeated: dict[str, list[str]] = {}
         for raw_name, raw_value in self.scope["headers"]:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
             if name in headers:
-                # HTTP/2 may split the cookies over several fields (RFC 9113, 8.2.3).
-                value = headers[name] + ("; " if name == "cookie" else ", ") + value
-            headers[name] = value
+                repeated.setdefault(name, [headers[name]]).append(value)
+            else:
+                headers[name] = value
+        for name, values in repeated.items():
+            # HTTP/2 may split the cookies over several fields (RFC 9113, 8.2.3).
+            headers[name] = ("; " if name == "cookie" else ", ").join(values)
         return headers
 
     @lazy

@@ -42,9 +42,11 @@ class Templates:
                 raise RuntimeError(
                     "templates need Jinja2: pip install 'micropie[templates]'"
                 ) from None
+            is_escaped = jinja2.select_autoescape(["html", "htm", "xml", "xhtml"])
             self._environment = jinja2.Environment(
                 loader=jinja2.FileSystemLoader(self._folder),
-                autoescape=jinja2.select_autoescape(["html", "htm", "xml", "xhtml"]),
+                # The loader finds "a.html" by "a.html/" and "a.html/." too (on Windows, "a.html.").
+                autoescape=lambda name: is_escaped(name and name.rstrip("/. ")),  # noqa: S701 - as it says
                 enable_async=True,
                 auto_reload=self._auto_reload,
                 # No limit: a template that was thrown out would be read again on the event loop.
@@ -68,8 +70,13 @@ class Templates:
     def _load(self, name: str) -> "Template":
         """Read *name* and the templates that it extends, includes or imports by a fixed name."""
         environment = self.environment()  # first: it says what to do when there is no Jinja2
-        from jinja2 import TemplateNotFound, meta
+        from jinja2 import FileSystemLoader, TemplateNotFound, meta
 
+        if isinstance(environment.loader, FileSystemLoader):
+            # One spelling a file: "./a.html", "././a.html" and so on would all be kept for ever.
+            name = "/".join(part for part in name.split("/") if part not in ("", "."))
+            if name in self._loaded and not self._auto_reload:
+                return self._loaded[name]
         try:
             template = environment.get_template(name)
         except TemplateNotFound as error:
