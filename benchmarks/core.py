@@ -218,9 +218,9 @@ def main() -> None:
     if options.rounds < 5 or options.requests < BATCH:
         parser.error(f"at least 5 rounds and {BATCH} requests")
     if options.stdlib_json:
-        sys.modules["orjson"] = None  # type: ignore[assignment]
+        sys.modules["orjson"] = None  # type: ignore[assignment] # the import fails then
     try:
-        import orjson  # noqa: F401
+        import orjson  # noqa: F401 - only to see whether it is there
 
         encoder = "orjson"
     except ImportError:

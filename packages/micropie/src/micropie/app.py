@@ -172,7 +172,7 @@ class App(HttpServing, WebSocketServing):
         """The request being handled; in a WebSocket's handler, its handshake.
 
         Raises:
-            RuntimeError: none is, in this task or thread.
+            RuntimeError: no request is being handled, in this task or thread.
         """
         return cast(Request, current_connection())
 
@@ -181,7 +181,7 @@ class App(HttpServing, WebSocketServing):
         """The session of the request being handled.
 
         Raises:
-            RuntimeError: none is, in this task or thread.
+            RuntimeError: no request is being handled, in this task or thread.
         """
         return self.request.session
 
@@ -228,7 +228,7 @@ class App(HttpServing, WebSocketServing):
             asgi_app: gets `root_path` extended by *path*, and `path` whole.
 
         Raises:
-            TypeError: *asgi_app* is none.
+            TypeError: *asgi_app* can't be called, or is a class.
             ValueError: *path* does not start with "/", or is mounted already.
         """
         self._mounts.add(path, asgi_app)
@@ -304,7 +304,7 @@ class App(HttpServing, WebSocketServing):
 
         Raises:
             HTTPError: 400 for a malformed body, 413 for one over a limit.
-            RuntimeError: the library for it is not installed.
+            RuntimeError: a library for it is not installed; says what to install.
         """
         files = Files()
         try:

@@ -211,8 +211,8 @@ def _planned_converter(parameter: inspect.Parameter, namespace: dict[str, Any]) 
         return None
     if isinstance(annotation, str):
         try:
-            # The handler's own source, no request data: "from __future__ import annotations".
-            annotation = eval(annotation, namespace)  # noqa: S307
+            # Of a module with "from __future__ import annotations", or with a name in quotes.
+            annotation = eval(annotation, namespace)  # noqa: S307 - source, not request data
         except Exception as error:
             raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
     try:

@@ -191,5 +191,5 @@ def _content_length(scope: Scope) -> int | None:
 
 def _closing(error: BadRequest) -> BadRequest:
     """Let the server close the connection after the answer to HTTP/1."""
-    error.headers = {**dict(error.headers or {}), "Connection": "close"}
+    error.headers = {"Connection": "close"}
     return error

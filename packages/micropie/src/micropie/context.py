@@ -19,7 +19,7 @@ def current_connection() -> Connection:
     """Return the connection being served.
 
     Raises:
-        RuntimeError: none is, in this task or thread.
+        RuntimeError: nothing is being served, in this task or thread.
     """
     holder = current.get(None)
     if holder is None:

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any, Literal, Union
 from uuid import UUID
 
-from micropie.converter import Converter, FileConverter, FilesConverter, ListConverter
+from micropie.converter import Converter, FileConverter, ListConverter
 from micropie.models import model_converter
 from micropie.uploads import UploadFile
 
@@ -43,7 +43,7 @@ def converter_for(annotation: Any) -> Converter | None:
     if origin is list:
         item = converter_for(arguments[0]) or _AS_IS
         if item.is_file:
-            return FilesConverter()
+            return FileConverter(many=True)
         if not item.many:
             return ListConverter(item)
     if origin in (Union, types.UnionType) and len(arguments) == 2 and type(None) in arguments:
@@ -56,19 +56,16 @@ def _optional(annotation: Any, inner: Converter) -> Converter:
     if inner.is_file or inner.is_model:
         return inner  # there is one, or the default is taken
 
-    def from_text(text: Any) -> Any:
+    def from_text(text: str) -> Any:
         # An empty field of an HTML form is how a browser says "none"; a str may be empty.
         return None if text == "" and annotation is not str else inner.from_text(text)
 
     def from_json(value: Any) -> Any:
         return None if value is None else inner.from_json(value)
 
-    optional = Converter(inner.noun, from_text, from_json)
-    if not inner.many:
-        return optional
-    many = ListConverter(_AS_IS)
-    many.noun, many.from_text, many.from_json = inner.noun, inner.from_text, from_json
-    return many
+    if inner.many:  # a name that is there has one value at least
+        return Converter(inner.noun, inner.from_text, from_json, many=True)
+    return Converter(inner.noun, from_text, from_json)
 
 
 def _one_of(choices: Mapping[Any, Any]) -> Converter:

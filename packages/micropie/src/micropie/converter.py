@@ -15,28 +15,35 @@ class Converter:
         noun: what the value must be, for the error message: "an integer".
         from_text: converts a path segment, query value or form field.
         from_json: converts a value out of a JSON body, which has a type already.
+        many: whether `from_text` takes all values of the name, as a list.
+        is_file: whether it stands for uploaded files.
+        is_model: whether it is a ModelConverter.
 
-    Both raise ValueError, and nothing else, for a value that does not fit.
+    Both functions raise ValueError, and nothing else, for a value that does not fit.
     """
 
-    __slots__ = ("from_json", "from_text", "noun")
-    many: bool = False
+    __slots__ = ("from_json", "from_text", "many", "noun")
     is_file = False
     is_model = False
 
     def __init__(
-        self, noun: str, from_text: Callable[[str], Any], from_json: Callable[[Any], Any]
+        self,
+        noun: str,
+        from_text: Callable[[Any], Any],
+        from_json: Callable[[Any], Any],
+        *,
+        many: bool = False,
     ) -> None:
         self.noun = noun
         self.from_text = from_text
         self.from_json = from_json
+        self.many = many
 
 
 class ListConverter(Converter):
-    """Converts all the values of one name; `from_text` takes them as a list."""
+    """Converts each of the values of one name."""
 
     __slots__ = ()
-    many = True
 
     def __init__(self, item: Converter) -> None:
         def from_text(values: Any) -> list[Any]:
@@ -47,24 +54,17 @@ class ListConverter(Converter):
                 raise ValueError
             return [item.from_json(value) for value in values]
 
-        super().__init__(f"a list, each item {item.noun}", from_text, from_json)
+        super().__init__(f"a list, each item {item.noun}", from_text, from_json, many=True)
 
 
 class FileConverter(Converter):
-    """Stands for an uploaded file, which can come from nowhere else and needs no conversion."""
+    """Stands for an uploaded file, or all of one name: no other value will do, nor be converted."""
 
     __slots__ = ()
     is_file = True
 
-    def __init__(self) -> None:
-        super().__init__("an uploaded file", _misfit, _misfit)
-
-
-class FilesConverter(FileConverter):
-    """Stands for all uploaded files of one name."""
-
-    __slots__ = ()
-    many = True
+    def __init__(self, *, many: bool = False) -> None:
+        super().__init__("an uploaded file", _misfit, _misfit, many=many)
 
 
 class ModelConverter(Converter):

@@ -36,7 +36,7 @@ class BadRequest(HTTPError):
 
     Args:
         reason: for the client's eyes; must not repeat what the client sent.
-        status_code: another 4xx that fits better.
+        status_code: another error status that fits better.
     """
 
     def __init__(self, reason: str, status_code: int = 400) -> None:

@@ -345,11 +345,11 @@ class HttpServing:
         return _http_error_response(HTTPError(500))
 
     def _log(self, request: Request, error: Exception) -> None:
-        name = request._handler_name or "no handler"
+        what = request.method, request.path, request._handler_name
         if isinstance(error, ResponseError):
-            logger.error("%s %r: %s %s", request.method, request.path, name, error)
+            logger.error("%s %r: %s %s", *what, error)
         else:
-            logger.error("%s %r: %s failed", request.method, request.path, name, exc_info=error)
+            logger.error("%s %r: %s failed", *what, exc_info=error)
 
 
 def _http_error_response(error: HTTPError) -> Response:

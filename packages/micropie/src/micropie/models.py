@@ -14,7 +14,7 @@ ConverterFor = Callable[[Any], Converter | None]
 
 
 def model_converter(annotation: Any, converter_for: ConverterFor) -> ModelConverter | None:
-    """Return the converter for a model class; None if *annotation* is none.
+    """Return the converter for a model class; None if *annotation* is no model.
 
     Args:
         annotation: of a parameter, or of a field of another model.

@@ -42,7 +42,7 @@ class Mounts(dict[str, ASGIApp]):
         """Serve everything below *path* from *app*.
 
         Raises:
-            TypeError: *app* can't be called.
+            TypeError: *app* can't be called, or is a class.
             ValueError: *path* does not start with "/", or is mounted already.
         """
         if not isinstance(path, str) or not path.startswith("/"):

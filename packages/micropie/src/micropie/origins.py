@@ -10,7 +10,7 @@ def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
     """Return the origins of App's `websocket_origins` as browsers write them.
 
     Raises:
-        ValueError: one is no origin, or there is no list of them.
+        ValueError: they are no list, or one of them is no origin.
     """
     if origins is None:
         return None
@@ -22,7 +22,7 @@ def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
 
 
 def is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bool:
-    """Whether the handshake's Origin is among *origins*; with None, whether it is our own.
+    """Tell whether the handshake's Origin is among *origins*; with None, whether it is our own.
 
     Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
     host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
@@ -51,7 +51,7 @@ def _origin(text: object) -> str:
         return "*"
     match = _ORIGIN.fullmatch(text.lower()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f'websocket_origins: {text!r} is none; one is "https://example.com"')
+        raise ValueError(f'websocket_origins: {text!r} is no origin such as "https://example.com"')
     scheme, origin = match["scheme"], match["origin"]
     return origin.removesuffix(_DEFAULT_PORTS[scheme])
 

@@ -38,7 +38,7 @@ class Connection:
     # Defaults live on the class: most requests never need an entry of their own.
     _session_used = False
     _failed = False
-    _handler_name: str | None = None  # for the log
+    _handler_name = "no handler"  # for the log
     # The parsed body; _form is None as long as there is none.
     _form: dict[str, list[Any]] | None = None
     _json: Any = None

@@ -43,6 +43,10 @@ class Response:
         body: what the handler returned as the body.
         headers: (name, value) pairs beside the automatic ones; hooks may change them in place.
         payload: the body as it will be sent.
+
+    Raises:
+        ResponseError: the status or the body is no such thing.
+        TypeError, ValueError: the body has no JSON form.
     """
 
     __slots__ = ("_content_type", "body", "headers", "payload", "status")
@@ -87,7 +91,11 @@ class Response:
         )
 
     def replaced(self, changes: Mapping[str, Any]) -> "Response":
-        """Return this response with the keys that a hook gave: status_code, body, headers."""
+        """Return this response with the keys that a hook gave: status_code, body, headers.
+
+        Raises:
+            ResponseError: there are other keys, or a value is not valid.
+        """
         _check_keys(changes)
         status = changes.get("status_code", self.status)
         headers = changes.get("headers", self.headers)
@@ -103,7 +111,7 @@ class Response:
         """Return the messages to send in answer to *method*.
 
         Raises:
-            ResponseError: a header is none that may be sent.
+            ResponseError: a header may not be sent.
         """
         payload: Payload = b"" if self.status in _BODILESS else self.payload
         start = {
@@ -158,7 +166,10 @@ def answer_of(answer: Any) -> Response:
 def _check_keys(answer: Mapping[str, Any]) -> None:
     unknown = answer.keys() - {"status_code", "body", "headers"}
     if unknown:
-        raise ResponseError(f"returned unknown keys from a hook: {sorted(map(str, unknown))}")
+        raise ResponseError(
+            f"returned unknown keys from a hook: {sorted(map(str, unknown))}; the keys are "
+            "status_code, body and headers"
+        )
 
 
 def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
@@ -177,10 +188,13 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         return body, HTML
     if dataclasses.is_dataclass(body) and not isinstance(body, type):
         return dumps(body), _JSON
-    hint = "; did you forget to await it?" if hasattr(body, "__await__") else ""
-    if hasattr(body, "close") and hint:
-        body.close()  # a coroutine would warn that it was never awaited
-    raise ResponseError(f"returned {type(body).__name__}, which is no response{hint}")
+    if hasattr(body, "__await__"):
+        hint = "did you forget to await it?"
+        if hasattr(body, "close"):
+            body.close()  # a coroutine would warn that it was never awaited
+    else:
+        hint = "return str, bytes, None, a generator, or dict, list, number or dataclass for JSON"
+    raise ResponseError(f"returned {type(body).__name__}, which is no response; {hint}")
 
 
 def header_pairs(headers: HeadersInput | None) -> Headers:

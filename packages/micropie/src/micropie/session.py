@@ -101,11 +101,12 @@ def _snapshot(key: Any, value: Any) -> Any:
         key.encode()
     except UnicodeEncodeError:
         raise ValueError(f"the session's key {key!r} holds a lone surrogate") from None
-    if type(value) is str or type(value) is int:
-        # Cheaper than encoding, and the most common. bool and float can equal an int.
+    # The most common values stand for themselves. Not bool and float, which can equal an int.
+    if type(value) is int:
+        return value
+    if type(value) is str:
         try:
-            if type(value) is str:
-                value.encode()
+            value.encode()
         except UnicodeEncodeError:
             raise ValueError(f"session[{key!r}] holds a lone surrogate") from None
         return value

@@ -50,7 +50,7 @@ class SessionBackend(ABC):
 
         Raises:
             TypeError: *data* holds something that is not JSON; the stored session is as it was.
-            ValueError: the same for NaN and whatever else `codec.dumps_strict` refuses.
+            ValueError: the same for NaN and whatever else `micropie.codec.dumps_strict` refuses.
         """
 
     async def merge(
@@ -72,7 +72,7 @@ class SessionBackend(ABC):
 
         Raises:
             TypeError: *changed* holds something that is not JSON; nothing is written.
-            ValueError: the same for NaN and whatever else `codec.dumps_strict` refuses.
+            ValueError: the same for NaN and whatever else `micropie.codec.dumps_strict` refuses.
         """
         stored = await self.load(session_id)
         if not stored:

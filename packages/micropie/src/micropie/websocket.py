@@ -110,7 +110,9 @@ class WebSocket:
 
         Raises:
             RuntimeError: it was accepted already.
-            ValueError: the client did not offer *subprotocol*.
+            ValueError: the client did not offer *subprotocol*, or *session_id* can't stand in a
+                cookie.
+            HTTPError: 503, the new session could not be stored.
             ConnectionClosed: the client has left.
         """
         if self.accepted:
@@ -161,21 +163,37 @@ class WebSocket:
             raise InvalidMessage(INVALID_DATA, "expected JSON") from None
 
     async def send_text(self, text: str) -> None:
-        """Send *text*; raises ConnectionClosed when the client has left."""
+        """Send a text message.
+
+        Raises:
+            TypeError: *text* is no str.
+            ValueError: it holds a lone surrogate, which no message can carry.
+            ConnectionClosed: the client has left.
+        """
         if not isinstance(text, str):
             raise TypeError(f"send_text() takes a str, not {type(text).__name__}")
         if not text.isascii():
-            text.encode()  # raises for a lone surrogate, for which Granian sends an empty text
+            text.encode()  # raises for a lone surrogate; Granian would send an empty text
         await self._send_message({"type": "websocket.send", "text": text})
 
     async def send_bytes(self, data: bytes) -> None:
-        """Send *data*; raises ConnectionClosed when the client has left."""
+        """Send a binary message.
+
+        Raises:
+            TypeError: *data* is not bytes, a bytearray or a memoryview.
+            ConnectionClosed: the client has left.
+        """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}")
         await self._send_message({"type": "websocket.send", "bytes": bytes(data)})
 
     async def send_json(self, value: Any) -> None:
-        """Send *value* as JSON text; raises ConnectionClosed when the client has left."""
+        """Send a text message of *value* as JSON.
+
+        Raises:
+            TypeError, ValueError: it has no JSON form.
+            ConnectionClosed: the client has left.
+        """
         await self.send_text(codec.dumps(value).decode())
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
@@ -186,7 +204,7 @@ class WebSocket:
             reason: at most 123 bytes of UTF-8; more is cut off.
 
         Raises:
-            TypeError: they are not an int and a str.
+            TypeError: *code* is no int, or *reason* no str.
             ValueError: *code* may not be sent.
         """
         check_close(code, reason)
@@ -267,7 +285,7 @@ class WebSocket:
 
 
 def _send_tells(scope: Scope) -> bool:
-    """Whether send() raises when the client has left.
+    """Tell whether send() raises when the client has left.
 
     It does since ASGI 2.4. Older servers, Hypercorn, Daphne and Granian among them, drop what is
     sent, and a handler that only sends would go on for ever.

@@ -179,10 +179,9 @@ def _closing(request: WebSocketRequest, error: Exception) -> tuple[int, str]:
 
 
 def _is_closed_group(error: Exception) -> bool:
-    """Whether *error* is what a TaskGroup makes of ConnectionClosed in one or more of its tasks."""
+    """Tell whether *error* is what a TaskGroup makes of ConnectionClosed in its tasks."""
     return isinstance(error, ExceptionGroup) and error.split(ConnectionClosed)[1] is None
 
 
 def _log(request: WebSocketRequest, error: Exception) -> None:
-    name = request._handler_name or "no handler"
-    logger.error("WebSocket %r: %s failed", request.path, name, exc_info=error)
+    logger.error("WebSocket %r: %s failed", request.path, request._handler_name, exc_info=error)

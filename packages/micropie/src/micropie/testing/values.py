@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-# What stores have been seen to change: large integers and floats (JSON columns), the kinds of
-# numbers, NUL (PostgreSQL's jsonb), 4-byte characters (MySQL's utf8), empty text (Oracle's NULL).
+# Large integers and floats (JSON columns), the kinds of numbers, NUL (PostgreSQL's jsonb), 4-byte
+# characters (MySQL's utf8), empty text (Oracle's NULL).
 VALUES: dict[str, Any] = {
     "null": None,
     "true": True,
