@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,13 @@ class RedisServer:
                 time.sleep(0.01)
 
     def stop(self) -> None:
-        """End it by SIGKILL: nothing here needs what an orderly end would write to disk."""
+        """End it, by SIGKILL: it may be paused, and what it would write to disk nobody needs."""
         self._process.kill()
         self._process.wait()
 
-    kill = stop
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+        self.stop()
 
     def pause(self) -> None:
         """Stop it with SIGSTOP: connections stay, and nobody answers."""
@@ -131,11 +134,21 @@ class Cluster:
         return b"\n".join(node.dump() for node in masters)
 
 
+@dataclass
+class Watched:
+    """A master and its replica, and the Sentinel that watches them."""
+
+    master: RedisServer
+    replica: RedisServer
+    sentinel: RedisServer
+
+
 @contextmanager
 def redis_server(folder: Path, *arguments: str) -> Iterator[RedisServer]:
     """Run a server that keeps everything in memory, unless *arguments* say otherwise."""
+    usual = ("--save", "", "--repl-diskless-sync-delay", "0")  # a replica would wait for 5 s
     with reserved_port() as port:
-        server = RedisServer(folder, port, "--save", "", *arguments)
+        server = RedisServer(folder, port, *usual, *arguments)
         try:
             yield server
         finally:
@@ -152,7 +165,7 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
                 *("--cluster-enabled", "yes", "--cluster-node-timeout", str(FAILURE_TIMEOUT)),
                 # The default is the port and 10,000: not free for certain, if a port at all.
                 *("--cluster-port", str(stack.enter_context(reserved_port()))),
-                *("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"),
+                *("--cluster-replica-validity-factor", "0"),
             )
             nodes.append(stack.enter_context(redis_server(folder / str(number), *arguments)))
         addresses = [f"{HOST}:{node.port}" for node in nodes]
@@ -169,6 +182,28 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
             _wait(lambda node=node: b"cluster_state:ok" in node.command("CLUSTER", "INFO"))
             _wait(lambda node=node: _is_in_sync(node))
         yield Cluster(nodes)
+
+
+@contextmanager
+def redis_sentinel(folder: Path) -> Iterator[Watched]:
+    """Run a master "mymaster" and its replica, watched by a Sentinel that decides alone."""
+    with ExitStack() as stack:
+        master = stack.enter_context(redis_server(folder / "master"))
+        replica_of = ("--replicaof", f"{HOST} {master.port}")
+        replica = stack.enter_context(redis_server(folder / "replica", *replica_of))
+        # A Sentinel that comes later looks for replicas every 10 s.
+        _wait(lambda: _is_in_sync(replica) and _is_in_sync(master))
+        configuration = folder / "sentinel.conf"
+        configuration.write_text(
+            f"sentinel monitor mymaster {HOST} {master.port} 1\n"
+            f"sentinel down-after-milliseconds mymaster {FAILURE_TIMEOUT}\n"
+        )
+        arguments = (str(configuration), "--sentinel")
+        port = stack.enter_context(reserved_port())
+        sentinel = RedisServer(folder / "sentinel", port, *arguments)
+        stack.callback(sentinel.stop)
+        _wait(lambda: len(sentinel.command("SENTINEL", "REPLICAS", "mymaster")) == 1)
+        yield Watched(master, replica, sentinel)
 
 
 def _is_in_sync(node: RedisServer) -> bool:
