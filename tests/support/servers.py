@@ -113,7 +113,7 @@ def serve(name: str, app: str, folder: Path, *, options: tuple[str, ...] = ()) -
     """
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-    with _reserved_port() as port, tempfile.TemporaryFile() as log_file:
+    with reserved_port() as port, tempfile.TemporaryFile() as log_file:
         process = subprocess.Popen(
             [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options],
             cwd=folder,
@@ -146,7 +146,7 @@ def on_every_server(app: str, folder: Path) -> Callable[..., Iterator[Server]]:
 
 
 @contextmanager
-def _reserved_port() -> Iterator[int]:
+def reserved_port() -> Iterator[int]:
     """Find a free port and keep it from everyone else but a server that is told of it.
 
     Linux lets a second socket with SO_REUSEADDR, which all four servers set, bind a port as long

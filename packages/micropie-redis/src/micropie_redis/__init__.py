@@ -1,1 +1,5 @@
 """Sessions of a MicroPie app in Redis."""
+
+from micropie_redis.backend import RedisSessionBackend
+
+__all__ = ["RedisSessionBackend"]

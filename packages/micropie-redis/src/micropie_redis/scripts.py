@@ -1,0 +1,76 @@
+"""What Redis runs as one step: Lua scripts, each on the single key of one session."""
+
+import hashlib
+from typing import Any
+
+from redis.client import NEVER_DECODE
+from redis.exceptions import NoScriptError
+
+from micropie_redis.clients import Client
+
+
+class Script:
+    """A Lua script that is sent by its hash, and in full only to a server that does not have it.
+
+    Not redis-py's own `register_script`: in a cluster that loads a missing script into every
+    node, so one dead node would fail sessions on all the others, and it can't keep a client with
+    `decode_responses` from decoding.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, client: Client, key: str, *args: bytes | int) -> Any:
+        """Return the script's result, text in it as bytes whatever *client* is set to."""
+        options = {NEVER_DECODE: True}
+        try:
+            return await client.execute_command("EVALSHA", self._sha, 1, key, *args, **options)
+        except NoScriptError:
+            # EVAL leaves the script in the server's cache.
+            return await client.execute_command("EVAL", self._source, 1, key, *args, **options)
+
+
+# Lua's unpack() fails at some 8,000 values, so fields go in blocks of 1,000 arguments.
+
+# -> field, value, ..., milliseconds left; nothing if there is no such session.
+LOAD = Script("""
+local reply = redis.call('HGETALL', KEYS[1])
+if #reply > 0 then
+  reply[#reply + 1] = redis.call('PTTL', KEYS[1])
+end
+return reply
+""")
+
+# milliseconds, field, value, ...
+SAVE = Script("""
+redis.call('DEL', KEYS[1])
+for first = 2, #ARGV, 1000 do
+  redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+""")
+
+# milliseconds, number of fields to remove, those, field, value, ... -> 1, or 0 without a session.
+# Redis deletes a hash with its last field; the expiry is then set on nothing, which does nothing.
+MERGE = Script("""
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return 0
+end
+local removed = 2 + ARGV[2]
+for first = 3, removed, 1000 do
+  redis.call('HDEL', KEYS[1], unpack(ARGV, first, math.min(first + 999, removed)))
+end
+for first = removed + 1, #ARGV, 1000 do
+  redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+""")
+
+# -> field, value, ...
+TAKE = Script("""
+local reply = redis.call('HGETALL', KEYS[1])
+redis.call('DEL', KEYS[1])
+return reply
+""")
