@@ -1,7 +1,10 @@
 """Which handler serves a request, and what can never be one."""
 
 import functools
+import gc
+import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -982,6 +985,46 @@ async def test_middleware_may_choose_any_callable():
     client = routed(Site(), lambda request: setattr(request, "handler", foreign))
     assert (await client.get("/?number=4")).json == 5
     assert (await client.get("/?number=x")).status == 400
+
+
+async def test_middleware_may_choose_a_callable_that_has_no_hash():
+    @dataclass
+    class Page:
+        text: str
+
+        async def __call__(self):
+            return self.text
+
+    client = routed(Site(), lambda request: setattr(request, "handler", Page("a page")))
+    assert (await client.get("/")).text == "a page"
+
+
+async def test_a_handler_made_for_one_request_holds_on_to_nothing():
+    kinds = {
+        "closure": lambda request: lambda: request.path,
+        "default": lambda request: lambda request=request: request.path,
+        "method": lambda request: Held(request).page,
+        "partial": lambda request: functools.partial(Held.page, Held(request)),
+    }
+
+    class Held:
+        def __init__(self, request):
+            self.request = request
+
+        async def page(self):
+            return self.request.path
+
+    seen = weakref.WeakSet()
+
+    def choose(request):
+        seen.add(request)
+        request.handler = kinds[request.path_params.pop()](request)
+
+    client = routed(Site(), choose)
+    for kind in kinds:
+        assert (await client.get(f"/{kind}")).text == f"/{kind}"
+    gc.collect()
+    assert not seen
 
 
 async def test_a_namesake_of_a_handler_is_not_taken_for_it():

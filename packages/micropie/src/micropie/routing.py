@@ -143,6 +143,8 @@ class RouteTable:
         self._is_websocket = is_websocket
         self.by_path: dict[str, Route] = {}
         self.plain: dict[str, Handler] = {}
+        # Bounded, because a middleware may make its functions anew for every request.
+        self._plan_once = functools.lru_cache(maxsize=256)(_plan)
         for name, attribute in declared(type(owner), base):
             if is_handler(attribute):
                 self._add(name, getattr(owner, name), attribute)
@@ -225,9 +227,13 @@ class RouteTable:
             own = {**dict(declared(type(self._owner), self._base)), **vars(self._owner)}
             if not is_handler(own.get(handler)):
                 return None
-            handler = getattr(self._owner, handler)
-        route = self.by_path.get("/" + getattr(handler, "__name__", ""))
-        return route if route and route.handler == handler else _foreign_route(handler)
+            chosen: Handler = getattr(self._owner, handler)
+        else:
+            chosen = handler
+        route = self.by_path.get("/" + getattr(chosen, "__name__", ""))
+        if route and route.handler == chosen:
+            return route
+        return (self._plan_once if _outlives_requests(chosen, self._owner) else _plan)(chosen)
 
     def __contains__(self, name: str) -> bool:
         return name != "" and "/" + name in self.by_path
@@ -274,8 +280,15 @@ def reserved_names(base: type) -> frozenset[str]:
     return frozenset(name for name in names if not name.startswith("__"))
 
 
-# Bounded, because a middleware may make its callables anew for every request.
-@functools.lru_cache(maxsize=256)
-def _foreign_route(handler: Handler) -> Route:
-    """Plan a callable that middleware chose and that is no attribute of the App."""
+def _plan(handler: Handler) -> Route:
+    """Plan a callable that middleware chose and that no URL reaches."""
     return Route(getattr(handler, "__qualname__", repr(handler)), handler)
+
+
+def _outlives_requests(handler: Handler, owner: object) -> bool:
+    """Tell whether *handler* may be kept: one made for a request may hold that, body and all."""
+    if isinstance(handler, types.MethodType):
+        return handler.__self__ is owner
+    return isinstance(handler, types.FunctionType) and not (
+        handler.__closure__ or handler.__defaults__ or handler.__kwdefaults__
+    )
