@@ -1,5 +1,6 @@
 """HTTPError, exceptions, and what of them the client and the log get to see."""
 
+import asyncio
 import logging
 import signal
 import traceback
@@ -276,6 +277,30 @@ async def test_half_a_surrogate_pair_in_a_message_does_not_break_the_page(monkey
     monkeypatch.setattr(logging.getLogger("micropie"), "disabled", True)
     answer = await Client(Failing(ValueError("a\ud800b"), debug=True)).get("/")
     assert (answer.status, "ValueError: a?b" in answer.text) == (500, True)
+
+
+@pytest.mark.parametrize("cookie", [{}, {"Cookie": "a=b"}])
+@pytest.mark.parametrize("url", [HANDLERS[name] for name in HANDLERS if "sync" not in name])
+async def test_what_a_handler_awaits_being_cancelled_is_an_error_like_any(url, cookie, logged):
+    # As from a task that somebody else has cancelled; Daphne would never answer such a request.
+    answer = await Client(Failing(asyncio.CancelledError())).get(url, headers=cookie)
+    assert answer.status == 500
+    (record,) = logged
+    assert "CancelledError" in "".join(traceback.format_exception(record.exc_info[1]))
+
+
+async def test_a_stream_that_awaits_what_was_cancelled_is_cut_short_and_logged(logged):
+    class Streaming(App):
+        async def index(self):
+            yield "first"
+            await asyncio.sleep(0)
+            raise asyncio.CancelledError
+
+    answer = await Client(Streaming()).get("/")
+    assert answer.chunks == [b"first"]
+    assert not answer.complete
+    assert isinstance(answer.error, RuntimeError)
+    assert len(logged) == 1
 
 
 async def test_one_failed_request_leaves_the_next_ones_alone(logged):

@@ -994,6 +994,19 @@ async def test_a_handler_that_is_cancelled_stays_cancelled():
     assert cleaned == [True]
 
 
+async def test_what_a_handler_awaits_being_cancelled_is_an_error_like_any(logged):
+    async def handler(ws):
+        await ws.accept()
+        task = asyncio.create_task(asyncio.sleep(PATIENCE))
+        task.cancel()
+        await task
+
+    ending = await client_of(handler).run("/test")
+    assert ending.error is None
+    assert ending.closed == (1011, "")
+    assert len(logged) == 1
+
+
 # Closing.
 
 

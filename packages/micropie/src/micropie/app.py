@@ -73,6 +73,14 @@ class App(HttpServing, WebSocketServing):
     ws_middlewares: list[WebSocketMiddleware]
     startup_handlers: list[LifespanHandler]
     shutdown_handlers: list[LifespanHandler]
+    _shares_session: bool
+    _templates: Templates
+
+    # The rest that begins with "_" is not for subclasses, whose helpers are named like that too.
+    _overridable = frozenset(
+        {"_asgi_app_http", "_parse_cookies", "_parse_multipart", "_redirect", "_render_template"}
+        | {"_send_response", "_url_for"}
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -139,6 +147,9 @@ class App(HttpServing, WebSocketServing):
         self._sessions = SessionManager(_checked_backend(backend), session_timeout, cookie)
 
     def __setattr__(self, name: str, value: object) -> None:
+        # What is kept, or what is to come, is the subclass's: App would stumble over it.
+        if name.startswith("_") and type(value) is not type(vars(self).get(name, value)):
+            routing.check_name(name, App)
         self._routes.assign(name, value)
         self._ws_routes.assign(name, value)
         super().__setattr__(name, value)

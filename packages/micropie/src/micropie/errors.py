@@ -1,5 +1,6 @@
 """Errors that user code raises or catches, and the logger they are reported on."""
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -68,3 +69,17 @@ def status_line(status_code: int) -> str:
         return f"{int(status_code)} {_PHRASES.get(status_code) or HTTPStatus(status_code).phrase}"
     except ValueError:
         return str(int(status_code))
+
+
+def cancelled_within(error: asyncio.CancelledError) -> RuntimeError:
+    """Return the error that *error* is when only something awaited had been cancelled.
+
+    Raises:
+        CancelledError: the current task itself is being cancelled, and must end.
+    """
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    failure = RuntimeError("something that was awaited here had been cancelled")
+    failure.__cause__ = error
+    return failure

@@ -4,13 +4,14 @@ import html
 import inspect
 import traceback
 from abc import abstractmethod
+from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
 from typing import Any, cast
 
 from micropie.body import BodyLimits
 from micropie.context import current, current_connection
-from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, logger, status_line
+from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, cancelled_within, logger, status_line
 from micropie.middleware import HttpMiddleware
 from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.request import PARENT, Request
@@ -73,6 +74,8 @@ class HttpServing:
                 result = await handler()
             except Exception as error:
                 result = error
+            except CancelledError as error:
+                result = cancelled_within(error)
             # One item means that somebody has asked for the Request: see context.py.
             if type(result) is not str or len(holder) == 1 or scope["method"] == "HEAD":
                 request = cast(Request, current_connection())
@@ -116,6 +119,8 @@ class HttpServing:
                     result = await self._handle(request, route)
             except Exception as error:
                 mount, result = None, error
+            except CancelledError as error:
+                mount, result = None, cancelled_within(error)
             if mount is None:
                 await self._conclude(request, result, entered, send)
             else:

@@ -253,20 +253,25 @@ def is_handler(value: object) -> TypeGuard[Handler]:
 
 
 def check_name(name: str, base: type) -> None:
-    """Refuse an attribute that would hide one of *base*'s own public names.
+    """Refuse an attribute that would hide one of *base*'s own names.
 
     Raises:
         TypeError: it would.
     """
-    own = {
-        *dir(base),
-        *(key for cls in base.__mro__ for key in vars(cls).get("__annotations__", ())),
-    }
-    if not name.startswith("_") and name in own:
+    if name in reserved_names(base):
+        better = f"_my{name}" if name.startswith("_") else f"{name}_page"
         raise TypeError(
             f"'{name}' would hide {base.__name__}.{name}, which the framework needs: "
-            f"rename it ('{name}_page', say)"
+            f"rename it ('{better}', say)"
         )
+
+
+@functools.cache
+def reserved_names(base: type) -> frozenset[str]:
+    """Return the names that no subclass may use: *base*'s own, but for its `_overridable` ones."""
+    annotated = (key for cls in base.__mro__ for key in vars(cls).get("__annotations__", ()))
+    names = {*dir(base), *annotated} - getattr(base, "_overridable", frozenset())
+    return frozenset(name for name in names if not name.startswith("__"))
 
 
 # Bounded, because a middleware may make its callables anew for every request.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from micropie.errors import ClientDisconnected
+from micropie.errors import ClientDisconnected, cancelled_within
 from micropie.types import Message, Send
 
 
@@ -104,6 +104,8 @@ class BodyStream:
                 count += 1
                 if count % _CHUNKS_A_TURN == 0:
                     await asyncio.sleep(0)
+        except asyncio.CancelledError as error:
+            raise cancelled_within(error) from error
         finally:
             self._has_ended = True
             # In the task and context of all the rest of it.

@@ -1,9 +1,10 @@
 """A WebSocket on its way through origin check, session and hooks to its handler."""
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 
 from micropie.context import current
-from micropie.errors import BadRequest, HTTPError, logger
+from micropie.errors import BadRequest, HTTPError, cancelled_within, logger
 from micropie.middleware import WebSocketMiddleware
 from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.origins import is_allowed
@@ -101,6 +102,8 @@ class WebSocketServing:
             await route.handler(websocket, *args, **kwargs)
         except Exception as error:
             code, reason = _closing(request, error)
+        except CancelledError as error:
+            code, reason = _closing(request, cancelled_within(error))
         finally:
             websocket._stop_looking_ahead()
         try:
