@@ -4,7 +4,7 @@ import os
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import quote, urlencode
 
 from micropie import routing
@@ -87,7 +87,7 @@ class App(HttpServing, WebSocketServing):
         for name, _ in routing.declared(cls, App):
             routing.check_name(name, App)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "App":
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
         self = super().__new__(cls)
         routes = routing.RouteTable(self, App)
