@@ -166,6 +166,8 @@ BAD = [
     (Decimal, "a decimal number", [*NOT_NUMBERS, *LENIENT, "sNaN"]),
     (bool, "a boolean", ["", "x", "2", "ja", " true", "t"]),
     (UUID, "a UUID", ["", "x", "12345678-1234-5678-1234-56781234567", "g" * 32]),
+    (UUID, "a UUID", ["0x" + "1" * 30, "+" + "1" * 31, " " + "1" * 31, "1_" * 15 + "11"]),
+    (UUID, "a UUID", ["\N{ARABIC-INDIC DIGIT ONE}" * 32]),
     (
         datetime,
         "a date and time (ISO 8601)",

@@ -348,6 +348,20 @@ async def test_an_app_mounted_twice_starts_once():
     assert events == ["child stop 2", "child stop 1"]
 
 
+async def test_an_app_mounted_in_two_others_or_in_itself_starts_once():
+    events = []
+    root, left, right, shared = (noting(events, name) for name in ("root", "left", "right", "both"))
+    root.mount("/left", left)
+    root.mount("/right", right)
+    for app in (left, right, shared):
+        app.mount("/shared", shared)
+    async with life(root):
+        names = ("root", "left", "both", "right")
+        assert events == [f"{name} start {number}" for name in names for number in (1, 2)]
+        events.clear()
+    assert events == [f"{name} stop {number}" for name in reversed(names) for number in (2, 1)]
+
+
 async def test_other_asgi_apps_that_are_mounted_get_no_lifespan():
     async def plain(scope, receive, send):
         raise AssertionError(scope["type"])

@@ -84,6 +84,25 @@ def test_a_cookie_for_all_sites_must_be_secure():
         App(session_cookie_samesite="None", session_cookie_secure=False)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"session_cookie": "__Host-id", "session_cookie_domain": "example.com"},
+        {"session_cookie": "__Host-id", "session_cookie_path": "/app"},
+        {"session_cookie": "__Host-id", "session_cookie_secure": False},
+        {"session_cookie": "__Secure-id", "session_cookie_secure": False},
+    ],
+)
+def test_a_cookie_that_no_browser_takes_by_its_name_is_refused(options):
+    with pytest.raises(ValueError, match=r"^session_cookie '__"):
+        App(**options)
+
+
+def test_a_cookie_may_be_tied_to_its_host_by_its_name():
+    App(session_cookie="__Host-id")
+    App(session_cookie="__Secure-id", session_cookie_domain="example.com")
+
+
 def test_a_wrong_backend_is_refused_when_it_is_assigned_too():
     app = App()
     backend = app.session_backend

@@ -786,6 +786,26 @@ async def test_two_tasks_may_send_and_receive_at_once(asgi):
     assert json.loads(ending.sent[-1]) == expected
 
 
+@pytest.mark.parametrize("asgi", [OLD, NEW], ids=["asgi 2.3", "asgi 2.4"])
+async def test_of_two_tasks_that_receive_one_gets_each_message(asgi):
+    async def handler(ws):
+        async def receive():
+            received.append(await ws.receive_text())
+
+        await ws.accept()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(10):
+                tasks.create_task(receive())
+
+    received = []
+    async with WebSocketClient(app_of(handler), asgi=asgi).connect("/test") as socket:
+        for number in range(10):
+            socket.send_text(str(number))
+        ending = await socket.ended()
+    assert ending.closed == (1000, "")
+    assert sorted(received) == [str(number) for number in range(10)]
+
+
 # The client leaves.
 
 

@@ -4,7 +4,7 @@ import os
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import quote, urlencode
 
 from micropie import routing
@@ -87,7 +87,7 @@ class App(HttpServing, WebSocketServing):
         for name, _ in routing.declared(cls, App):
             routing.check_name(name, App)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "App":
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
         self = super().__new__(cls)
         routes = routing.RouteTable(self, App)
@@ -251,26 +251,28 @@ class App(HttpServing, WebSocketServing):
             raise
 
     async def _start_all(self) -> None:
-        """Start the session backend, run the start-up handlers, start the mounted Apps."""
-        await run_startup(self.session_backend.startup)
-        for handler in self.startup_handlers:
-            await run_startup(handler)
-        for app in self._mounted_apps():
-            await app._start_all()
+        """Start the session backend and run the start-up handlers, App by App."""
+        for app in self._family({}):
+            await run_startup(app.session_backend.startup)
+            for handler in app.startup_handlers:
+                await run_startup(handler)
 
     async def _shutdown(self) -> None:
         """Undo `_startup` in reverse; what fails is logged and does not stop the rest."""
-        for app in reversed(self._mounted_apps()):
-            await app._shutdown()
-        for handler in reversed(self.shutdown_handlers):
-            await run_shutdown(handler)
-        await run_shutdown(self.session_backend.shutdown)
-        self._workers.shutdown()
+        for app in reversed(self._family({})):
+            for handler in reversed(app.shutdown_handlers):
+                await run_shutdown(handler)
+            await run_shutdown(app.session_backend.shutdown)
+            app._workers.shutdown()
 
-    def _mounted_apps(self) -> list["App"]:
-        # Each once, even if it is mounted at several paths.
-        apps = {id(app): app for app in self._mounts.values() if isinstance(app, App)}
-        return list(apps.values())
+    def _family(self, found: dict[int, "App"]) -> list["App"]:
+        """Return this App and all below it, each once, in however many places it is mounted."""
+        if id(self) not in found:
+            found[id(self)] = self
+            for app in self._mounts.values():
+                if isinstance(app, App):
+                    app._family(found)
+        return list(found.values())
 
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an HTTP connection; the same as calling the App."""

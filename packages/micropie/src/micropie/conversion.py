@@ -119,6 +119,16 @@ def _int(text: str) -> int:
     return int(text)  # ValueError past sys.get_int_max_str_digits()
 
 
+# UUID() leaves the rest to int(), which takes as much again: "0x...", "+..." and " ...".
+_UUID = re.compile(r"(urn:uuid:)?\{?[0-9a-f-]+\}?", re.IGNORECASE)
+
+
+def _uuid(text: str) -> UUID:
+    if not _UUID.fullmatch(text):
+        raise ValueError
+    return UUID(text)
+
+
 def _check_plain(text: str) -> None:
     """Refuse what float() and Decimal() take beyond a plain number, as _INTEGER does for int()."""
     if not text.isascii() or "_" in text or text != text.strip():
@@ -198,7 +208,7 @@ _SIMPLE: dict[Any, Converter] = {
     float: Converter("a number", _float, _json_float),
     bool: Converter("a boolean", _bool, _typed(bool)),
     bytes: _parsed("a string", str.encode),
-    UUID: _parsed("a UUID", UUID),
+    UUID: _parsed("a UUID", _uuid),
     datetime: _parsed("a date and time (ISO 8601)", datetime.fromisoformat),
     date: _parsed("a date (ISO 8601)", date.fromisoformat),
     time: _parsed("a time (ISO 8601)", time.fromisoformat),

@@ -67,6 +67,13 @@ class SessionCookie:
         if not _is_value(self.path) or not self.path.startswith("/"):
             raise ValueError(f"session_cookie_path must start with '/', not {self.path!r}")
 
+        # Of these, browsers take none without (RFC 6265bis, 4.1.3); "auto" may be https.
+        is_host = self.name.lower().startswith("__host-")
+        if is_host and (self.domain is not None or self.path != "/"):
+            raise ValueError(f"session_cookie {self.name!r} allows no domain, and no path but '/'")
+        if self.secure is False and (is_host or self.name.lower().startswith("__secure-")):
+            raise ValueError(f"session_cookie {self.name!r} needs session_cookie_secure")
+
     def check_id(self, session_id: str) -> None:
         """Refuse an id that can't stand in a cookie, with ValueError."""
         if not re.fullmatch(r"[!#-+\--:<-\[\]-~]+", session_id):  # RFC 6265, 4.1.1

@@ -240,11 +240,13 @@ class WebSocket:
 
     async def _receive_ahead(self) -> Message:
         """Return the message that sending may be waiting for already."""
-        ahead = self._look_ahead()
-        await asyncio.wait({ahead})  # being cancelled, it leaves the message for the next call
-        self._ahead = None
-        self._check_open()  # another task may have closed
-        return ahead.result()
+        while True:
+            ahead = self._look_ahead()
+            await asyncio.wait({ahead})  # being cancelled, it leaves the message for the next call
+            self._check_open()  # another task may have closed
+            if self._ahead is ahead:  # and another may have taken this message
+                self._ahead = None
+                return ahead.result()
 
     def _look_ahead(self) -> asyncio.Future[Message]:
         if self._ahead is None:
