@@ -147,8 +147,10 @@ class App(HttpServing, WebSocketServing):
         self._sessions = SessionManager(_checked_backend(backend), session_timeout, cookie)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # What is kept, or what is to come, is the subclass's: App would stumble over it.
-        if name.startswith("_") and type(value) is not type(vars(self).get(name, value)):
+        # What is kept, or what is to come, is the subclass's: App would stumble over it. vars(self)
+        # would tell as well, but once asked for it makes reading any attribute slower.
+        is_part = name.startswith("_") and name in routing.reserved_names(App)
+        if is_part and type(value) is not type(getattr(self, name, value)):
             routing.check_name(name, App)
         self._routes.assign(name, value)
         self._ws_routes.assign(name, value)
