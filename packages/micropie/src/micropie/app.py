@@ -234,6 +234,7 @@ class App(HttpServing, WebSocketServing):
             ValueError: *path* does not start with "/", or is mounted already.
         """
         self._mounts.add(path, asgi_app)
+        self._plain = {}  # from now on a path alone does not tell who serves it
 
     @property
     def mounts(self) -> dict[str, ASGIApp]:

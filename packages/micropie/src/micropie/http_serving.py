@@ -61,7 +61,7 @@ class HttpServing:
         try:
             handler = self._plain.get(scope["path"])
             if handler is not None:
-                if self.middlewares or self._mounts or scope.get("root_path"):
+                if self.middlewares or scope.get("root_path"):
                     handler = None
                 for name, _ in scope["headers"]:
                     if name in _NEEDS_MORE:
