@@ -19,7 +19,6 @@ from micropie.response import (
     CONTENT_LENGTHS,
     HTML,
     SHORT,
-    Messages,
     Response,
     ResponseError,
     answer_of,
@@ -30,6 +29,9 @@ from micropie.session_manager import SessionManager
 from micropie.streaming import BodyStream
 from micropie.types import Handler, Headers, Message, Receive, Scope, Send, Stream
 from micropie.workers import Workers
+
+# A response, and what it has become: the start message, and the body's or a stream.
+Rendered = tuple[Response, Message, Message | Stream | BodyStream]
 
 # Headers of a request that has a session to load or a body to parse.
 _NEEDS_MORE = frozenset({b"cookie", b"content-type"})
@@ -68,7 +70,9 @@ class HttpServing:
                         handler = None
                         break
             if handler is None:
-                await self._serve(cast(Request, current_connection()), send)
+                request = Request(scope, receive, self._limits)
+                holder[:] = (request,)
+                await self._serve(request, send)
                 return
             try:
                 result = await handler()
@@ -104,7 +108,8 @@ class HttpServing:
         try:
             try:
                 mount, route = mount_or_route(request, self._mounts, self._routes)
-                if b"cookie" in request._raw_headers and (
+                request._raw_headers = names = dict(request.scope["headers"])
+                if b"cookie" in names and (
                     self.middlewares or route or (mount and mount.shares_session)
                 ):
                     await self._load_session(request)
@@ -173,9 +178,14 @@ class HttpServing:
         """
         streams: list[BodyStream] = []
         try:
-            response, (start, body) = await self._prepare(request, result, streams)
-            if entered or request._session is not None:
-                start, body = await self._finish(request, response, entered, streams)
+            rendered = self._rendered(request, result)
+            if type(rendered[2]) is not dict:
+                rendered = await self._begun(request, rendered, streams)
+            if entered:
+                rendered = await self._after_hooks(request, rendered[0], entered, streams)
+            if request._session is not None:
+                rendered = await self._with_session(request, rendered, streams)
+            _, start, body = rendered
             if type(body) is dict:
                 await send(start)
                 await send(body)
@@ -185,34 +195,42 @@ class HttpServing:
             for stream in streams:
                 await stream.close()
 
-    async def _prepare(
-        self, request: Request, result: Any, streams: list[BodyStream]
-    ) -> tuple[Response, Messages]:
-        """Return the response for *result* and what to send; for an error if it can't be sent.
-
-        The generator of a streamed response is set going, and noted in *streams*.
-        """
+    def _rendered(self, request: Request, result: Any) -> Rendered:
+        """Return the response for *result* and what to send; for an error if it can't be sent."""
         while True:
             try:
                 if isinstance(result, Exception):
                     result = self._error_response(request, result)
                 response = Response.of(result)
-                start, body = response.render(request.method)
-                if isinstance(body, AsyncGenerator | Generator):
-                    body = response.payload = await self._open_stream(body, streams)
-                    response.body = body.relayed()  # for a hook that makes another stream of it
-                return response, (start, body)
+                return response, *response.render(request.method)
             except Exception as error:
                 result = error
 
-    async def _finish(
+    async def _begun(
+        self, request: Request, rendered: Rendered, streams: list[BodyStream]
+    ) -> Rendered:
+        """Set the generator of a streamed response going, and note it in *streams*.
+
+        Returns:
+            *rendered* again, or what is to be sent for an error if that fails.
+        """
+        response, start, body = rendered
+        while isinstance(body, AsyncGenerator | Generator):
+            try:
+                body = response.payload = await self._open_stream(body, streams)
+                response.body = body.relayed()  # for a hook that makes another stream of it
+            except Exception as error:
+                response, start, body = self._rendered(request, error)
+        return response, start, body
+
+    async def _after_hooks(
         self,
         request: Request,
         response: Response,
         entered: list[HttpMiddleware],
         streams: list[BodyStream],
-    ) -> Messages:
-        """Run the hooks after the handler, then store the session; return what to send."""
+    ) -> Rendered:
+        """Run the hooks after the handler; return what to send then."""
         for middleware in reversed(entered):
             try:
                 changes = await middleware.after_request(
@@ -222,12 +240,18 @@ class HttpServing:
                     response = response.replaced(changes)
             except Exception as error:
                 response = self._error_response(request, error)
-        response, _ = await self._prepare(request, response, streams)
+        return await self._begun(request, self._rendered(request, response), streams)
+
+    async def _with_session(
+        self, request: Request, rendered: Rendered, streams: list[BodyStream]
+    ) -> Rendered:
+        """Store the session; return what to send then, its headers included."""
         try:
-            response.headers += await self._store_session(request)
-            return response.render(request.method)
+            headers = raw_headers(await self._store_session(request))
         except Exception as error:
-            return (await self._prepare(request, error, streams))[1]
+            return await self._begun(request, self._rendered(request, error), streams)
+        rendered[1]["headers"] += headers
+        return rendered
 
     async def _store_session(self, request: Request) -> Headers:
         """Store what the request changed; return the headers that belong to its session."""

@@ -276,7 +276,8 @@ class Request(Connection):
     @lazy
     def _media_type(self) -> str:
         """The type of the body; JSON for all that are based on it (RFC 6839, 3.1)."""
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        value = self._raw_headers.get(b"content-type", b"").decode("latin-1")
+        media_type = value.partition(";")[0].strip().lower()
         return JSON if media_type.endswith("+json") else media_type
 
     def _parse_json(self, data: bytes) -> dict[str, list[Any]]:
