@@ -2,8 +2,8 @@
 
 import pytest
 
-# Failing comparisons of the contract suite show their values, as those of tests do.
-pytest.register_assert_rewrite("micropie.testing")
+# Failing comparisons of shared tests show their values, as those of other tests do.
+pytest.register_assert_rewrite("micropie.testing", "support.races")
 
 
 @pytest.fixture(scope="session")

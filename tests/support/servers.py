@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -106,18 +107,26 @@ class Answer:
 
 
 @contextmanager
-def serve(name: str, app: str, folder: Path, *, options: tuple[str, ...] = ()) -> Iterator[Server]:
+def serve(
+    name: str,
+    app: str,
+    folder: Path,
+    *,
+    options: tuple[str, ...] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
     """Run *app* ("module:attribute", the module lying in *folder*) under the server *name*.
 
-    The working directory is *folder* too. *options* are further command-line arguments.
+    The working directory is *folder* too. *options* are further command-line arguments,
+    *environment* further variables.
     """
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    variables = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **environment}
     with reserved_port() as port, tempfile.TemporaryFile() as log_file:
         process = subprocess.Popen(
             [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options],
             cwd=folder,
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
