@@ -4,8 +4,9 @@ import logging
 import math
 import secrets
 from collections.abc import Collection
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Table
 from sqlalchemy.exc import DBAPIError
@@ -30,6 +31,19 @@ _NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 _Result = TypeVar("_Result")
 
 _logger = logging.getLogger("micropie")
+
+
+class _Loaded(NamedTuple):
+    """What a request has loaded, so that its merge need not read it again."""
+
+    backend: "SQLSessionBackend"
+    key: str
+    document: str
+    revision: int
+
+
+# Of the request whose context this is; it goes with the request.
+_loaded: ContextVar[_Loaded | None] = ContextVar("micropie_sql_sessions", default=None)
 
 
 class SQLSessionBackend(SessionBackend):
@@ -87,23 +101,22 @@ class SQLSessionBackend(SessionBackend):
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """Return the session, with the time left; {} if there is none, or it can't be read."""
-        key = hash_session_id(session_id)
-        now = datetime.now(UTC)
+        key, now = hash_session_id(session_id), datetime.now(UTC)
 
         async def load(connection: AsyncConnection) -> Any:
             result = await connection.execute(self._statements.load, {"key": key, "now": now})
             return result.one_or_none()
 
         row = await self._run(load)
-        data = row and _decoded(key, row.data)
-        if not data:
+        data = {} if row is None else _decoded(key, row.data)
+        if row is None or not data:
             return {}
-        expires_in = (_utc(row.expires_at) - now).total_seconds()
-        return LoadedSession(data, expires_in=expires_in)
+        _loaded.set(_Loaded(self, key, row.data, row.revision))
+        return LoadedSession(data, expires_in=(_utc(row.expires_at) - now).total_seconds())
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
         """Store *data* in place of all that was there; nothing, or no time, deletes."""
-        key, written = hash_session_id(session_id), _row(data, timeout)
+        key, written = hash_session_id(session_id), _written(data, timeout)
 
         async def save(connection: AsyncConnection) -> None:
             if data and timeout > 0:
@@ -117,18 +130,27 @@ class SQLSessionBackend(SessionBackend):
         self, session_id: str, changed: dict[str, Any], removed: Collection[str], timeout: float
     ) -> bool:
         """Change and remove single keys; False when there is no such session any more."""
-        key = hash_session_id(session_id)
+        key, now, removed = hash_session_id(session_id), datetime.now(UTC), set(removed)
+        loaded = self._forget_loaded(key)
+
+        async def change(connection: AsyncConnection, document: str, revision: int) -> bool:
+            data = _decoded(key, document)
+            if not data:
+                return False
+            kept = {name: value for name, value in data.items() if name not in removed} | changed
+            values = {"key": key, "now": now, "loaded": revision}
+            if kept:
+                values |= _written(kept, timeout)
+            statement = self._statements.change if kept else self._statements.empty
+            return (await connection.execute(statement, values)).rowcount == 1
 
         async def merge(connection: AsyncConnection) -> bool:
-            async with self._database.transaction(connection):
-                stored = await self._hold(connection, key)
-                if not stored:
-                    return False
-                for name in removed:
-                    stored.pop(name, None)
-                stored.update(changed)
-                await self._replace(connection, key, stored, timeout)
+            # Most often nobody else has written since this request loaded: one round trip.
+            if loaded and await change(connection, loaded.document, loaded.revision):
                 return True
+            async with self._database.transaction(connection):
+                row = await self._hold(connection, key, now)
+                return row is not None and await change(connection, row.data, row.revision)
 
         return await self._run(merge)
 
@@ -147,24 +169,24 @@ class SQLSessionBackend(SessionBackend):
 
         Raises:
             ConnectionError: the connection broke, and by the next try the session was gone: it
-                had been deleted, and what it held went with the answer.
+                had been deleted, and nobody knows whether by this call.
         """
-        key = hash_session_id(session_id)
-        tries = 0
+        key, now = hash_session_id(session_id), datetime.now(UTC)
+        deletions = 0
 
-        async def take(connection: AsyncConnection) -> dict[str, Any]:
-            nonlocal tries
-            tries += 1
+        async def take(connection: AsyncConnection) -> Any:
+            nonlocal deletions
             async with self._database.transaction(connection):
-                stored = await self._hold(connection, key)
+                row = await self._hold(connection, key, now)
                 await connection.execute(self._statements.delete, {"key": key})
-            return stored
+                deletions += 1
+            return row
 
-        stored = await self._run(take)
-        if not stored and tries > 1:
+        row = await self._run(take)
+        if row is None and deletions > 1:
             # {} would pass for a logout, and the request for a success.
             raise ConnectionError("the connection broke while a session was taken")
-        return stored
+        return {} if row is None else _decoded(key, row.data)
 
     async def purge(self) -> int:
         """Delete all expired sessions, in small batches; return how many there were."""
@@ -175,12 +197,13 @@ class SQLSessionBackend(SessionBackend):
 
         A database that is away does not stop the app from starting; the table can wait.
         """
-        try:
-            await self._get_ready()
-        except (DBAPIError, OSError) as error:
-            if not is_passing(error):
-                raise
-            _logger.error("the database is not there yet", exc_info=error)
+        if self._create_table:
+            try:
+                await self._run(_nothing)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                _logger.error("the sessions' database is away; going on without", exc_info=error)
         self._purger.start()
 
     async def shutdown(self) -> None:
@@ -190,15 +213,17 @@ class SQLSessionBackend(SessionBackend):
         self._created_in = None
 
     async def _run(self, work: Work[_Result]) -> _Result:
-        await self._get_ready()
-        return await self._database.run(work)
-
-    async def _get_ready(self) -> None:
-        """See to it that the table is there, once for each engine: a server may not start us."""
+        """Run *work*; the first time, see to the table before. A server may never start us."""
         engine = self._source.engine()
-        if self._create_table and self._created_in is not engine:
-            await self._database.run(self._create)
+        if not self._create_table or self._created_in is engine:
+            return await self._database.run(work)
+
+        async def after_creating(connection: AsyncConnection) -> _Result:
+            await self._create(connection)
             self._created_in = engine
+            return await work(connection)
+
+        return await self._database.run(after_creating)
 
     async def _create(self, connection: AsyncConnection) -> None:
         """Create the table and its index, if they are not there."""
@@ -213,20 +238,20 @@ class SQLSessionBackend(SessionBackend):
                 if last or connection.invalidated:
                     raise
 
-    async def _hold(self, connection: AsyncConnection, key: str) -> dict[str, Any]:
-        """Return the session, which nobody else can write until the transaction ends."""
-        values = {"key": key, "now": datetime.now(UTC)}
-        row = (await connection.execute(self._statements.hold, values)).one_or_none()
-        return {} if row is None else _decoded(key, row.data)
+    def _forget_loaded(self, key: str) -> _Loaded | None:
+        """Return what this request has loaded, if it is this session, to use it once."""
+        loaded = _loaded.get()
+        _loaded.set(None)
+        return loaded if loaded and loaded.backend is self and loaded.key == key else None
 
-    async def _replace(
-        self, connection: AsyncConnection, key: str, data: dict[str, Any], timeout: float
-    ) -> None:
-        if data:
-            values = {"key": key, **_row(data, timeout)}
-            await connection.execute(self._statements.replace, values)
-        else:
-            await connection.execute(self._statements.delete, {"key": key})
+    async def _hold(self, connection: AsyncConnection, key: str, now: datetime) -> Any:
+        """Return a session's row, which nobody else can write until the transaction ends."""
+        result = await connection.execute(self._statements.hold, {"key": key, "now": now})
+        return result.one_or_none()
+
+
+async def _nothing(_connection: AsyncConnection) -> None:
+    """Do nothing more."""
 
 
 def _check_seconds(name: str, value: object) -> None:
@@ -236,7 +261,7 @@ def _check_seconds(name: str, value: object) -> None:
         raise ValueError(f"{name} must be above 0, and finite: {value!r}")
 
 
-def _row(data: dict[str, Any], timeout: float) -> dict[str, Any]:
+def _written(data: dict[str, Any], timeout: float) -> dict[str, Any]:
     """Return what is written of a session.
 
     Raises:

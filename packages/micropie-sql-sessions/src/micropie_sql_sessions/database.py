@@ -84,7 +84,7 @@ class Database:
             for number in range(_RETRIES):
                 try:
                     return await self._try(work)
-                except (DBAPIError, OSError) as error:
+                except Exception as error:
                     if not is_passing(error):
                         raise
                 await asyncio.sleep(_BASE_DELAY * 2**number * random.uniform(0.5, 1))  # noqa: S311
@@ -95,6 +95,7 @@ class Database:
             async with self._source.engine().connect() as connection:
                 return await work(connection)
         except DBAPIError as error:
+            error.hide_parameters = True  # it is logged, and sessions are nobody's business
             if is_missing_table(error):
                 raise RuntimeError(
                     f"the database has no table {self._table}: start the app with "

@@ -92,7 +92,6 @@ class OwnEngine:
                 pool_size=size,
                 max_overflow=0,
                 pool_timeout=None,  # the backend's bounds waiting and working together
-                hide_parameters=True,  # in errors, which are logged
                 **options,
             )
         except ModuleNotFoundError as error:

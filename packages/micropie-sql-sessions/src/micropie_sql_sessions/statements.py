@@ -25,7 +25,7 @@ class Statements:
     """What is said about the rows of *table*.
 
     Parameters are called `key`, `now`, and else like the column that they are the new value of;
-    `loaded` is the revision that a row must still have.
+    `loaded` is the revision that the row must still have.
     """
 
     def __init__(self, table: Table, dialect: str) -> None:
@@ -42,10 +42,9 @@ class Statements:
         # SQLite has no FOR UPDATE, and SQLAlchemy leaves it out.
         self.hold = self.load.with_for_update()
         self.save = _upsert(table, dialect, {"id": key, **written})
-        self.replace: Update = update(table).where(columns.id == key).values(written)
-        self.replace_unchanged: Update = update(table).where(unchanged).values(written)
+        self.change: Update = update(table).where(unchanged).values(written)
         self.delete: Delete = delete(table).where(columns.id == key)
-        self.delete_unchanged: Delete = delete(table).where(unchanged)
+        self.empty: Delete = delete(table).where(unchanged)
         self.touch: Update = update(table).where(alive).values(expires_at=written["expires_at"])
 
         expired = (columns.expires_at <= now) & (columns.id != PURGE_ID)
