@@ -1,0 +1,273 @@
+"""The session backend: a row for each session, with a JSON document in it."""
+
+import logging
+import math
+import secrets
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from micropie import LoadedSession, SessionBackend, hash_session_id
+from micropie.codec import dumps_strict, loads
+from micropie_sql_sessions.database import Database, Work
+from micropie_sql_sessions.engines import engine_source
+from micropie_sql_sessions.errors import is_passing
+from micropie_sql_sessions.purging import Purger
+from micropie_sql_sessions.statements import Statements
+from micropie_sql_sessions.tables import session_table
+
+# A process needs few: a session keeps a connection busy for about a millisecond, and PostgreSQL
+# takes 100 from all processes together.
+MAX_CONNECTIONS = 10
+
+# The end of time as MySQL sees it.
+_NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+_Result = TypeVar("_Result")
+
+_logger = logging.getLogger("micropie")
+
+
+class SQLSessionBackend(SessionBackend):
+    """Keeps sessions in a SQL database, for all processes and machines that serve an app.
+
+    While the database is away each method fails within *timeout*, and works again when the
+    database does.
+
+    Args:
+        url_or_engine: a URL as SQLAlchemy takes it (`sqlite:///sessions.db`, `postgresql://`,
+            `mysql://`, `mariadb://`; the driver may be left out), or an AsyncEngine, which is
+            yours to dispose of.
+        table: the name of the table.
+        create_table: whether to create the table if it is not there.
+        purge_every: seconds between two purges of expired sessions while the app runs, by one of
+            its processes; None for none.
+        timeout: seconds for a whole call, from waiting for a connection to the last retry.
+        max_connections: the most that a backend made from a URL opens, in each process.
+
+    Attributes:
+        table: the SQLAlchemy Table, for migrations.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: an argument has a value that can't be.
+        ModuleNotFoundError: the database's driver is not installed.
+    """
+
+    def __init__(
+        self,
+        url_or_engine: str | URL | AsyncEngine,
+        *,
+        table: str = "micropie_sessions",
+        create_table: bool = True,
+        purge_every: float | None = 300.0,
+        timeout: float = 5.0,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        if not isinstance(create_table, bool):
+            raise TypeError(f"create_table must be True or False: {create_table!r}")
+        if purge_every is not None:
+            _check_seconds("purge_every", purge_every)
+        _check_seconds("timeout", timeout)
+        if not isinstance(max_connections, int) or isinstance(max_connections, bool):
+            raise TypeError(f"max_connections must be an int: {max_connections!r}")
+        if max_connections < 1:
+            raise ValueError(f"max_connections must be 1 or more: {max_connections!r}")
+        self.table: Table = session_table(table)
+        self._source = engine_source(url_or_engine, max_connections, timeout)
+        self._database = Database(self._source, timeout, table)
+        self._statements = Statements(self.table, self._source.dialect)
+        self._purger = Purger(self._database, self._statements, purge_every)
+        self._create_table = create_table
+        self._created_in: AsyncEngine | None = None
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        """Return the session, with the time left; {} if there is none, or it can't be read."""
+        key = hash_session_id(session_id)
+        now = datetime.now(UTC)
+
+        async def load(connection: AsyncConnection) -> Any:
+            result = await connection.execute(self._statements.load, {"key": key, "now": now})
+            return result.one_or_none()
+
+        row = await self._run(load)
+        data = row and _decoded(key, row.data)
+        if not data:
+            return {}
+        expires_in = (_utc(row.expires_at) - now).total_seconds()
+        return LoadedSession(data, expires_in=expires_in)
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
+        """Store *data* in place of all that was there; nothing, or no time, deletes."""
+        key, written = hash_session_id(session_id), _row(data, timeout)
+
+        async def save(connection: AsyncConnection) -> None:
+            if data and timeout > 0:
+                await connection.execute(self._statements.save, {"key": key, **written})
+            else:
+                await connection.execute(self._statements.delete, {"key": key})
+
+        await self._run(save)
+
+    async def merge(
+        self, session_id: str, changed: dict[str, Any], removed: Collection[str], timeout: float
+    ) -> bool:
+        """Change and remove single keys; False when there is no such session any more."""
+        key = hash_session_id(session_id)
+
+        async def merge(connection: AsyncConnection) -> bool:
+            async with self._database.transaction(connection):
+                stored = await self._hold(connection, key)
+                if not stored:
+                    return False
+                for name in removed:
+                    stored.pop(name, None)
+                stored.update(changed)
+                await self._replace(connection, key, stored, timeout)
+                return True
+
+        return await self._run(merge)
+
+    async def touch(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
+        """Keep a session, if it is still there, for another *timeout* seconds."""
+        key, now = hash_session_id(session_id), datetime.now(UTC)
+        values = {"key": key, "now": now, "expires_at": _after(now, timeout)}
+
+        async def touch(connection: AsyncConnection) -> None:
+            await connection.execute(self._statements.touch, values)
+
+        await self._run(touch)
+
+    async def take(self, session_id: str) -> dict[str, Any]:
+        """Delete a session and return what it held.
+
+        Raises:
+            ConnectionError: the connection broke, and by the next try the session was gone: it
+                had been deleted, and what it held went with the answer.
+        """
+        key = hash_session_id(session_id)
+        tries = 0
+
+        async def take(connection: AsyncConnection) -> dict[str, Any]:
+            nonlocal tries
+            tries += 1
+            async with self._database.transaction(connection):
+                stored = await self._hold(connection, key)
+                await connection.execute(self._statements.delete, {"key": key})
+            return stored
+
+        stored = await self._run(take)
+        if not stored and tries > 1:
+            # {} would pass for a logout, and the request for a success.
+            raise ConnectionError("the connection broke while a session was taken")
+        return stored
+
+    async def purge(self) -> int:
+        """Delete all expired sessions, in small batches; return how many there were."""
+        return await self._purger.purge()
+
+    async def startup(self) -> None:
+        """Create the table if that is wanted, and begin to purge now and then.
+
+        A database that is away does not stop the app from starting; the table can wait.
+        """
+        try:
+            await self._get_ready()
+        except (DBAPIError, OSError) as error:
+            if not is_passing(error):
+                raise
+            _logger.error("the database is not there yet", exc_info=error)
+        self._purger.start()
+
+    async def shutdown(self) -> None:
+        """Stop purging, and close the connections unless they are those of a given engine."""
+        await self._purger.stop()
+        await self._database.close()
+        self._created_in = None
+
+    async def _run(self, work: Work[_Result]) -> _Result:
+        await self._get_ready()
+        return await self._database.run(work)
+
+    async def _get_ready(self) -> None:
+        """See to it that the table is there, once for each engine: a server may not start us."""
+        engine = self._source.engine()
+        if self._create_table and self._created_in is not engine:
+            await self._database.run(self._create)
+            self._created_in = engine
+
+    async def _create(self, connection: AsyncConnection) -> None:
+        """Create the table and its index, if they are not there."""
+        for last in (False, True):
+            try:
+                await connection.run_sync(self.table.create, checkfirst=True)
+                for index in self.table.indexes:
+                    await connection.run_sync(index.create, checkfirst=True)
+                return
+            except DBAPIError:
+                # Another process may have been quicker, between the look and the creation.
+                if last or connection.invalidated:
+                    raise
+
+    async def _hold(self, connection: AsyncConnection, key: str) -> dict[str, Any]:
+        """Return the session, which nobody else can write until the transaction ends."""
+        values = {"key": key, "now": datetime.now(UTC)}
+        row = (await connection.execute(self._statements.hold, values)).one_or_none()
+        return {} if row is None else _decoded(key, row.data)
+
+    async def _replace(
+        self, connection: AsyncConnection, key: str, data: dict[str, Any], timeout: float
+    ) -> None:
+        if data:
+            values = {"key": key, **_row(data, timeout)}
+            await connection.execute(self._statements.replace, values)
+        else:
+            await connection.execute(self._statements.delete, {"key": key})
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number of seconds: {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be above 0, and finite: {value!r}")
+
+
+def _row(data: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """Return what is written of a session.
+
+    Raises:
+        TypeError, ValueError: *data* is no JSON object.
+    """
+    return {
+        "data": dumps_strict(data).decode(),
+        "revision": secrets.randbits(63),
+        "expires_at": _after(datetime.now(UTC), timeout),
+    }
+
+
+def _after(now: datetime, timeout: float) -> datetime:
+    try:
+        return min(now + timedelta(seconds=timeout), _NEVER)
+    except OverflowError:
+        return _NEVER
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _decoded(key: str, document: str) -> dict[str, Any]:
+    """Return a stored session; {}, and a line in the log, if it is corrupt."""
+    try:
+        data = loads(document.encode())
+        if isinstance(data, dict):
+            return data
+    except ValueError:
+        pass
+    # Neither the value nor the parser's message, which may quote it. The key is a hash.
+    _logger.error("row %s holds no session that can be read; it counts as none", key)
+    return {}

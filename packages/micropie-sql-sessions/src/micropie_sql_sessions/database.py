@@ -1,0 +1,122 @@
+"""Work on the database, within a time that holds whatever the database does."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from micropie_sql_sessions.engines import LentEngine, OwnEngine
+from micropie_sql_sessions.errors import is_missing_table, is_passing
+
+_RETRIES = 4
+_BASE_DELAY = 0.05  # seconds, doubled before each try, of which at least half is waited
+
+_Result = TypeVar("_Result")
+Work = Callable[[AsyncConnection], Awaitable[_Result]]
+
+
+class Database:
+    """Runs work on connections of an engine.
+
+    Args:
+        source: where the engine comes from.
+        timeout: seconds for a piece of work, from waiting for a connection to the last retry.
+        table: the name of the table, for errors.
+    """
+
+    def __init__(self, source: OwnEngine | LentEngine, timeout: float, table: str) -> None:
+        self._source = source
+        self._timeout = timeout
+        self._table = table
+        self._begin = "BEGIN IMMEDIATE" if source.dialect == "sqlite" else "BEGIN"
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def run(self, work: Work[_Result]) -> _Result:
+        """Return what *work* does with a connection, after more tries if something passes.
+
+        It runs in a task of its own: SQLAlchemy waits for the database when it has to give up a
+        connection, and a database that has stopped must not hold up the request. If the
+        request is cancelled, the work goes on to its end.
+
+        Raises:
+            TimeoutError: all that took longer than `timeout`.
+            RuntimeError: there is no such table.
+        """
+        task = asyncio.create_task(self._tries(work))
+        self._running.add(task)
+        task.add_done_callback(self._forget)
+        await asyncio.wait((task,), timeout=self._timeout)
+        if not task.done():
+            task.cancel()
+            # Once more: the first may end in waiting for a goodbye from the database.
+            asyncio.get_running_loop().call_later(self._timeout, task.cancel)
+        elif not task.cancelled() and not isinstance(task.exception(), TimeoutError):
+            return task.result()
+        raise TimeoutError(f"the database has not answered in {self._timeout} s")
+
+    @asynccontextmanager
+    async def transaction(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        """Make one step of what the block does."""
+        await connection.exec_driver_sql(self._begin)
+        try:
+            yield
+            await connection.exec_driver_sql("COMMIT")
+        except BaseException as error:
+            await _roll_back(connection, error)
+            raise
+
+    async def close(self) -> None:
+        """Wait for the work that goes on, and close the engine if it is the backend's own."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                if self._running:
+                    await asyncio.wait(self._running)
+                await self._source.close()
+        except TimeoutError:
+            pass
+
+    async def _tries(self, work: Work[_Result]) -> _Result:
+        async with asyncio.timeout(self._timeout):
+            for number in range(_RETRIES):
+                try:
+                    return await self._try(work)
+                except (DBAPIError, OSError) as error:
+                    if not is_passing(error):
+                        raise
+                await asyncio.sleep(_BASE_DELAY * 2**number * random.uniform(0.5, 1))  # noqa: S311
+            return await self._try(work)
+
+    async def _try(self, work: Work[_Result]) -> _Result:
+        try:
+            async with self._source.engine().connect() as connection:
+                return await work(connection)
+        except DBAPIError as error:
+            if is_missing_table(error):
+                raise RuntimeError(
+                    f"the database has no table {self._table}: start the app with "
+                    "create_table=True, or run your migrations"
+                ) from error
+            raise
+
+    def _forget(self, task: "asyncio.Task[object]") -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # has been looked at: nobody waits for it when a request is cancelled
+
+
+async def _roll_back(connection: AsyncConnection, error: BaseException) -> None:
+    """End a transaction that failed; a connection that can't is not used again."""
+    if connection.invalidated:
+        return
+    if isinstance(error, Exception):
+        try:
+            await connection.exec_driver_sql("ROLLBACK")
+            return
+        except DBAPIError:
+            pass
+    if not connection.invalidated:
+        await connection.invalidate()

@@ -1,0 +1,44 @@
+"""The table that sessions are in: a row for each."""
+
+import re
+
+from sqlalchemy import BigInteger, Column, DateTime, MetaData, String, Table, Text
+from sqlalchemy.dialects import mysql
+
+# What every database takes as it is; PostgreSQL cuts off longer names.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+_MYSQL = ("mysql", "mariadb")
+
+# The default collations of MySQL take a for A and ä, and its TEXT ends at 64 KiB.
+_ID = String(64).with_variant(mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), *_MYSQL)
+_DOCUMENT = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *_MYSQL)
+
+# What is bound is in UTC, and has a time zone for PostgreSQL; the others keep it without, in UTC.
+# MySQL would round to seconds.
+_MOMENT = DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), *_MYSQL)
+
+
+def session_table(name: str) -> Table:
+    """Return the table called *name*, in a MetaData of its own.
+
+    Raises:
+        TypeError: *name* is no str.
+        ValueError: *name* is not one that every database takes.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"table must be a str: {name!r}")
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"table must be 1 to 63 of a-z, A-Z, 0-9 and _, and not start with a digit: {name!r}"
+        )
+    return Table(
+        name,
+        MetaData(),
+        Column("id", _ID, primary_key=True),  # the hash of the session's id, in hex
+        Column("data", _DOCUMENT, nullable=False),  # JSON, as text: jsonb changes numbers
+        Column("revision", BigInteger, nullable=False),  # random, another one at each write
+        Column("expires_at", _MOMENT, nullable=False, index=True),
+        mysql_engine="InnoDB",
+        mariadb_engine="InnoDB",
+    )

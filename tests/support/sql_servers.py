@@ -1,0 +1,361 @@
+"""Real PostgreSQL and MariaDB servers, each in a folder of its own."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from support.servers import HOST, reserved_port
+
+START_TIMEOUT = 60.0  # seconds; a loaded machine takes several
+CLIENT_TIMEOUT = 30.0
+LOG_SHOWN = 4000  # characters, the last ones
+
+# What the servers are told is not the zone of any machine that tests run on: a backend that leaves
+# times to the server's zone gets them wrong.
+ZONE = "Asia/Kathmandu"
+ZONE_OFFSET = "+05:45"
+
+# The account that apps use has no rights beyond its database; the administrator's is the server's.
+USER = "web"
+PASSWORD = "pie"
+DATABASE = "sessions"
+
+
+_Kind = TypeVar("_Kind", bound="SQLServer")
+
+
+class SQLServer(ABC):
+    """A database server, which can be killed, paused and started again.
+
+    Attributes:
+        port: where it listens, on 127.0.0.1.
+        driver: the SQLAlchemy dialect and driver of `url`.
+
+    Args:
+        folder: its data and its log; it belongs to `user`.
+        port: where to listen.
+    """
+
+    driver: str
+    #: Whom the Debian package runs the server as.
+    owner: str
+    #: A database that every such server has.
+    own_database: str
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
+        self._folder = folder
+        self._log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run_as = _unprivileged(self.owner)
+
+    @property
+    def url(self) -> str:
+        return self.url_for(self.driver)
+
+    def url_for(self, driver: str) -> str:
+        """Return the URL of the database for another driver."""
+        return f"{driver}://{USER}:{PASSWORD}@{HOST}:{self.port}/{DATABASE}"
+
+    def set_up(self) -> None:
+        """Fill the folder, start the server and create what `url` names."""
+        if self._run_as:
+            shutil.chown(self._folder, self._run_as["user"], self._run_as["group"])
+        self._initialize()
+        self.start()
+        self._create_account()
+
+    def start(self, *options: str) -> None:
+        """Start it, for the first time or after it was killed, and wait for it.
+
+        *options* are further ones of the server's command line, for this time only.
+        """
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command(), *options],
+                cwd=self._folder,
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **self._run_as,
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                self.execute("SELECT 1", database=self.own_database)
+                return
+            except RuntimeError as error:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    log = self._log.read_text(errors="replace")[-LOG_SHOWN:]
+                    raise RuntimeError(f"{self._command()[0]} failed:\n{log}") from error
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Kill all of it with SIGKILL, as a crash would."""
+        if self._process is None:
+            return
+        # While it is stopped it can't start others, nor notice that those it has are dying.
+        self._process.send_signal(signal.SIGSTOP)
+        children = _children(self._process.pid)
+        for pid in children:
+            _send(pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        # As long as one of them lives, the server can't be started again.
+        deadline = time.monotonic() + START_TIMEOUT
+        while any(_is_alive(pid) for pid in children):
+            assert time.monotonic() < deadline, "the server's processes do not end"
+            time.sleep(0.01)
+
+    stop = kill  # nobody needs what a server that is told to end would write to disk
+
+    def restart(self, *options: str) -> None:
+        """Kill it and start it again, with further *options* of its command line."""
+        self.kill()
+        self.start(*options)
+
+    def pause(self) -> None:
+        """Stop all of it with SIGSTOP: connections stay, new ones are made, and nobody answers."""
+        self._process.send_signal(signal.SIGSTOP)
+        for pid in _children(self._process.pid):
+            _send(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        for pid in _children(self._process.pid):
+            _send(pid, signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
+
+    def execute(self, sql: str, *, database: str = DATABASE) -> str:
+        """Return what *sql* yields, tab-separated, run by the administrator in the database.
+
+        Raises:
+            RuntimeError: it failed; the message is the server's.
+        """
+        done = subprocess.run(
+            [*self._client(), database],
+            input=sql,
+            env=_ENVIRONMENT,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=CLIENT_TIMEOUT,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    def dump(self) -> bytes:
+        """Return the database as its dump program shows it, and the bytes of all its files."""
+        shown = subprocess.run(
+            [*self._dump_command(), DATABASE],
+            env=_ENVIRONMENT,
+            cwd=self._folder,
+            capture_output=True,
+            check=True,
+            timeout=CLIENT_TIMEOUT,
+        )
+        parts = [shown.stdout]
+        for path in self._folder.rglob("*"):
+            with suppress(FileNotFoundError):  # a temporary one
+                if path.is_file():
+                    parts.append(path.read_bytes())
+        return b"\n".join(parts)
+
+    def _run(self, *command: str) -> None:
+        """Run a program that the server needs before it starts."""
+        done = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=START_TIMEOUT,
+            **self._run_as,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{command[0]} failed:\n{done.stdout}")
+
+    @abstractmethod
+    def _initialize(self) -> None:
+        """Fill the folder."""
+
+    @abstractmethod
+    def _create_account(self) -> None:
+        """Create the database and whom `url` names."""
+
+    @abstractmethod
+    def _command(self) -> list[str]: ...
+
+    @abstractmethod
+    def _client(self) -> list[str]: ...
+
+    @abstractmethod
+    def _dump_command(self) -> list[str]: ...
+
+
+class PostgreSQL(SQLServer):
+    """A PostgreSQL server."""
+
+    driver = "postgresql+asyncpg"
+    owner = "postgres"
+    own_database = "postgres"
+
+    def _initialize(self) -> None:
+        self._run(
+            *(_program("initdb"), "--pgdata", str(self._folder / "data")),
+            *("--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale"),
+            "--no-sync",  # the server syncs what it writes; a crash of the machine ends the test
+        )
+
+    def _create_account(self) -> None:
+        self.execute(
+            f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}';\n"
+            f"CREATE DATABASE {DATABASE} OWNER {USER};",
+            database=self.own_database,
+        )
+
+    def _command(self) -> list[str]:
+        return [
+            *(_program("postgres"), "-D", str(self._folder / "data")),
+            *("-h", HOST, "-p", str(self.port), "-k", ""),
+            *("-c", "shared_buffers=16MB", "-c", f"timezone={ZONE}"),
+        ]
+
+    def _client(self) -> list[str]:
+        return [
+            *(_program("psql"), "-h", HOST, "-p", str(self.port), "-U", "postgres"),
+            *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator=\t"),
+            *("--set", "ON_ERROR_STOP=1"),
+        ]
+
+    def _dump_command(self) -> list[str]:
+        return [_program("pg_dump"), "-h", HOST, "-p", str(self.port), "-U", "postgres"]
+
+
+class MariaDB(SQLServer):
+    """A MariaDB server."""
+
+    driver = "mysql+asyncmy"
+    owner = "mysql"
+    own_database = "mysql"
+
+    def _initialize(self) -> None:
+        self._run(
+            *(_program("mariadb-install-db"), "--no-defaults"),
+            *(f"--datadir={self._folder / 'data'}", f"--tmpdir={self._folder}"),
+            *("--auth-root-authentication-method=normal", "--skip-test-db"),
+            "--innodb-log-file-size=16M",
+        )
+
+    def _create_account(self) -> None:
+        self.execute(
+            f"CREATE DATABASE {DATABASE};"
+            f"CREATE USER '{USER}'@'{HOST}' IDENTIFIED BY '{PASSWORD}';"
+            f"GRANT ALL ON {DATABASE}.* TO '{USER}'@'{HOST}';",
+            database=self.own_database,
+        )
+
+    def _command(self) -> list[str]:
+        return [
+            *(_program("mariadbd"), "--no-defaults", f"--datadir={self._folder / 'data'}"),
+            *(f"--tmpdir={self._folder}", f"--socket={self._folder / 'socket'}"),
+            *(f"--bind-address={HOST}", f"--port={self.port}", "--skip-name-resolve"),
+            *("--innodb-log-file-size=16M", "--innodb-buffer-pool-size=16M"),
+            f"--default-time-zone={ZONE_OFFSET}",
+        ]
+
+    def _client(self) -> list[str]:
+        return [_program("mariadb"), *self._connection(), "--batch", "--skip-column-names"]
+
+    def _dump_command(self) -> list[str]:
+        return [_program("mariadb-dump"), *self._connection()]
+
+    def _connection(self) -> list[str]:
+        return ["--no-defaults", f"--host={HOST}", f"--port={self.port}", "--user=root"]
+
+
+@contextmanager
+def sql_server(kind: type[_Kind]) -> Iterator[_Kind]:
+    """Run a server of that kind."""
+    # Not pytest's folders: those are closed to the user that the server runs as.
+    with tempfile.TemporaryDirectory(prefix="micropie-") as folder, reserved_port() as port:
+        server = kind(Path(folder), port)
+        try:
+            server.set_up()
+            yield server
+        finally:
+            server.stop()
+
+
+# What a user has set for clients (PGHOST, PGPASSWORD, MYSQL_HOST, ...) is about other servers.
+_ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+
+
+def _unprivileged(owner: str) -> dict[str, Any]:
+    """Return how Popen is told to give up root's rights, with which no server starts."""
+    if os.geteuid() != 0:
+        return {}
+    for name in (owner, "nobody"):
+        with suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    raise RuntimeError(f"{owner} can't run as root, and there is neither {owner} nor nobody")
+
+
+def _children(parent: int) -> list[int]:
+    """Return the processes that *parent* has started (Linux)."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # The name before it is in parentheses, and may hold any others.
+            state, ppid, *_ = status.read_text().rpartition(")")[2].split()
+            if int(ppid) == parent and state != "Z":
+                found.append(int(status.parent.name))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _program(name: str) -> str:
+    """Return the path of a program; Debian keeps some where only root, or nobody, looks."""
+    folders = [os.environ["PATH"], "/usr/sbin", *_postgresql_folders()]
+    if name in ("psql", "pg_dump"):
+        folders.reverse()  # the one on PATH is a wrapper that asks which cluster is meant
+    path = shutil.which(name, path=os.pathsep.join(folders))
+    if path is None:
+        package = "postgresql" if name in _OF_POSTGRESQL else "mariadb-server"
+        raise RuntimeError(f"{name} is not installed (scripts/test does that: {package})")
+    return path
+
+
+_OF_POSTGRESQL = ("initdb", "postgres", "psql", "pg_dump")
+
+
+def _postgresql_folders() -> list[str]:
+    """Return where Debian keeps the programs of each version, the newest version first."""
+    folders = Path("/usr/lib/postgresql").glob("*/bin")
+    return [str(folder) for folder in sorted(folders, key=lambda f: -int(f.parent.name))]
