@@ -42,9 +42,14 @@ end
 return reply
 """)
 
+# A full Redis (maxmemory, no eviction) refuses a script's first write if that takes memory, but
+# none after it. So HSET comes first: it is refused, or all is done.
+
 # milliseconds, field, value, ...
 SAVE = Script("""
-redis.call('DEL', KEYS[1])
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('DEL', KEYS[1])
+end
 for first = 2, #ARGV, 1000 do
   redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
@@ -58,11 +63,11 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0
 end
 local removed = 2 + ARGV[2]
-for first = 3, removed, 1000 do
-  redis.call('HDEL', KEYS[1], unpack(ARGV, first, math.min(first + 999, removed)))
-end
 for first = removed + 1, #ARGV, 1000 do
   redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+end
+for first = 3, removed, 1000 do
+  redis.call('HDEL', KEYS[1], unpack(ARGV, first, math.min(first + 999, removed)))
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
