@@ -227,7 +227,8 @@ class App(HttpServing, WebSocketServing):
 
         Args:
             path: starts with "/"; "/" itself stands for all that no handler serves.
-            asgi_app: gets `root_path` extended by *path*, and `path` whole.
+            asgi_app: gets `root_path` extended by *path*, and `path` whole; if it has a method
+                `on_mount` (and is no App), that is called with this App and *path*.
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.
@@ -235,6 +236,17 @@ class App(HttpServing, WebSocketServing):
         """
         self._mounts.add(path, asgi_app)
         self._plain = {}  # from now on a path alone does not tell who serves it
+        # In an App, a method of that name is a handler.
+        if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
+            asgi_app.on_mount(self, path)
+
+    @property
+    def root_path(self) -> str:
+        """Below which path clients find this App; "" at the root, and outside of a request."""
+        try:
+            return self._mounts.root_path(current_connection().scope)
+        except RuntimeError:
+            return ""
 
     @property
     def mounts(self) -> dict[str, ASGIApp]:
@@ -353,14 +365,10 @@ class App(HttpServing, WebSocketServing):
         """
         if handler_name not in self._routes:
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
-        try:
-            root_path = current_connection().scope.get("root_path", "")
-        except RuntimeError:
-            root_path = ""
         # Before its segments index is named, for the first of them may be another's name.
         names = [] if handler_name == "index" and not segments else [handler_name]
         path = "/".join(quote(str(part), safe="") for part in [*names, *segments])
-        url = quote(root_path.rstrip("/")) + "/" + path
+        url = quote(self.root_path) + "/" + path
         return url + "?" + urlencode(query, doseq=True) if query else url
 
 

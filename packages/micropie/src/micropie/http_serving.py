@@ -5,8 +5,9 @@ import inspect
 import traceback
 from abc import abstractmethod
 from asyncio import CancelledError
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from micropie.body import BodyLimits
@@ -19,6 +20,7 @@ from micropie.response import (
     CONTENT_LENGTHS,
     HTML,
     SHORT,
+    ASGIResponse,
     Response,
     ResponseError,
     answer_of,
@@ -176,6 +178,10 @@ class HttpServing:
 
         An Exception as *result* is answered as an error.
         """
+        if isinstance(result, ASGIResponse):
+            answer = partial(result.app, request.scope, request._receive)
+            await self._relay(request, answer, entered, send)
+            return
         streams: list[BodyStream] = []
         try:
             rendered = self._rendered(request, result)
@@ -297,34 +303,49 @@ class HttpServing:
     async def _serve_mounted(
         self, request: Request, mount: Mount, entered: list[HttpMiddleware], send: Send
     ) -> None:
-        """Hand *request* to a mounted app; the hooks see the head of its response pass."""
+        """Hand *request* to a mounted app."""
+
+        async def answer(send: Send) -> None:
+            await mount.app(mount.scope, request._receive_again(), send)
+
         if mount.shares_session:
             mount.share_session(request, self._sessions)
+        if entered or mount.shares_session:
+            await self._relay(request, answer, entered, send)
+        else:
+            await answer(send)
+
+    async def _relay(
+        self,
+        request: Request,
+        answer: Callable[[Send], Awaitable[None]],
+        entered: list[HttpMiddleware],
+        send: Send,
+    ) -> None:
+        """Let another ASGI app *answer*; hooks and session see the head of its response pass."""
         has_begun = is_replaced = False
 
         async def relay(message: Message) -> None:
             nonlocal has_begun, is_replaced
             if message["type"] == "http.response.start":
                 has_begun = True
-                head = await self._finish_mounted(request, message, entered, send)
+                head = await self._finish_relayed(request, message, entered, send)
                 is_replaced = head is None
                 message = head or message
             if not is_replaced:
                 await send(message)
 
-        passes_through = not entered and not mount.shares_session
         try:
-            receive = request._receive_again()
-            await mount.app(mount.scope, receive, send if passes_through else relay)
+            await answer(relay)
         except Exception as error:
-            if has_begun or passes_through:
+            if has_begun:
                 raise
             await self._conclude(request, error, entered, send)
 
-    async def _finish_mounted(
+    async def _finish_relayed(
         self, request: Request, start: Message, entered: list[HttpMiddleware], send: Send
     ) -> Message | None:
-        """Return the head of a mounted app's response after the hooks and the session.
+        """Return the head of another app's response after the hooks and the session.
 
         None if an error took its place, which has been answered then.
         """
@@ -332,7 +353,7 @@ class HttpServing:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
         status = start["status"]
         left = list(entered)
-        token = current.set([request])  # the mounted app, that is sending this, has set its own
+        token = current.set([request])  # the other app, that is sending this, may have set its own
         try:
             while left:
                 changes = await left.pop().after_request(request, status, None, headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 from micropie.codec import dumps
 from micropie.streaming import BodyStream
-from micropie.types import Headers, HeadersInput, Message, RawHeaders, Stream
+from micropie.types import ASGIApp, Headers, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
@@ -29,6 +29,21 @@ Messages = tuple[Message, Message | Stream | BodyStream]
 # Bodies of fewer bytes find their header here; to make it would take longer than to encode them.
 SHORT = 1024
 CONTENT_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(SHORT))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ASGIResponse:
+    """Return one from a handler to have another ASGI app answer the request.
+
+    The app is called with the handler's own scope. Session and hooks are treated as with a mounted
+    app: the session is stored before the head of its response goes out, and `after_request` sees
+    status and headers, body None. What it raises before that is answered as if the handler had.
+
+    Attributes:
+        app: an ASGI app.
+    """
+
+    app: ASGIApp
 
 
 class ResponseError(Exception):
@@ -186,9 +201,11 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         return dumps(body), _JSON
     if isinstance(body, AsyncGenerator | Generator):
         return body, HTML
-    if dataclasses.is_dataclass(body) and not isinstance(body, type):
+    if isinstance(body, ASGIResponse):
+        hint = "a handler returns it alone; the app gives status and headers"
+    elif dataclasses.is_dataclass(body) and not isinstance(body, type):
         return dumps(body), _JSON
-    if hasattr(body, "__await__"):
+    elif hasattr(body, "__await__"):
         hint = "did you forget to await it?"
         if hasattr(body, "close"):
             body.close()  # a coroutine would warn that it was never awaited
