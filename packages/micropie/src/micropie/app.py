@@ -17,8 +17,8 @@ from micropie.lifespan import LifespanHandler, run_shutdown, run_startup, serve_
 from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
-from micropie.origins import parse_origins
-from micropie.request import Request
+from micropie.origins import is_allowed, parse_origins
+from micropie.request import Connection, Request
 from micropie.response import Response, header_pairs
 from micropie.session import Session
 from micropie.session_backend import SessionBackend
@@ -213,6 +213,13 @@ class App(HttpServing, WebSocketServing):
         # In an App that is mounted without a backend of its own: the one that mounted it.
         shared = scope.get(SESSIONS) if self._shares_session else None
         return (shared or self._sessions).session_for(scope)
+
+    def allows_origin(self, scope: Scope) -> bool:
+        """Tell whether `websocket_origins` lets in the page that any ASGI scope comes from.
+
+        A client that names no origin, as others than browsers do, is let in.
+        """
+        return is_allowed(Connection(scope), self._websocket_origins)
 
     @property
     def env(self) -> "Environment | None":
