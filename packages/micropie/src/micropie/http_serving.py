@@ -192,6 +192,13 @@ class HttpServing:
 
         The generator of a streamed response is set going, and noted in *streams*.
         """
+        if result is None and self.debug and request.method == "GET":
+            logger.warning(
+                "GET %r: %s returned None, so the client gets 204 No Content; return what it is to "
+                "see, or (204, None) if that is meant",
+                request.path,
+                request._handler_name,
+            )
         while True:
             try:
                 if isinstance(result, Exception):
