@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from micropie import routing
 from micropie.body import BodyLimits
+from micropie.construction import InitSignature, Unready, check_not_served, check_number
 from micropie.context import current_connection
 from micropie.cookies import SessionCookie, parse_cookies
 from micropie.forms import Files, FormLimits, parse_multipart
@@ -89,12 +90,17 @@ class App(HttpServing, WebSocketServing):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
+        check_not_served(cls, args)
         self = super().__new__(cls)
         routes = routing.RouteTable(self, App)
         object.__setattr__(self, "_routes", routes)
         object.__setattr__(self, "_plain", routes.plain)
         object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, is_websocket=True))
+        for name in _MADE_BY_INIT:
+            object.__setattr__(self, name, Unready(cls))
         return self
+
+    __signature__ = InitSignature()
 
     def __init__(
         self,
@@ -116,13 +122,13 @@ class App(HttpServing, WebSocketServing):
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
-        _check_number("max_body_size", max_body_size, int, least=0, optional=True)
-        _check_number("max_form_fields", max_form_fields, int, least=0)
-        _check_number("max_form_field_size", max_form_field_size, int, least=0)
-        _check_number("max_files", max_files, int, least=0)
-        _check_number("body_timeout", body_timeout, float, least=0.001, optional=True)
-        _check_number("session_timeout", session_timeout, float, least=1)
-        _check_number("sync_workers", sync_workers, int, least=1)
+        check_number("max_body_size", max_body_size, int, least=0, optional=True)
+        check_number("max_form_fields", max_form_fields, int, least=0)
+        check_number("max_form_field_size", max_form_field_size, int, least=0)
+        check_number("max_files", max_files, int, least=0)
+        check_number("body_timeout", body_timeout, float, least=0.001, optional=True)
+        check_number("session_timeout", session_timeout, float, least=1)
+        check_number("sync_workers", sync_workers, int, least=1)
         self.debug = debug
         self.middlewares = []
         self.ws_middlewares = []
@@ -149,9 +155,10 @@ class App(HttpServing, WebSocketServing):
     def __setattr__(self, name: str, value: object) -> None:
         # What is kept, or what is to come, is the subclass's: App would stumble over it. vars(self)
         # would tell as well, but once asked for it makes reading any attribute slower.
-        is_part = name.startswith("_") and name in routing.reserved_names(App)
-        if is_part and type(value) is not type(getattr(self, name, value)):
-            routing.check_name(name, App)
+        if name.startswith("_") and name in routing.reserved_names(App):
+            part = getattr(self, name, value)
+            if type(part) not in (type(value), Unready):
+                routing.check_name(name, App)
         self._routes.assign(name, value)
         self._ws_routes.assign(name, value)
         super().__setattr__(name, value)
@@ -379,6 +386,12 @@ class App(HttpServing, WebSocketServing):
         return url + "?" + urlencode(query, doseq=True) if query else url
 
 
+# What is likely to be met first when `__init__` was forgotten.
+_MADE_BY_INIT = (
+    *("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers"),
+    *("_limits", "_mounts", "_sessions", "_templates", "_workers"),
+)
+
 # RFC 3986: everything that has a meaning in a URL, and "%" because it is encoded already.
 _URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
 
@@ -386,19 +399,6 @@ _URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
 async def _chunks(reader: StreamReader) -> AsyncIterator[bytes]:
     while chunk := await reader.read(64 * 1024):
         yield chunk
-
-
-def _check_number(
-    name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
-) -> None:
-    if value is None and optional:
-        return
-    accepted = (int,) if kind is int else (int, float)
-    if not isinstance(value, accepted) or isinstance(value, bool):
-        wanted = "an integer" if kind is int else "a number"
-        raise TypeError(f"{name} must be {wanted}{' or None' if optional else ''}, not {value!r}")
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, not {value!r}")
 
 
 def _checked_backend(backend: object) -> SessionBackend:

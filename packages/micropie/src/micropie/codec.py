@@ -129,7 +129,8 @@ def _extra(value: Any) -> Any:
         return str(value)
     if isinstance(value, Enum):
         return value.value
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    hint = "; did you forget to await it?" if hasattr(value, "__await__") else ""
+    raise TypeError(f"{type(value).__name__} has no JSON form{hint}")
 
 
 _ENCODER = json.JSONEncoder(

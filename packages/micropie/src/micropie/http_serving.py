@@ -203,6 +203,13 @@ class HttpServing:
 
     def _rendered(self, request: Request, result: Any) -> Rendered:
         """Return the response for *result* and what to send; for an error if it can't be sent."""
+        if result is None and self.debug and request.method == "GET":
+            logger.warning(
+                "GET %r: %s returned None, so the client gets 204 No Content; return what it is to "
+                "see, or (204, None) if that is meant",
+                request.path,
+                request._handler_name,
+            )
         while True:
             try:
                 if isinstance(result, Exception):

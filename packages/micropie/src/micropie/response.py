@@ -206,7 +206,8 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
     elif dataclasses.is_dataclass(body) and not isinstance(body, type):
         return dumps(body), _JSON
     elif hasattr(body, "__await__"):
-        hint = "did you forget to await it?"
+        name = getattr(body, "__qualname__", None)  # of a coroutine, not of a future
+        hint = f"did you forget to await {f'{name}()' if name else 'it'}?"
         if hasattr(body, "close"):
             body.close()  # a coroutine would warn that it was never awaited
     else:
