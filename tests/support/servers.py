@@ -111,11 +111,20 @@ def serve(name: str, app: str, folder: Path, *, options: tuple[str, ...] = ()) -
 
     The working directory is *folder* too. *options* are further command-line arguments.
     """
+    with reserved_port() as port:
+        command = [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options]
+        with running(name, command, port, folder) as server:
+            yield server
+
+
+@contextmanager
+def running(name: str, command: list[str], port: int, folder: Path) -> Iterator[Server]:
+    """Run the server *name* by a *command* that lets it listen on *port*, in *folder*."""
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-    with reserved_port() as port, tempfile.TemporaryFile() as log_file:
+    with tempfile.TemporaryFile() as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options],
+            command,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
