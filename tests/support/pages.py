@@ -33,10 +33,11 @@ from typing import Any
 import jinja2
 import pytest
 from packaging.requirements import Requirement
-from support.redis_servers import redis_server
-from support.servers import SERVERS, Server, reserved_port, running
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
+
+from support.redis_servers import redis_server
+from support.servers import SERVERS, Server, reserved_port, running
 
 ROOT = Path(__file__).parents[2]
 
