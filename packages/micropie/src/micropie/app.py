@@ -5,9 +5,8 @@ from asyncio import StreamReader
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
-from urllib.parse import quote, urlencode
 
-from micropie import routing
+from micropie import routing, urls
 from micropie.body import BodyLimits
 from micropie.construction import InitSignature, Unready, check_not_served, check_number
 from micropie.context import current_connection
@@ -354,8 +353,7 @@ class App(HttpServing, WebSocketServing):
                 encoded already stays.
             extra_headers: pairs or a dict.
         """
-        headers = [("Location", quote(location, safe=_URL_CHARACTERS, errors="replace"))]
-        return 302, "", headers + header_pairs(extra_headers)
+        return 302, "", [("Location", urls.encoded(location)), *header_pairs(extra_headers)]
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """Return template *name* of `template_dir`, rendered with *context*.
@@ -381,9 +379,7 @@ class App(HttpServing, WebSocketServing):
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
         # Before its segments index is named, for the first of them may be another's name.
         names = [] if handler_name == "index" and not segments else [handler_name]
-        path = "/".join(quote(str(part), safe="") for part in [*names, *segments])
-        url = quote(self.root_path) + "/" + path
-        return url + "?" + urlencode(query, doseq=True) if query else url
+        return urls.built(self.root_path, [*names, *segments], query)
 
 
 # What is likely to be met first when `__init__` was forgotten.
@@ -391,9 +387,6 @@ _MADE_BY_INIT = (
     *("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers"),
     *("_limits", "_mounts", "_sessions", "_templates", "_workers"),
 )
-
-# RFC 3986: everything that has a meaning in a URL, and "%" because it is encoded already.
-_URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
 
 
 async def _chunks(reader: StreamReader) -> AsyncIterator[bytes]:
