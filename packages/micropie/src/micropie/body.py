@@ -1,7 +1,7 @@
 """The body of a request: received once, within its limits and no slower than allowed."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from micropie.errors import BadRequest, ClientDisconnected, ContentTooLarge
@@ -27,7 +27,14 @@ class BodyLimits:
 
 
 class Body:
-    """The body of one request, read at most once."""
+    """The body of one request, read at most once.
+
+    Args:
+        scope: the request's.
+        names: its headers, the last one of each name.
+        receive: the ASGI channel.
+        limits: of size and time.
+    """
 
     _taken: asyncio.Event  # something out of _ahead
     # To receive. Made by the first who must wait for a message: nobody can be in the way before.
@@ -37,13 +44,16 @@ class Body:
     _is_complete = False
     _size = 0  # bytes received
 
-    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
+    def __init__(
+        self, scope: Scope, names: dict[bytes, bytes], receive: Receive, limits: BodyLimits
+    ) -> None:
         self._scope = scope
+        self._names = names
         self._receive = receive
         self._limits = limits
         self._ahead: list[Message] = []  # received by client_gone, for a reader to come
 
-    @lazy
+    @property
     def is_expected(self) -> bool:
         """Whether the head of the request announces a body (RFC 9112, 6.3).
 
@@ -55,12 +65,12 @@ class Body:
         if length is not None:
             return length > 0
         # HTTP/2 and 3 need neither header: there a type announces a body.
-        names = {name for name, _ in self._scope["headers"]}
+        names = self._names
         return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
 
     @lazy
     def _length(self) -> int | None:
-        return _content_length(self._scope)
+        return _content_length(self._names, self._scope["headers"])
 
     @property
     def _is_new_http(self) -> bool:
@@ -112,7 +122,22 @@ class Body:
             raise ContentTooLarge(f"the body is over {limit} bytes")
 
     async def _next_chunk(self) -> bytes:
-        message = await self._next_message()
+        message = self._ahead.pop(0) if self._ahead else None
+        if message is not None:
+            self._taken.set()
+        elif self._turn is not None:
+            message = await self._wait_for(None)
+        else:
+            # It has come with the head, more often than not.
+            receiving = self._receive().__await__()
+            try:
+                waits_for = next(receiving)
+            except StopIteration as end:
+                message = end.value
+            else:
+                message = await self._wait_for(Started(receiving, waits_for))
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
         chunk: bytes = message.get("body", b"")
         self._is_complete = not message.get("more_body", False)
         self._size += len(chunk)
@@ -122,20 +147,6 @@ class Body:
         if length is not None and (size > length or (size < length and self._is_complete)):
             raise BadRequest("the body is not as long as its Content-Length")
         return chunk
-
-    async def _next_message(self) -> Message:
-        message = self._ahead.pop(0) if self._ahead else None
-        if message is not None:
-            self._taken.set()
-        elif self._turn is None:
-            # It has come with the head, more often than not.
-            receiving = Started(self._receive())
-            message = receiving.result if receiving.is_done else await self._wait_for(receiving)
-        else:
-            message = await self._wait_for(None)
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        return message
 
     async def _wait_for(self, receiving: Started[Message] | None) -> Message:
         """Return the next message; *receiving* it has begun already, or begins in its turn."""
@@ -196,24 +207,19 @@ class Body:
 _MESSAGES_AHEAD = 8
 
 
-def _content_length(scope: Scope) -> int | None:
-    found: bytes | None = None
-    is_coded = False
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            value = value.strip()
-            if found is not None and value != found:
-                raise BadRequest("Content-Length must be one number")
-            found = value
-        elif name == b"transfer-encoding":
-            is_coded = True
+def _content_length(
+    names: dict[bytes, bytes], headers: Iterable[tuple[bytes, bytes]]
+) -> int | None:
+    found = names.get(b"content-length")
     if found is None:
         return None
-    if is_coded:
+    if b"transfer-encoding" in names:
         # A proxy may have gone by the other one, and see another request in what follows.
         raise _closing(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
     # int() would also take "+5" and "1_0".
-    if not found.isdigit() or len(found) > 18:
+    found = found.strip()
+    is_one = {value.strip() for name, value in headers if name == b"content-length"} == {found}
+    if not is_one or not found.isdigit() or len(found) > 18:
         raise BadRequest("Content-Length must be one number")
     return int(found)
 

@@ -11,7 +11,13 @@ from micropie.context import current
 from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, logger, status_line
 from micropie.middleware import HttpMiddleware
 from micropie.request import PARENT, Request
-from micropie.response import ASGIResponse, Response, ResponseError, raw_headers
+from micropie.response import (
+    ASGIResponse,
+    Response,
+    ResponseError,
+    raw_headers,
+    ready_messages,
+)
 from micropie.session_manager import SessionManager
 from micropie.streaming import BodyStream
 from micropie.types import Headers, Message, Send, Stream
@@ -35,6 +41,12 @@ class HttpAnswering:
 
         An Exception as *result* is answered as an error.
         """
+        if not entered and request._session is None:
+            messages = ready_messages(result, request.method)
+            if messages is not None:
+                await send(messages[0])
+                await send(messages[1])
+                return
         if isinstance(result, ASGIResponse):
             answer = partial(result.app, request.scope, request._receive)
             await self._relay(request, answer, entered, send)

@@ -20,6 +20,9 @@ JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
+# As most clients write them.
+_PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
+
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
@@ -171,7 +174,7 @@ class Request(Connection):
 
     @lazy
     def _body(self) -> Body:
-        return Body(self.scope, self._receive, self._limits)
+        return Body(self.scope, self._raw_headers, self._receive, self._limits)
 
     @property
     def body_params(self) -> dict[str, list[Any]]:
@@ -244,13 +247,16 @@ class Request(Connection):
                 that stalls.
             RuntimeError: it is multipart, and the library for that is not installed.
         """
-        if self._form is not None or not self._body.is_expected:
+        if self._form is not None:
+            return
+        body = self._body
+        if not body.is_expected:
             return
         media_type = self._media_type
         if media_type == JSON:
-            self._form = self._parse_json(await self.read())
+            self._form = self._parse_json(await body.read())
         elif media_type == URLENCODED:
-            data = await self.read()
+            data = await body.read()
             if len(data) <= _LONG_FORM:
                 self._form = parse_form(data, self._limits.form)
             else:
@@ -276,7 +282,10 @@ class Request(Connection):
     @lazy
     def _media_type(self) -> str:
         """The type of the body; JSON for all that are based on it (RFC 6839, 3.1)."""
-        value = self._raw_headers.get(b"content-type", b"").decode("latin-1")
+        raw = self._raw_headers.get(b"content-type", b"")
+        if raw in _PARSED:
+            return _PARSED[raw]
+        value = raw.decode("latin-1")
         media_type = value.partition(";")[0].strip().lower()
         return JSON if media_type.endswith("+json") else media_type
 

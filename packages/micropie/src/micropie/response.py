@@ -50,6 +50,30 @@ class ResponseError(Exception):
     """What a handler or hook gave can't be sent; the message is for the log."""
 
 
+def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
+    """Return what to send for the most common of results, without making a Response of it.
+
+    None for a result that is no plain str or dict, and for one that needs a closer look.
+    """
+    if type(result) is dict:
+        content_type = _JSON
+        try:
+            body = dumps(result)
+        except (TypeError, ValueError):
+            return None
+    elif type(result) is str:
+        content_type = HTML
+        body = result.encode("utf-8", "replace")
+    else:
+        return None
+    if method == "HEAD":
+        return None
+    size = len(body)
+    length = CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
+    start = {"type": "http.response.start", "status": 200, "headers": [content_type, length]}
+    return start, {"type": "http.response.body", "body": body}
+
+
 class Response:
     """A response before it is sent, as `after_request` sees it.
 

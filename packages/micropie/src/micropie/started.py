@@ -1,34 +1,27 @@
 """An awaitable that has been started: it may be done already, without anybody having waited."""
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class Started(Generic[T]):
-    """Runs *awaitable* to its first wait, at once; it can be awaited for the rest.
+    """The rest of something awaited whose first step has been run, by `next()`.
 
-    A coroutine that needs not wait for anything is done by then, and whoever would have had to
-    set a timer or to take a lock, in case it must wait, knows that there is no need.
+    Something awaited that needs not wait for anything is done with its first step. Whoever would
+    set a timer or take a lock, in case it must wait, then knows that there is no need.
 
-    Raises:
-        BaseException: what *awaitable* raised before it had to wait.
+    Args:
+        awaited: what `__await__` gave.
+        waits_for: what the first step gave, for the event loop.
     """
 
-    __slots__ = ("_iterator", "_yielded", "is_done", "result")
+    __slots__ = ("_awaited", "_waits_for")
 
-    result: T  # once it is done
-
-    def __init__(self, awaitable: Awaitable[T]) -> None:
-        self._iterator = awaitable.__await__()
-        try:
-            # What the event loop would get, and will get when this is awaited.
-            self._yielded: list[Any] = [next(self._iterator)]
-            self.is_done = False
-        except StopIteration as end:
-            self.result = end.value
-            self.is_done = True
+    def __init__(self, awaited: Generator[Any, Any, T], waits_for: Any) -> None:
+        self._awaited = awaited
+        self._waits_for = [waits_for]
 
     def __await__(self) -> Generator[Any, Any, T]:
         result: T = yield from self
@@ -38,16 +31,16 @@ class Started(Generic[T]):
         return self
 
     def __next__(self) -> Any:
-        return self._yielded.pop() if self._yielded else next(self._iterator)
+        return self._waits_for.pop() if self._waits_for else next(self._awaited)
 
     def throw(self, error: BaseException) -> Any:
         """Let what is awaited handle *error*, as `yield from` does."""
         # Optional for awaitables, and there are some without: Granian's.
-        if not hasattr(self._iterator, "throw"):
+        if not hasattr(self._awaited, "throw"):
             raise error
-        return self._iterator.throw(error)
+        return self._awaited.throw(error)
 
     def close(self) -> None:
         """End what is awaited, as `yield from` does."""
-        if hasattr(self._iterator, "close"):
-            self._iterator.close()
+        if hasattr(self._awaited, "close"):
+            self._awaited.close()
