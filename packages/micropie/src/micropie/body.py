@@ -52,6 +52,11 @@ class Body:
         self._receive = receive
         self._limits = limits
         self._ahead: list[Message] = []  # received by client_gone, for a reader to come
+        value = names.get(b"content-length", b"")
+        # As nearly all are, with nothing repeated that could be another. `_length` judges the rest.
+        is_alone = len(names) == len(scope["headers"]) and b"transfer-encoding" not in names
+        if is_alone and value.isdigit() and len(value) <= _DIGITS:
+            self._length = int(value)
 
     @property
     def is_expected(self) -> bool:
@@ -203,6 +208,9 @@ class Body:
                 await self._taken.wait()
 
 
+# Of a Content-Length: an exabyte is enough, and int() takes its time for thousands of them.
+_DIGITS = 18
+
 # Servers hand on what one read from the socket gave, 64 to 256 KiB at most.
 _MESSAGES_AHEAD = 8
 
@@ -219,7 +227,7 @@ def _content_length(
     # int() would also take "+5" and "1_0".
     found = found.strip()
     is_one = {value.strip() for name, value in headers if name == b"content-length"} == {found}
-    if not is_one or not found.isdigit() or len(found) > 18:
+    if not is_one or not found.isdigit() or len(found) > _DIGITS:
         raise BadRequest("Content-Length must be one number")
     return int(found)
 

@@ -204,7 +204,8 @@ class Request(Connection):
         Raises:
             RuntimeError: the body was not parsed yet.
         """
-        self._parsed_form("get_json")
+        if self._form is None:
+            self._parsed_form("get_json")
         return self._json if self._is_json else {}
 
     def form(self, name: str, default: Any = None) -> Any:
@@ -252,7 +253,8 @@ class Request(Connection):
         body = self._body
         if not body.is_expected:
             return
-        media_type = self._media_type
+        names = self._raw_headers
+        media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
         if media_type == JSON:
             self._form = self._parse_json(await body.read())
         elif media_type == URLENCODED:
@@ -282,10 +284,7 @@ class Request(Connection):
     @lazy
     def _media_type(self) -> str:
         """The type of the body; JSON for all that are based on it (RFC 6839, 3.1)."""
-        raw = self._raw_headers.get(b"content-type", b"")
-        if raw in _PARSED:
-            return _PARSED[raw]
-        value = raw.decode("latin-1")
+        value = self._raw_headers.get(b"content-type", b"").decode("latin-1")
         media_type = value.partition(";")[0].strip().lower()
         return JSON if media_type.endswith("+json") else media_type
 
