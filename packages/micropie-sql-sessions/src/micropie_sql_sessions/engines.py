@@ -56,6 +56,7 @@ class OwnEngine:
         self._max_connections = max_connections
         self._timeout = timeout
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: set[Any] = set()
         self._engine = self._make()
         self.dialect = self._engine.dialect.name
 
@@ -70,9 +71,17 @@ class OwnEngine:
         return self._engine
 
     async def close(self) -> None:
-        """Close the connections; the next use opens others."""
-        if self._loop is asyncio.get_running_loop():
+        """Close the connections; the next use opens others.
+
+        Cancel it when it takes too long: it says goodbye to the database on each connection.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            return
+        try:
             await self._engine.dispose()
+        finally:
+            for connection in self._open:
+                self._engine.dialect.do_terminate(connection)
 
     def _make(self) -> AsyncEngine:
         options: dict[str, Any] = {}
@@ -107,6 +116,9 @@ class OwnEngine:
             ) from None
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        self._open = opened = set()
+        event.listen(engine.sync_engine, "connect", lambda new, _record: opened.add(new))
+        event.listen(engine.sync_engine, "close", lambda old, _record: opened.discard(old))
         return engine
 
 
