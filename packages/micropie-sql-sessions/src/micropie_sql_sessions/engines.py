@@ -1,6 +1,7 @@
 """The SQLAlchemy engine of a backend: made from a URL and closed again, or lent by the user."""
 
 import asyncio
+import math
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
@@ -48,7 +49,7 @@ class OwnEngine:
     Args:
         url: as SQLAlchemy takes it; without a driver it means that of the extra.
         max_connections: the most to open.
-        timeout: seconds that SQLite waits for another process to finish writing.
+        timeout: seconds that SQLite and MySQL wait for another process to finish writing.
     """
 
     def __init__(self, url: str | URL, max_connections: int, timeout: float) -> None:
@@ -90,6 +91,10 @@ class OwnEngine:
             options["connect_args"] = {"timeout": self._timeout}
             if self._url.database in (None, "", ":memory:"):
                 size = 1  # each connection would have a database of its own
+        elif self._url.get_backend_name() in ("mysql", "mariadb"):
+            # A statement whose caller has given up would go on waiting for a row, for 50 s.
+            wait = f"SET innodb_lock_wait_timeout = {math.ceil(self._timeout)}"
+            options["connect_args"] = {"init_command": wait}
         try:
             engine = create_async_engine(
                 self._url,
