@@ -129,13 +129,14 @@ async def connections(server: Server) -> AsyncIterator[list[Connection]]:
     """Open TOGETHER connections, as many to each process; one process's next to another's."""
     by_process: dict[int, list[Connection]] = defaultdict(list)
     each = TOGETHER // PROCESSES
-    async with AsyncExitStack() as stack, asyncio.timeout(PATIENT):
-        # Whichever process is the first to wake up takes a connection.
-        while len(by_process) < PROCESSES or min(map(len, by_process.values())) < each:
-            reader, writer = await asyncio.open_connection(HOST, server.port)
-            stack.callback(writer.close)
-            connection = Connection(reader, writer)
-            by_process[(await connection.get("/process")).json].append(connection)
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(PATIENT):
+            # Whichever process is the first to wake up takes a connection.
+            while len(by_process) < PROCESSES or min(map(len, by_process.values())) < each:
+                reader, writer = await asyncio.open_connection(HOST, server.port)
+                stack.callback(writer.close)
+                connection = Connection(reader, writer)
+                by_process[(await connection.get("/process")).json].append(connection)
         in_turn = zip(*(opened[:each] for opened in by_process.values()), strict=True)
         yield [connection for row in in_turn for connection in row]
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -71,13 +71,11 @@ class Database:
 
     async def close(self) -> None:
         """Wait for the work that goes on, and close the engine if it is the backend's own."""
-        try:
+        with suppress(TimeoutError):  # it is closed then, but the database was not told
             async with asyncio.timeout(self._timeout):
                 if self._running:
                     await asyncio.wait(self._running)
                 await self._source.close()
-        except TimeoutError:
-            pass
 
     async def _tries(self, work: Work[_Result]) -> _Result:
         async with asyncio.timeout(self._timeout):

@@ -1,6 +1,7 @@
 """The SQLAlchemy engine of a backend: made from a URL and closed again, or lent by the user."""
 
 import asyncio
+import math
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
@@ -48,7 +49,7 @@ class OwnEngine:
     Args:
         url: as SQLAlchemy takes it; without a driver it means that of the extra.
         max_connections: the most to open.
-        timeout: seconds that SQLite waits for another process to finish writing.
+        timeout: seconds that SQLite and MySQL wait for another process to finish writing.
     """
 
     def __init__(self, url: str | URL, max_connections: int, timeout: float) -> None:
@@ -56,6 +57,7 @@ class OwnEngine:
         self._max_connections = max_connections
         self._timeout = timeout
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: set[Any] = set()
         self._engine = self._make()
         self.dialect = self._engine.dialect.name
 
@@ -70,9 +72,17 @@ class OwnEngine:
         return self._engine
 
     async def close(self) -> None:
-        """Close the connections; the next use opens others."""
-        if self._loop is asyncio.get_running_loop():
+        """Close the connections; the next use opens others.
+
+        Cancel it when it takes too long: it says goodbye to the database on each connection.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            return
+        try:
             await self._engine.dispose()
+        finally:
+            for connection in self._open:
+                self._engine.dialect.do_terminate(connection)
 
     def _make(self) -> AsyncEngine:
         options: dict[str, Any] = {}
@@ -81,6 +91,10 @@ class OwnEngine:
             options["connect_args"] = {"timeout": self._timeout}
             if self._url.database in (None, "", ":memory:"):
                 size = 1  # each connection would have a database of its own
+        elif self._url.get_backend_name() in ("mysql", "mariadb"):
+            # A statement whose caller has given up would go on waiting for a row, for 50 s.
+            wait = f"SET innodb_lock_wait_timeout = {math.ceil(self._timeout)}"
+            options["connect_args"] = {"init_command": wait}
         try:
             engine = create_async_engine(
                 self._url,
@@ -100,13 +114,16 @@ class OwnEngine:
                 f"{error.name} is not installed: pip install 'micropie-sql-sessions[{extra}]'",
                 name=error.name,
             ) from None
-        except InvalidRequestError:
+        except (ArgumentError, InvalidRequestError):
             raise ValueError(
-                f"url_or_engine names {self._url.drivername}, which blocks the event loop: "
-                f"leave the driver out, or name one for asyncio"
+                f"url_or_engine names {self._url.drivername}, which would block the event loop: "
+                "leave the driver out, or name one for asyncio"
             ) from None
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        self._open = opened = set()
+        event.listen(engine.sync_engine, "connect", lambda new, _record: opened.add(new))
+        event.listen(engine.sync_engine, "close", lambda old, _record: opened.discard(old))
         return engine
 
 

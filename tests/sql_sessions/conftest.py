@@ -1,0 +1,42 @@
+"""Databases for the tests of micropie-sql-sessions; each worker of pytest-xdist has its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.sql_servers import MariaDB, PostgreSQL, SQLServer, sql_server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server that tests share; they may not stop it, nor change how it works."""
+    with sql_server(PostgreSQL) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """The same of the other kind."""
+    with sql_server(MariaDB) as running:
+        yield running
+
+
+DRIVERS = ["postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy"]
+
+
+@pytest.fixture(params=DRIVERS)
+def server(request: pytest.FixtureRequest) -> SQLServer:
+    """Either of the two: a test that takes it runs on each, with each driver."""
+    name = "postgresql" if request.param.startswith("postgresql") else "mariadb"
+    running: SQLServer = request.getfixturevalue(name)
+    running.driver = request.param
+    return running
+
+
+@pytest.fixture(params=DRIVERS)
+def own_server(request: pytest.FixtureRequest) -> Iterator[SQLServer]:
+    """The same to do harm to."""
+    kind = PostgreSQL if request.param.startswith("postgresql") else MariaDB
+    with sql_server(kind) as running:
+        running.driver = request.param
+        yield running
