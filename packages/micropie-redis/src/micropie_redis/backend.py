@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -66,13 +66,13 @@ class RedisSessionBackend(SessionBackend):
     async def load(self, session_id: str) -> dict[str, Any]:
         """Return the session, with the time left; {} if there is none, or it can't be read."""
         key = self._key(session_id)
-        reply = await self._read(key, lambda client: LOAD.run(client, key))
-        if not reply:
+        found = await self._read(key, lambda client: LOAD.run(client, key))
+        if found is None:
             return {}
-        *fields, milliseconds = reply
+        data, milliseconds = found
         # -1: somebody has taken the expiry away; touching sets it again.
         expires_in = milliseconds / 1000 if milliseconds >= 0 else None
-        return LoadedSession(_decoded(key, fields), expires_in=expires_in)
+        return LoadedSession(data, expires_in=expires_in)
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
         """Store *data* in place of all that was there; nothing, or no time, deletes."""
@@ -113,11 +113,11 @@ class RedisSessionBackend(SessionBackend):
             tries += 1
             return await TAKE.run(client, key)
 
-        fields = await self._read(key, take)
-        if not fields and tries > 1:
+        data: dict[str, Any] | None = await self._read(key, take)
+        if data is None and tries > 1:
             # {} would pass for a logout, and the request for a success.
             raise RedisConnectionError("the connection broke while a session was taken")
-        return _decoded(key, fields)
+        return data or {}
 
     async def shutdown(self) -> None:
         """Close the connections, unless they are those of a client that was given."""
@@ -127,16 +127,20 @@ class RedisSessionBackend(SessionBackend):
     def _key(self, session_id: str) -> str:
         return self._prefix + hash_session_id(session_id)
 
-    async def _read(self, key: str, command: Callable[[Client], Awaitable[Any]]) -> list[Any]:
-        """Return the list that *command* gets; an empty one if the key holds no hash."""
+    async def _read(self, key: str, command: Callable[[Client], Awaitable[Any]]) -> Any:
+        """Return what the JSON that *command* gets says; None if there is none, or no session."""
         try:
-            reply: list[Any] = await self._call(command)
+            document: bytes | None = await self._call(command)
         except ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            _report_corrupt(key)
-            return []
-        return reply
+            return _report_corrupt(key)
+        if document is None:
+            return None
+        try:
+            return loads(document)
+        except ValueError:
+            return _report_corrupt(key)
 
     async def _call(self, command: Callable[[Client], Awaitable[_Result]]) -> _Result:
         """Return what *command* does, after more tries if the connection fails.
@@ -173,16 +177,6 @@ def _encoded(data: dict[str, Any]) -> list[bytes]:
             raise TypeError(f"{type(name).__name__} as a key")
         fields += name.encode(), dumps_strict(value)
     return fields
-
-
-def _decoded(key: str, fields: Iterable[bytes]) -> dict[str, Any]:
-    """Return the session that HGETALL has read; {}, and a line in the log, if it is corrupt."""
-    pairs = iter(fields)
-    try:
-        return {name.decode(): loads(value) for name, value in zip(pairs, pairs, strict=True)}
-    except ValueError:
-        _report_corrupt(key)
-        return {}
 
 
 def _report_corrupt(key: str) -> None:

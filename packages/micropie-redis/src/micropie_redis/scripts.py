@@ -31,17 +31,39 @@ class Script:
             return await client.execute_command("EVAL", self._source, 1, key, *args, **options)
 
 
-# Lua's unpack() fails at some 8,000 values, so fields go in blocks of 1,000 arguments.
-
-# -> field, value, ..., milliseconds left; nothing if there is no such session.
-LOAD = Script("""
-local reply = redis.call('HGETALL', KEYS[1])
-if #reply > 0 then
-  reply[#reply + 1] = redis.call('PTTL', KEYS[1])
+# Reads a session as one JSON object: its values are JSON as they are. An answer of many small
+# strings would cost the client several times as much.
+_READ = """
+local fields = redis.call('HGETALL', KEYS[1])
+if #fields == 0 then
+  return
 end
-return reply
-""")
+local members = {}
+for n = 1, #fields, 2 do
+  members[#members + 1] = cjson.encode(fields[n]) .. ':' .. fields[n + 1]
+end
+local session = '{' .. table.concat(members, ',') .. '}'
+"""
 
+# -> [session, milliseconds left] in JSON; None if there is no such session.
+LOAD = Script(
+    _READ
+    + """
+return '[' .. session .. ',' .. redis.call('PTTL', KEYS[1]) .. ']'
+"""
+)
+
+# -> session in JSON; None if there was none.
+TAKE = Script(
+    _READ
+    + """
+redis.call('DEL', KEYS[1])
+return session
+"""
+)
+
+# Lua's unpack() fails at some 8,000 values, so fields go in blocks of 1,000 arguments.
+#
 # A full Redis (maxmemory, no eviction) refuses a script's first write if that takes memory, but
 # none after it. So HSET comes first: it is refused, or all is done.
 
@@ -71,11 +93,4 @@ for first = 3, removed, 1000 do
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
-""")
-
-# -> field, value, ...
-TAKE = Script("""
-local reply = redis.call('HGETALL', KEYS[1])
-redis.call('DEL', KEYS[1])
-return reply
 """)
