@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from micropie import LoadedSession, SessionBackend, hash_session_id
 from micropie.codec import dumps_strict, loads
 from micropie_redis.clients import Client, client_source
+from micropie_redis.commands import Commands
 from micropie_redis.scripts import LOAD, MERGE, SAVE, TAKE
 
 # Plenty for one event loop: a session keeps a connection busy for a fraction of a millisecond.
@@ -61,12 +62,12 @@ class RedisSessionBackend(SessionBackend):
             raise ValueError(f"max_connections must be 1 or more: {max_connections!r}")
         self._prefix = prefix
         self._socket_timeout = socket_timeout
-        self._source = client_source(url_or_client, max_connections)
+        self._source = client_source(url_or_client, max_connections, socket_timeout)
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """Return the session, with the time left; {} if there is none, or it can't be read."""
         key = self._key(session_id)
-        found = await self._read(key, lambda client: LOAD.run(client, key))
+        found = await self._read(key, lambda commands: LOAD.run(commands, key))
         if found is None:
             return {}
         data, milliseconds = found
@@ -79,9 +80,9 @@ class RedisSessionBackend(SessionBackend):
         key, fields = self._key(session_id), _encoded(data)
         if fields and timeout > 0:
             expiry = _milliseconds(timeout)
-            await self._call(lambda client: SAVE.run(client, key, expiry, *fields))
+            await self._call(lambda commands: SAVE.run(commands, key, expiry, *fields))
         else:
-            await self._call(lambda client: client.delete(key))
+            await self._call(lambda commands: commands.execute("DEL", key))
 
     async def merge(
         self, session_id: str, changed: dict[str, Any], removed: Collection[str], timeout: float
@@ -90,13 +91,13 @@ class RedisSessionBackend(SessionBackend):
         key, expiry = self._key(session_id), _milliseconds(timeout)
         fields = [*(name.encode() for name in removed), *_encoded(changed)]
         count = len(removed)
-        merged = await self._call(lambda client: MERGE.run(client, key, expiry, count, *fields))
+        merged = await self._call(lambda commands: MERGE.run(commands, key, expiry, count, *fields))
         return bool(merged)
 
     async def touch(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
         """Keep a session, if it is still there, for another *timeout* seconds."""
         key, expiry = self._key(session_id), _milliseconds(timeout)
-        await self._call(lambda client: client.pexpire(key, expiry))
+        await self._call(lambda commands: commands.execute("PEXPIRE", key, expiry))
 
     async def take(self, session_id: str) -> dict[str, Any]:
         """Delete a session and return what it held.
@@ -108,10 +109,10 @@ class RedisSessionBackend(SessionBackend):
         key = self._key(session_id)
         tries = 0
 
-        async def take(client: Client) -> Any:
+        async def take(commands: Commands) -> Any:
             nonlocal tries
             tries += 1
-            return await TAKE.run(client, key)
+            return await TAKE.run(commands, key)
 
         data: dict[str, Any] | None = await self._read(key, take)
         if data is None and tries > 1:
@@ -127,7 +128,7 @@ class RedisSessionBackend(SessionBackend):
     def _key(self, session_id: str) -> str:
         return self._prefix + hash_session_id(session_id)
 
-    async def _read(self, key: str, command: Callable[[Client], Awaitable[Any]]) -> Any:
+    async def _read(self, key: str, command: Callable[[Commands], Awaitable[Any]]) -> Any:
         """Return what the JSON that *command* gets says; None if there is none, or no session."""
         try:
             document: bytes | None = await self._call(command)
@@ -142,16 +143,16 @@ class RedisSessionBackend(SessionBackend):
         except ValueError:
             return _report_corrupt(key)
 
-    async def _call(self, command: Callable[[Client], Awaitable[_Result]]) -> _Result:
+    async def _call(self, command: Callable[[Commands], Awaitable[_Result]]) -> _Result:
         """Return what *command* does, after more tries if the connection fails.
 
         Raises:
             TimeoutError: all that took longer than `socket_timeout`.
         """
-        client = self._source.client()
+        commands = self._source.commands()
         try:
             async with asyncio.timeout(self._socket_timeout):
-                return await self._source.retry.call_with_retry(lambda: command(client), _go_on)
+                return await self._source.retry.call_with_retry(lambda: command(commands), _go_on)
         except TimeoutError:
             raise TimeoutError(f"Redis has not answered in {self._socket_timeout} s") from None
 

@@ -3,32 +3,29 @@
 import hashlib
 from typing import Any
 
-from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
 
-from micropie_redis.clients import Client
+from micropie_redis.commands import Commands
 
 
 class Script:
     """A Lua script that is sent by its hash, and in full only to a server that does not have it.
 
     Not redis-py's own `register_script`: in a cluster that loads a missing script into every
-    node, so one dead node would fail sessions on all the others, and it can't keep a client with
-    `decode_responses` from decoding.
+    node, so one dead node would fail sessions on all the others.
     """
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, client: Client, key: str, *args: bytes | int) -> Any:
-        """Return the script's result, text in it as bytes whatever *client* is set to."""
-        options = {NEVER_DECODE: True}
+    async def run(self, commands: Commands, key: str, *args: bytes | int) -> Any:
+        """Return the script's result."""
         try:
-            return await client.execute_command("EVALSHA", self._sha, 1, key, *args, **options)
+            return await commands.execute("EVALSHA", self._sha, 1, key, *args)
         except NoScriptError:
             # EVAL leaves the script in the server's cache.
-            return await client.execute_command("EVAL", self._source, 1, key, *args, **options)
+            return await commands.execute("EVAL", self._source, 1, key, *args)
 
 
 # Reads a session as one JSON object: its values are JSON as they are. An answer of many small
