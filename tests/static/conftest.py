@@ -9,7 +9,7 @@ from micropie import App
 from micropie_static import Static
 from support.asgi import Client
 from support.servers import SERVERS, Server, serve
-from support.static_files import make_tree
+from support.static_files import HUGE, make_huge, make_tree
 
 
 @pytest.fixture
@@ -32,8 +32,9 @@ def server(
 ) -> Iterator[Server]:
     """The app of static_app.py on each server, with a root of its own."""
     folder = tmp_path_factory.mktemp("static")
-    make_tree(folder)
+    make_huge(make_tree(folder) / "huge.bin", HUGE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROPIE_TEST_STATIC", str(folder / "root"))
         with serve(request.param, "static_app:app", Path(__file__).parent) as running:
+            running.root = folder / "root"
             yield running

@@ -12,6 +12,19 @@ LARGE = os.urandom(700_001)
 MODIFIED = 1_700_000_000  # when every file was: Tue, 14 Nov 2023 22:13:20 GMT
 
 
+MIB = 1024**2
+HUGE = 100  # MiB; the acceptance of issue 5 names it
+
+
+def make_huge(path: Path, size: int) -> None:
+    """Make a file of *size* MiB, each of which begins with its number; the rest takes no disk."""
+    with path.open("wb") as file:
+        for number in range(size):
+            file.seek(number * MIB)
+            file.write(number.to_bytes(8, "big"))
+        file.truncate(size * MIB)
+
+
 def make_tree(folder: Path) -> Path:
     """Make the folders root and outside; return root."""
     root, outside = folder / "root", folder / "outside"

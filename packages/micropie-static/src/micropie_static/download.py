@@ -85,9 +85,9 @@ def _below(root: str | os.PathLike[str], path: str) -> str | None:
     """Return the real path of what lies at *path* below *root*; None if that is outside."""
     folder = os.path.realpath(root)
     located = os.path.realpath(os.path.join(folder, path))
-    if os.path.isabs(path) or os.path.commonpath((folder, located)) != folder:
-        return None
-    return located
+    is_below = not os.path.isabs(path) and os.path.commonpath((folder, located)) == folder
+    # realpath() takes a file with a slash behind its name for the file.
+    return located if is_below and not path.endswith("/") else None
 
 
 def _media_type(path: str) -> str:
