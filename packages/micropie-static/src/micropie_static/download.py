@@ -60,8 +60,7 @@ def send_file(
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         response = FileResponse(scope)
         try:
-            file = await in_thread(_file, path, root, raw)
-            if file is None or not await in_thread(response.open, file):
+            if not await in_thread(_open, response, path, root, raw):
                 raise HTTPError(404)
             await response.send(receive, send)
         finally:
@@ -70,15 +69,21 @@ def send_file(
     return ASGIResponse(app)
 
 
-def _file(path: str, root: str | os.PathLike[str] | None, headers: RawHeaders) -> File | None:
-    """Return the file to send; None if there is none that may be. Blocks."""
-    try:
-        located = path if root is None else _below(root, path)
-        if located is None:
-            return None
-        return File(located, (Variant.of(located, os.stat(located), headers),))
-    except (OSError, ValueError):  # ValueError: NUL, lone surrogates
-        return None
+def _open(
+    response: FileResponse, path: str, root: str | os.PathLike[str] | None, headers: RawHeaders
+) -> bool:
+    """Open the file to send; False if there is none that may be. Blocks."""
+    for _ in range(2):  # once more if it is replaced at this very moment
+        try:
+            located = path if root is None else _below(root, path)
+            if located is None:
+                return False
+            file = File(located, (Variant.of(located, os.stat(located), headers),))
+        except (OSError, ValueError):  # ValueError: NUL, lone surrogates
+            return False
+        if response.open(file):
+            return True
+    return False
 
 
 def _below(root: str | os.PathLike[str], path: str) -> str | None:
