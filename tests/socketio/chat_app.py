@@ -59,6 +59,10 @@ class Chat(App):
             await asyncio.sleep(0.005)
         return list(self._events)
 
+    async def gone(self, sid):
+        """Wait until client *sid* has left."""
+        await self.log(f"disconnect {sid}")
+
     async def state(self):
         return {
             "sessions": sum(not one.closed for one in sio.eio.sockets.values()),
@@ -91,7 +95,7 @@ async def connect(sid, environ, auth):
 
 @sio.event
 async def disconnect(sid, reason):
-    app._events.append(f"disconnect {reason}")
+    app._events += [f"disconnect {reason}", f"disconnect {sid}"]
 
 
 @sio.event

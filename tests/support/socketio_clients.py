@@ -16,9 +16,11 @@ PATIENCE = 10.0  # seconds
 class Browser:
     """A Socket.IO client that keeps cookies over its HTTP requests and its connections."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.url = server.url
         self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        self.refusals: list[Any] = []
         self._clients: list[socketio.AsyncClient] = []
 
     async def get(self, target: str) -> tuple[int, str]:
@@ -37,6 +39,7 @@ class Browser:
         async def receive(event: str, *arguments: Any) -> None:
             await client.events.put((event, *arguments))
 
+        client.on("connect_error", self.refusals.append)
         self._clients.append(client)
         await client.connect(self.url + target, wait_timeout=int(PATIENCE), **options)
         return client
@@ -49,7 +52,7 @@ class Browser:
 
 @asynccontextmanager
 async def browsing(server: Server) -> AsyncIterator[Browser]:
-    browser = Browser(server.url)
+    browser = Browser(server)
     try:
         yield browser
     finally:

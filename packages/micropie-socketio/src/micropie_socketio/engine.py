@@ -33,7 +33,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
         super().__init__(**options)
         self._monitors_clients = options.get("monitor_clients") is not False
         self._is_stopping = False
-        self._polls: dict[str, asyncio.Task[Any]] = {}  # long polls that are held, by sid
+        self._polls: set[str] = set()  # sids of which a long poll is held
         self._channels: set[Channel] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._look_out: asyncio.Task[None] | None = None
@@ -121,6 +121,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
             asyncio.get_running_loop().call_soon(session.queue.put_nowait, None)
         return result
 
+    def _log_error_once(self, message: str, message_key: str) -> None:
+        self.logger.info("%r", message)  # what a client did wrong, in its own words partly
+
     async def _serve_http(self, request: Request, sid: str, receive: Receive, send: Send) -> None:
         scope = _without(request.scope, b"upgrade")  # HTTP it is: none came of it
         session = self.sockets.get(sid)
@@ -192,22 +195,27 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
 
     async def _poll(self, scope: Scope, sid: str, receive: Receive, send: Send) -> None:
         """Hold a long poll, until there is something to send or the client leaves."""
-        answer = asyncio.ensure_future(self.handle_request(scope, _body(b""), send))
-        departure = asyncio.ensure_future(_departure(receive))
-        self._polls[sid] = answer
+
+        async def begin(message: Message) -> None:
+            # Before the client has all of it: the next poll may be here before this one is over.
+            self._polls.discard(sid)
+            await send(message)
+
+        self._polls.add(sid)
         if self._look_out is None:
             self._look_out = self.start_background_task(self._look_out_for_stop)
+        answer = asyncio.ensure_future(self.handle_request(scope, _body(b""), begin))
+        departure = asyncio.ensure_future(_departure(receive))
         try:
             await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                await self.drop(sid, self.reason.TRANSPORT_CLOSE)
+            if sid in self._polls and not answer.done():
+                await self.drop(sid, self.reason.TRANSPORT_CLOSE)  # which ends the answer as well
+            await answer
         finally:
-            self._polls.pop(sid, None)
+            self._polls.discard(sid)
             departure.cancel()
             answer.cancel()  # the library takes that as the end of the session
             await asyncio.gather(answer, departure, return_exceptions=True)
-        if not answer.cancelled():
-            answer.result()
 
     async def _look_out_for_stop(self) -> None:
         """End the long polls as soon as the server wants to stop.
