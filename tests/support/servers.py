@@ -85,6 +85,17 @@ class Server:
                 time.sleep(0.02)
         raise RuntimeError(f"{self.name} did not start:\n{self.log()}")
 
+    def terminate(self) -> float:
+        """Send SIGTERM, and return the seconds that the server takes to end.
+
+        Raises:
+            subprocess.TimeoutExpired: it does not.
+        """
+        begin = time.monotonic()
+        self._process.terminate()
+        self._process.wait(CLIENT_TIMEOUT)
+        return time.monotonic() - begin
+
     def stop(self) -> None:
         """End the server: by SIGTERM, and by SIGKILL what that does not end."""
         self._process.terminate()
