@@ -12,13 +12,21 @@ from typing import Any, cast
 
 from micropie.body import BodyLimits
 from micropie.context import current, current_connection
-from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, cancelled_within, logger, status_line
+from micropie.errors import (
+    ExplainedError,
+    HTTPError,
+    answer_to,
+    cancelled_within,
+    logger,
+    status_line,
+)
 from micropie.middleware import HttpMiddleware
 from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.request import PARENT, Request
 from micropie.response import (
     CONTENT_LENGTHS,
     HTML,
+    PLAIN_TEXT,
     SHORT,
     ASGIResponse,
     Response,
@@ -253,6 +261,10 @@ class HttpServing:
                     response = response.replaced(changes)
             except Exception as error:
                 response = self._error_response(request, error)
+        payload = response.payload
+        if isinstance(payload, BodyStream) and payload.is_relayed:
+            unanswered = ResponseError("streamed to a hook that gave no other body in its place")
+            response = self._error_response(request, unanswered)
         return await self._begun(request, self._rendered(request, response), streams)
 
     async def _with_session(
@@ -379,6 +391,7 @@ class HttpServing:
 
     def _error_response(self, request: Request, error: Exception) -> Response:
         """Return the response for *error*; one that is no HTTPError is logged, and a 500."""
+        error = answer_to(error)
         if isinstance(error, HTTPError):
             try:
                 response = _http_error_response(error)
@@ -407,7 +420,7 @@ class HttpServing:
 def _http_error_response(error: HTTPError) -> Response:
     body = status_line(error.status_code) if error.body is None else error.body
     # Of our own words only, and no header: a hook's error page in their place is HTML again.
-    is_ours = error.body is None or isinstance(error, BadRequest)
+    is_ours = error.body is None or isinstance(error, ExplainedError)
     return Response(
         error.status_code, body, error.headers, content_type=PLAIN_TEXT if is_ours else None
     )
