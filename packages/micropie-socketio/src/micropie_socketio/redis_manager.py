@@ -10,6 +10,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
 from socketio import AsyncPubSubManager  # type: ignore[import-untyped] # has no annotations
 
 _logger = logging.getLogger("micropie")

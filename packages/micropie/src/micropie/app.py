@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from micropie import routing, urls
 from micropie.body import BodyLimits
-from micropie.construction import InitSignature, Unready, check_not_served, check_number
+from micropie.construction import (
+    InitSignature,
+    Unready,
+    check_not_served,
+    check_number,
+    checked_backend,
+    fill_in,
+)
 from micropie.context import current_connection
 from micropie.cookies import SessionCookie, parse_cookies
 from micropie.forms import Files, FormLimits, parse_multipart
@@ -95,8 +102,7 @@ class App(HttpServing, WebSocketServing):
         object.__setattr__(self, "_routes", routes)
         object.__setattr__(self, "_plain", routes.plain)
         object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, is_websocket=True))
-        for name in _MADE_BY_INIT:
-            object.__setattr__(self, name, Unready(cls))
+        fill_in(self)
         return self
 
     __signature__ = InitSignature()
@@ -149,7 +155,7 @@ class App(HttpServing, WebSocketServing):
         )
         self._shares_session = session_backend is None
         backend = InMemorySessionBackend() if session_backend is None else session_backend
-        self._sessions = SessionManager(_checked_backend(backend), session_timeout, cookie)
+        self._sessions = SessionManager(checked_backend(backend), session_timeout, cookie)
 
     def __setattr__(self, name: str, value: object) -> None:
         # What is kept, or what is to come, is the subclass's: App would stumble over it. vars(self)
@@ -205,7 +211,7 @@ class App(HttpServing, WebSocketServing):
 
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
-        self._sessions.backend = _checked_backend(backend)
+        self._sessions.backend = checked_backend(backend)
         self._shares_session = False
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
@@ -345,16 +351,28 @@ class App(HttpServing, WebSocketServing):
             raise
 
     def _redirect(
-        self, location: str, extra_headers: HeadersInput | None = None
+        self,
+        location: str,
+        extra_headers: HeadersInput | None = None,
+        *,
+        status_code: Literal[301, 302, 303, 307, 308] = 302,
     ) -> tuple[int, str, Headers]:
-        """Return a 302 response that sends the client to *location*.
+        """Return a response that sends the client to *location*.
 
         Args:
             location: a URL or path; what may not stand in one is percent-encoded, what is
                 encoded already stays.
             extra_headers: pairs or a dict.
+            status_code: 303 to GET it there after a POST, 307 to repeat the request there; 301
+                and 308 for a place it has moved to for good (RFC 9110, 15.4).
+
+        Raises:
+            ValueError: *status_code* is none of these.
         """
-        return 302, "", [("Location", urls.encoded(location)), *header_pairs(extra_headers)]
+        if status_code not in (301, 302, 303, 307, 308):
+            raise ValueError(f"{status_code!r} is no redirect: use 301, 302, 303, 307 or 308")
+        location = urls.encoded(location)
+        return status_code, "", [("Location", location), *header_pairs(extra_headers)]
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """Return template *name* of `template_dir`, rendered with *context*.
@@ -369,33 +387,21 @@ class App(HttpServing, WebSocketServing):
         """Return the path of a handler, `root_path` included.
 
         Args:
-            handler_name: the name of a public method.
+            handler_name: the name of a public method, or of a WebSocket's, with its "ws_".
             segments: path segments after it, each encoded.
             query: query parameters; a list or tuple gives several of one name.
 
         Raises:
             LookupError: there is no such handler.
         """
-        if handler_name not in self._routes:
+        public = handler_name.removeprefix("ws_")
+        if public not in (self._routes if public == handler_name else self._ws_routes):
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
         # Before its segments index is named, for the first of them may be another's name.
-        names = [] if handler_name == "index" and not segments else [handler_name]
+        names = [] if public == "index" and not segments else [public]
         return urls.built(self.root_path, [*names, *segments], query)
-
-
-# What is likely to be met first when `__init__` was forgotten.
-_MADE_BY_INIT = (
-    *("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers"),
-    *("_limits", "_mounts", "_sessions", "_templates", "_workers"),
-)
 
 
 async def _chunks(reader: StreamReader) -> AsyncIterator[bytes]:
     while chunk := await reader.read(64 * 1024):
         yield chunk
-
-
-def _checked_backend(backend: object) -> SessionBackend:
-    if not isinstance(backend, SessionBackend):
-        raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
-    return backend

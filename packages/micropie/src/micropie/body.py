@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
-from micropie.errors import BadRequest, ClientDisconnected, ContentTooLarge
+from micropie.errors import (
+    BadRequest,
+    ClientDisconnected,
+    ContentTooLarge,
+    ExplainedError,
+    RequestTimeout,
+)
 from micropie.forms import FormLimits
 from micropie.lazy import lazy
 from micropie.started import Started
@@ -164,11 +170,10 @@ class Body:
                     return self._ahead.pop(0)
                 return await (receiving or self._receive())
         except TimeoutError:
-            error = BadRequest("no data came for too long", 408)
-            if not self._is_new_http:  # where such a header is an error (RFC 9113, 8.2.2)
-                # The rest of the body may still come: it must not be taken for another request.
-                error = _closing(error)
-            raise error from None
+            error = RequestTimeout("no data came for too long")
+            # The rest of the body may still come: it must not be taken for another request. But
+            # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
+            raise (error if self._is_new_http else _closing(error)) from None
 
     def replayed(self) -> Receive:
         """Return a channel that gives the body once more, to another app.
@@ -232,7 +237,7 @@ def _content_length(
     return int(found)
 
 
-def _closing(error: BadRequest) -> BadRequest:
+def _closing(error: ExplainedError) -> ExplainedError:
     """Let the server close the connection after the answer to HTTP/1."""
     error.headers = {"Connection": "close"}
     return error

@@ -3,6 +3,8 @@
 import inspect
 from typing import Any, NoReturn
 
+from micropie.session_backend import SessionBackend
+
 
 def check_number(
     name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
@@ -21,6 +23,17 @@ def check_number(
         raise TypeError(f"{name} must be {wanted}{' or None' if optional else ''}, not {value!r}")
     if not value >= least:
         raise ValueError(f"{name} must be at least {least}, not {value!r}")
+
+
+def checked_backend(backend: object) -> SessionBackend:
+    """Return *backend*.
+
+    Raises:
+        TypeError: it is no SessionBackend.
+    """
+    if not isinstance(backend, SessionBackend):
+        raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
+    return backend
 
 
 def check_not_served(cls: type, args: tuple[Any, ...]) -> None:
@@ -48,6 +61,18 @@ class InitSignature:
             raise AttributeError("__signature__")  # calling an instance is another matter
         signature = inspect.signature(owner.__init__)  # type: ignore[misc] # of this very class
         return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def fill_in(app: object) -> None:
+    """Let all that is likely to be used first, if `__init__` is forgotten, say that it was."""
+    for name in _MADE_BY_INIT:
+        object.__setattr__(app, name, Unready(type(app)))
+
+
+_MADE_BY_INIT = (
+    *("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers"),
+    *("_limits", "_mounts", "_sessions", "_templates", "_workers"),
+)
 
 
 class Unready:

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from micropie.context import current
-from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, logger, status_line
+from micropie.errors import ExplainedError, HTTPError, answer_to, logger, status_line
 from micropie.middleware import HttpMiddleware
 from micropie.request import PARENT, Request
 from micropie.response import (
+    PLAIN_TEXT,
     ASGIResponse,
     Response,
     ResponseError,
@@ -122,6 +123,10 @@ class HttpAnswering:
                     response = response.replaced(changes)
             except Exception as error:
                 response = self._error_response(request, error)
+        payload = response.payload
+        if isinstance(payload, BodyStream) and payload.is_relayed:
+            unanswered = ResponseError("streamed to a hook that gave no other body in its place")
+            response = self._error_response(request, unanswered)
         return await self._begun(request, self._rendered(request, response), streams)
 
     async def _with_session(
@@ -233,6 +238,7 @@ class HttpAnswering:
 
     def _error_response(self, request: Request, error: Exception) -> Response:
         """Return the response for *error*; one that is no HTTPError is logged, and a 500."""
+        error = answer_to(error)
         if isinstance(error, HTTPError):
             try:
                 response = _http_error_response(error)
@@ -261,7 +267,7 @@ class HttpAnswering:
 def _http_error_response(error: HTTPError) -> Response:
     body = status_line(error.status_code) if error.body is None else error.body
     # Of our own words only, and no header: a hook's error page in their place is HTML again.
-    is_ours = error.body is None or isinstance(error, BadRequest)
+    is_ours = error.body is None or isinstance(error, ExplainedError)
     return Response(
         error.status_code, body, error.headers, content_type=PLAIN_TEXT if is_ours else None
     )

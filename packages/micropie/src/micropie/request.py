@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micropie import codec
 from micropie.body import Body, BodyLimits
@@ -51,6 +51,11 @@ class Connection:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self._session: Session | None = None
+
+    if TYPE_CHECKING:  # hooks may keep values of their own here: `request.user = user`
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     @lazy
     def path(self) -> str:

@@ -7,17 +7,18 @@ from typing import Any
 
 from micropie.codec import dumps
 from micropie.streaming import BodyStream
+from micropie.tokens import TOKEN
 from micropie.types import ASGIApp, Headers, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
+PLAIN_TEXT = "text/plain; charset=utf-8"
 
 # Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
 _BODILESS = frozenset({204, 304})
 
-# RFC 9110, 5.6.2 and 5.5: a name is a token; a value with a line break would start another
-# header, or the body, of the attacker's choice.
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 9110, 5.5: a value with a line break would start another header, or the body, of the
+# attacker's choice.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 # The whole body, the generator of its chunks, or that generator set going.
@@ -263,7 +264,7 @@ def _raw_header(pair: Any) -> tuple[bytes, bytes]:
         raw = name.lower().encode("latin-1"), value.strip(" \t").encode("latin-1")
     except (AttributeError, TypeError, ValueError):
         raise ResponseError(f"gave the header {pair!r}; headers are pairs of latin-1 str") from None
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise ResponseError(f"gave the header name {name!r}, which is no token")
     if _CONTROL.search(value):
         raise ResponseError(f"gave the header {name!r} a value with a control character")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from micropie.cookies import SessionCookie
-from micropie.errors import BadRequest, logger
+from micropie.errors import ExplainedError, logger
 from micropie.request import Connection
 from micropie.session import Session
 from micropie.session_backend import SessionBackend
@@ -22,11 +22,11 @@ _ID_BYTES = 32
 _MAX_ID_LENGTH = 256
 
 
-class StoreUnavailable(BadRequest):
+class StoreUnavailable(ExplainedError):
     """A 503: the session backend failed, so the request could not be served safely."""
 
     def __init__(self) -> None:
-        super().__init__("the session store is unavailable", 503)
+        super().__init__(503, "the session store is unavailable")
 
 
 class SessionManager:
