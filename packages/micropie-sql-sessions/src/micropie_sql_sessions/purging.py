@@ -24,7 +24,7 @@ class Purger:
     """Deletes expired sessions.
 
     All processes agree by a row of the same table, with an id that no session can have: it
-    expires when the next purge is due, and its revision tells whose turn the last one was.
+    expires when the next purge is due, and whoever puts that off is the one who purges.
 
     Args:
         database: where the sessions are.
