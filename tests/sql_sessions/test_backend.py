@@ -107,7 +107,7 @@ def place(request, tmp_path):
 
 @pytest.fixture
 async def backend(place):
-    backend = place.backend()
+    backend = place.backend(purge_every=None)
     await backend.startup()
     yield backend
     await backend.shutdown()

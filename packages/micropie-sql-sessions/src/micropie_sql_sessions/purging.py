@@ -14,7 +14,7 @@ from micropie_sql_sessions.statements import PURGE_ID, Statements
 
 # A batch takes SQLite some milliseconds, and the pause lets those write who wait: it looks again
 # every few milliseconds whether it is their turn.
-_BATCH = 500
+_BATCH = 200
 _PAUSE = 0.02  # seconds
 
 _logger = logging.getLogger("micropie")
@@ -24,7 +24,7 @@ class Purger:
     """Deletes expired sessions.
 
     All processes agree by a row of the same table, with an id that no session can have: it
-    expires when the next purge is due, and its revision tells whose turn the last one was.
+    expires when the next purge is due, and whoever puts that off is the one who purges.
 
     Args:
         database: where the sessions are.
