@@ -1,6 +1,9 @@
 """How Sphinx builds the documentation."""
 
+import re
 from importlib.metadata import version as installed_version
+
+from sphinx.util import inspect
 
 project = "MicroPie"
 author = "The MicroPie developers"
@@ -8,6 +11,8 @@ copyright = "The MicroPie developers"  # noqa: A001 - Sphinx's name for it
 version = release = installed_version("micropie")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+if tags.has("spelling"):  # type: ignore[name-defined] # noqa: F821 - Sphinx provides it
+    extensions.append("sphinxcontrib.spelling")  # needs libenchant, which pip can't install
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
@@ -27,11 +32,10 @@ copybutton_only_copy_prompt_lines = True
 # In docstrings `this` is code, as in Markdown.
 default_role = "code"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "undoc-members": False, "show-inheritance": True}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 napoleon_use_rtype = False
-napoleon_use_ivar = True
+napoleon_use_ivar = False
 python_maximum_signature_line_length = 88
 
 # Names of other projects are not looked up: the build needs no network. Ours must all be there.
@@ -41,7 +45,7 @@ spelling_lang = "en_GB"
 spelling_word_list_filename = "words.txt"
 spelling_show_suggestions = True
 
-# As they stand in the source, so that no signature unfolds them.
+# As they stand in the source: signatures would unfold them.
 _ALIASES = {
     "MutableMapping[str, Any]": "Scope",
     "Callable[[], Awaitable[Scope]]": "Receive",
@@ -51,15 +55,25 @@ _ALIASES = {
 }
 
 
-def _name_aliases(_app, _what, _name, _obj, _options, signature, returns):  # type: ignore[no-untyped-def]
-    """Show the aliases of `micropie.types` in signatures by their names."""
-    shown = []
-    for text in (signature, returns):
-        for unfolded, alias in _ALIASES.items():
-            text = text and text.replace(unfolded, alias)
-        shown.append(text)
-    return tuple(shown)
+def _shorten(text: str | None) -> str | None:
+    """Return a signature with plain names, and aliases for what they stand for."""
+    if text is None:
+        return None
+    text = re.sub(r"~?(collections\.abc|typing|contextlib)\.", "", text)
+    for unfolded, alias in _ALIASES.items():
+        text = text.replace(unfolded, alias)
+    return text
+
+
+def _process_signature(_app, what, _name, obj, _options, signature, returns):  # type: ignore[no-untyped-def]
+    """Show the parameters of `__init__` where there is a `__new__` as well, and short types."""
+    if what == "class" and signature and signature.startswith("(*args"):
+        parameters = inspect.signature(obj.__init__, bound_method=True)
+        signature = inspect.stringify_signature(
+            parameters, show_return_annotation=False, unqualified_typehints=True
+        )
+    return _shorten(signature), _shorten(returns)
 
 
 def setup(app):  # type: ignore[no-untyped-def] # noqa: D103 - Sphinx's name for it
-    app.connect("autodoc-process-signature", _name_aliases)
+    app.connect("autodoc-process-signature", _process_signature)

@@ -5,7 +5,7 @@ A page is read from top to bottom, in a folder of its own:
 - a Python block with a caption is a file of that name, and so is one in any other language;
 - any other Python block is run as it stands, and is app.py as well if it makes an `app`;
 - `console` shows commands behind "$ " and what each of them prints, where `...` stands for
-  anything; `sh` shows commands alone, which may print what they like;
+  anything, or any lines; `sh` shows commands alone, which may print what they like;
 - app.py is served at 127.0.0.1:8000 as soon as a command asks for it, unless the page starts
   servers itself. Then it is served as told: what changes later needs `--reload` to be seen;
 - a Redis at 127.0.0.1:6379 is there for pages that speak of it.
@@ -46,6 +46,7 @@ PATIENCE = 60
 
 _INFO = re.compile(r"(?P<info>[^\n]*)\n(?P<options>(?:[ \t]*:[\w-]+:[^\n]*\n)*)")
 _BLOCK = re.compile(r"\{code-block\} ([\w+-]+)|([\w+-]+)")
+_RUN = ["cat", "curl", "head", "ls", "mkdir", "printf", "pytest", "python", "servestatic"]
 _EXTENSIONS = ("micropie_sql_sessions", "micropie_static", "micropie_socketio")
 
 
@@ -76,7 +77,9 @@ def blocks(document: Document) -> Iterator[Region]:
         if match is not None:
             caption = re.search(r":caption: *(.+)", region.lexemes["options"] or "")
             region.parsed = Block(
-                match[1] or match[2], caption and caption[1].strip(), region.lexemes["source"]
+                match[1] or match[2],
+                caption and caption[1].strip(),
+                region.lexemes["source"].lstrip("\n"),
             )
             yield region
         elif not info.startswith("{"):
@@ -221,7 +224,7 @@ class Reader:
             assert os.access(ROOT / program, os.X_OK), f"there is no {program}"
         elif program in ("cd", "kill", "source", "sudo", "systemctl") or "venv" in words:
             subprocess.run(["bash", "-n", "-c", command], check=True)
-        elif program in ("cat", "curl", "head", "ls", "mkdir", "printf", "pytest", "python"):
+        elif program in _RUN:
             self._execute(command, words, printed)
         else:
             raise AssertionError(f"{program} is neither run nor checked")
@@ -362,13 +365,21 @@ def commands(block: Block) -> Iterator[tuple[str, str | None]]:
 
 
 def matches(expected: str, actual: str) -> bool:
-    """Compare, with "..." in *expected* for anything, and without regard to blanks at line ends."""
-    pattern = re.escape(_trimmed(expected)).replace(r"\.\.\.", ".*?")
-    return re.fullmatch(pattern, _trimmed(actual), re.DOTALL) is not None
+    """Compare, without regard to blanks at line ends.
+
+    In *expected*, "..." stands for anything in a line, and a line of nothing else for any lines.
+    """
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
+        for line in _trimmed(expected)
+    )
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in _trimmed(actual))) is not None
 
 
-def _trimmed(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.replace("\r", "").splitlines()).strip("\n")
+def _trimmed(text: str) -> list[str]:
+    """Return the lines of *text* without blanks at their ends, or empty lines around them."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    return "\n".join(lines).strip("\n").split("\n")
 
 
 def _silent(command: str) -> str:

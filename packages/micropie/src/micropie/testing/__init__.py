@@ -10,14 +10,14 @@ __all__ = ["SessionBackendContract"]
 class SessionBackendContract(StoringContract, ChangingContract, RacingContract):
     """What App relies on, as tests; inherit them and say how to make your backend.
 
-    ```python
-    class TestMyBackend(SessionBackendContract):
-        def make_backend(self):
-            return MyBackend("store://127.0.0.1")
+    For example::
 
-        def dump(self, backend):
-            return Path("/var/lib/store/data").read_bytes()
-    ```
+        class TestMyBackend(SessionBackendContract):
+            def make_backend(self):
+                return MyBackend("store://127.0.0.1")
+
+            def dump(self, backend):
+                return Path("/var/lib/store/data").read_bytes()
 
     To use a fixture in `make_backend`, give the class an autouse fixture that keeps its value on
     `self`. Put `pytest.register_assert_rewrite("micropie.testing")` into conftest.py to see
