@@ -172,7 +172,7 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
         found = dict(self._scan(root, frozenset()))
         for path in found:
             url = prefix + path[len(root) :].replace(os.sep, "/")
-            self.add_file_to_dictionary(url, path, root=root, stat_cache=found)
+            self.add_file_to_dictionary(url, path, stat_cache=found)
 
     def get_static_file(
         self, path: str, url: str, stat_cache: Mapping[str, os.stat_result] | None = None
@@ -214,28 +214,18 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
         if real in above:
             return  # a link that would be followed round and round
         try:
-            names = os.listdir(folder)
+            entries = list(os.scandir(folder))
         except PermissionError as error:
             _logger.warning("a folder is not served: %s", error)
             return
-        for name in names:
-            path = os.path.join(folder, name)
-            if not os.path.isdir(path):
-                status = self._stat_regular(path)
-                if status is not None:
-                    yield path, status
-            elif self.path_within_root(self.root, path):
-                yield from self._scan(path, above | {real})
-
-    def _stat_regular(self, path: str) -> os.stat_result | None:
-        """Return the status of a regular file inside the root; None of anything else."""
-        if not self.path_within_root(self.root, path):
-            return None
-        try:
-            status = os.stat(path)
-        except OSError:
-            return None  # a link to nowhere, a folder that may not be entered
-        return status if stat.S_ISREG(status.st_mode) else None
+        for entry in entries:
+            # Only a link can lead out of a folder that is inside.
+            if entry.is_symlink() and not self.path_within_root(self.root, entry.path):
+                continue
+            if os.path.isdir(entry.path):
+                yield from self._scan(entry.path, above | {real})
+            elif (status := _stat_regular(entry.path)) is not None:
+                yield entry.path, status
 
     def _stat_with_variants(self, path: str) -> dict[str, os.stat_result]:
         """Return the status of what lies at *path*, and of its variants that are not outdated."""
@@ -244,17 +234,26 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
         found = {}
         oldest = 0.0
         for suffix in ("", *_SUFFIXES.values()):
-            status = self._stat_regular(path + suffix)
+            stored = path + suffix
+            status = _stat_regular(stored) if self.path_within_root(self.root, stored) else None
             if status is not None and status.st_mtime >= oldest:
-                found[path + suffix] = status
-            if not suffix and status is not None:
-                oldest = status.st_mtime - _AGE_TOLERANCE
+                found[stored] = status
+                oldest = oldest or status.st_mtime - _AGE_TOLERANCE
         return found
 
 
 def identity(status: os.stat_result) -> tuple[int, ...]:
     """Return what of *status* is another's if the content may be."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _stat_regular(path: str) -> os.stat_result | None:
+    """Return the status of a regular file; None of anything else."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None  # a link to nowhere, a folder that may not be entered
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _raw(headers: Headers) -> RawHeaders:
