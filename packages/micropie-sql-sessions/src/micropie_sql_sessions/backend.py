@@ -227,16 +227,14 @@ class SQLSessionBackend(SessionBackend):
 
     async def _create(self, connection: AsyncConnection) -> None:
         """Create the table and its index, if they are not there."""
-        for last in (False, True):
+        for create in (self.table.create, *(index.create for index in self.table.indexes)):
             try:
-                await connection.run_sync(self.table.create, checkfirst=True)
-                for index in self.table.indexes:
-                    await connection.run_sync(index.create, checkfirst=True)
-                return
+                await connection.run_sync(create, checkfirst=True)
             except DBAPIError:
-                # Another process may have been quicker, between the look and the creation.
-                if last or connection.invalidated:
+                if connection.invalidated:
                     raise
+                # Another process was quicker, between the look and the creation: look again.
+                await connection.run_sync(create, checkfirst=True)
 
     def _forget_loaded(self, key: str) -> _Loaded | None:
         """Return what this request has loaded, if it is this session, to use it once."""

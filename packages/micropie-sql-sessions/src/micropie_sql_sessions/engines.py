@@ -114,10 +114,10 @@ class OwnEngine:
                 f"{error.name} is not installed: pip install 'micropie-sql-sessions[{extra}]'",
                 name=error.name,
             ) from None
-        except InvalidRequestError:
+        except (ArgumentError, InvalidRequestError):
             raise ValueError(
-                f"url_or_engine names {self._url.drivername}, which blocks the event loop: "
-                f"leave the driver out, or name one for asyncio"
+                f"url_or_engine names {self._url.drivername}, which would block the event loop: "
+                "leave the driver out, or name one for asyncio"
             ) from None
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)

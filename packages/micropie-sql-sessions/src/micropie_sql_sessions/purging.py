@@ -14,7 +14,7 @@ from micropie_sql_sessions.statements import PURGE_ID, Statements
 
 # A batch takes SQLite some milliseconds, and the pause lets those write who wait: it looks again
 # every few milliseconds whether it is their turn.
-_BATCH = 500
+_BATCH = 200
 _PAUSE = 0.02  # seconds
 
 _logger = logging.getLogger("micropie")
