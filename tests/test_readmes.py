@@ -60,6 +60,7 @@ async def test_an_example_runs_by_itself(example, tmp_path, monkeypatch):
         if find_spec("".join(package)) is None:
             pytest.skip(f"{''.join(package)} is not installed")
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "static").mkdir()  # that Static serves must be there
     run(example)
 
 
@@ -192,6 +193,35 @@ async def test_core_readme_websockets():
         assert await socket.receive() == "guest: hi"
     foreign = await client.run("/echo", headers={"Origin": "https://evil.example"})
     assert foreign.refused is not None
+
+
+# The README of micropie-static.
+
+STATIC = ROOT / "packages" / "micropie-static" / "README.md"
+
+
+async def test_static_readme_files_and_downloads(tmp_path, monkeypatch):
+    pytest.importorskip("micropie_static")
+    monkeypatch.chdir(tmp_path)
+    for name in ("static/app.css", "invoices/may.txt", "secret.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("12345")
+    site = Client(example_with(STATIC, "Site")["app"])
+    assert 'href="/static/app.css"' in (await site.get("/")).text
+    assert (await site.get("/static/app.css")).text == "12345"
+    invoices = Client(app_of(STATIC, "Invoices"))
+    assert (await invoices.get("/download/may.txt")).text == "12345"
+    assert (await invoices.get("/download/..%2fsecret.txt")).status == 404
+
+
+async def test_static_readme_urls_in_templates(tmp_path, monkeypatch):
+    pytest.importorskip("micropie_static")
+    monkeypatch.chdir(tmp_path)
+    for folder in ("static", "templates"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "templates" / "shop.html").write_text("{{ static_url('app.css') }}")
+    shop = Client(example_with(STATIC, "Shop")["shop"], root_path="/outer")
+    assert (await shop.get("/outer/")).text == "/outer/static/app.css"
 
 
 def test_core_readme_lists_every_parameter_with_its_default():

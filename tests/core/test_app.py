@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import inspect
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,6 +68,18 @@ def test_apps_do_not_share_middlewares():
     one, other = Hello(), Hello()
     one.middlewares.append(HttpMiddleware())
     assert other.middlewares == []
+
+
+def test_the_signature_of_a_class_is_that_of_its_init():
+    class Named(App):
+        def __init__(self, name, *, debug=False):
+            super().__init__(debug=debug)
+
+    assert str(inspect.signature(Named)) == "(name, *, debug=False)"
+    parameters = inspect.signature(Hello).parameters
+    assert [*parameters][:3] == ["session_backend", "template_dir", "debug"]
+    assert parameters["sync_workers"].default == 40
+    assert [*inspect.signature(Hello()).parameters] == ["scope", "receive", "send"]
 
 
 # The current request.

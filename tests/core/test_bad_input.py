@@ -492,7 +492,7 @@ def test_a_hostile_session_cookie_is_no_session(server, session_id):
 # JSON.
 
 
-@pytest.mark.parametrize("depth", [100, 500, 900])
+@pytest.mark.parametrize("depth", [100, 500])
 def test_json_that_nests_less_than_any_limit_is_fine(server, depth):
     body = b"[" * depth + b"]" * depth
     assert talk(server, whole("/parsed", body, JSON)).status == 200

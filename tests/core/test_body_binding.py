@@ -4,7 +4,7 @@ import enum
 import json
 import types
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NotRequired, Optional, Required, TypedDict
@@ -554,6 +554,10 @@ class Aliased(pydantic.BaseModel):
     third: dict[str, str] | None = None
 
 
+class Unset:
+    """Nothing that pydantic knows."""
+
+
 class Cat(pydantic.BaseModel):
     kind: Literal["cat"]
 
@@ -797,6 +801,34 @@ async def test_a_pydantic_model_never_repeats_what_the_client_sent():
     assert (answer.status, answer.text) == refused("'pet': the tag is none of the expected ones")
 
 
+class Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    name: str = ""
+    scores: dict[str, int] = {}
+    parts: list["Strict"] = pydantic.Field(default=[], alias="Parts")
+
+
+class Unschemed(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    name: str
+    thing: Unset = pydantic.Field(default=Unset(), exclude=True)
+
+
+async def test_a_pydantic_model_never_repeats_the_keys_of_the_client():
+    async def problem(body, model=Strict):
+        answer = await send_json(one(model), "/", body)
+        assert answer.status == 400
+        return answer.text.removeprefix("400 Bad Request: ")
+
+    assert await problem({SECRET: 1}) == "'*': Extra inputs are not permitted"
+    assert await problem({"name": 1}) == "'name': Input should be a valid string"
+    assert (await problem({"scores": {SECRET: "x"}})).startswith("'scores.*': Input should be")
+    assert await problem({"Parts": [{"name": ""}, {"name": 1}]}) == (
+        "'Parts.1.name': Input should be a valid string"
+    )
+    assert await problem({"name": 1}, Unschemed) == "'*': Input should be a valid string"
+
+
 async def test_a_pydantic_model_with_aliases_takes_a_form():
     answer = await send_form(Models(), "/aliased", "firstTags=ab&s=cd")
     assert answer.json == {"first": ["ab"], "second": ["cd"], "third": None}
@@ -887,6 +919,31 @@ async def test_a_deep_model_is_taken_or_a_400(url, depth):
     if depth <= 100:
         assert answer.status == 200
     assert answer.status in (200, 400)
+
+
+# Values that only the construction of a dataclass takes.
+
+
+@dataclass
+class Signup:
+    name: str
+    password: InitVar[str]
+    rounds: InitVar[int] = 3
+    hashed: str = field(init=False)
+
+    def __post_init__(self, password, rounds):
+        self.hashed = "#" * len(password) * rounds
+
+
+async def test_a_dataclass_takes_its_init_only_values():
+    answer = await send_json(one(Signup), "/", {"name": "Ada", "password": "pie", "hashed": "x"})
+    assert answer.json["value"] == {"name": "Ada", "hashed": "#########"}
+    answer = await send_form(one(Signup), "/", "name=Ada&password=pie&rounds=1")
+    assert answer.json["value"] == {"name": "Ada", "hashed": "###"}
+    answer = await send_json(one(Signup), "/", {"name": "Ada"})
+    assert (answer.status, answer.text) == refused("'password' is missing")
+    answer = await send_json(one(Signup), "/", {"name": "Ada", "password": 5})
+    assert (answer.status, answer.text) == refused("'password' must be a string")
 
 
 # Plans.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from micropie import codec
 from support.json_values import FLOATS, IN, OUT
 
 TESTS = Path(__file__).parents[1]
@@ -30,6 +31,35 @@ def results(request: pytest.FixtureRequest) -> dict[str, Any]:
     return results
 
 
+NESTED = {"arrays": (b"[", b"]"), "objects": (b'{"a":', b"}"), "both": (b'[{"a":', b"}]")}
+
+
+@pytest.mark.parametrize("nested", NESTED)
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_json_may_nest_500_levels_and_no_more(nested, is_strict):
+    opening, closing = NESTED[nested]
+    dumps = codec.dumps_strict if is_strict else codec.dumps
+    most = codec.MAX_DEPTH // len(closing)
+    document = opening * most + b"1" + closing * most
+    assert dumps(codec.loads(document)) == document
+    with pytest.raises(ValueError, match="nested too deep"):
+        codec.loads(b"[" + document + b"]")
+
+
+def test_what_could_not_be_read_again_is_not_stored():
+    value = []
+    for _ in range(codec.MAX_DEPTH):
+        value = [value]
+    with pytest.raises(ValueError, match="nested too deep"):
+        codec.dumps_strict(value)
+    assert codec.loads(codec.dumps_strict(value[0])) == value[0]
+
+
+def test_brackets_are_no_levels_inside_of_texts_or_beside_each_other():
+    value = ["[{" * 1000, [[], {}] * 1000]
+    assert codec.loads(codec.dumps(value)) == value
+
+
 @pytest.mark.parametrize("name", OUT)
 def test_a_value_becomes_the_same_json_with_orjson_and_without(name, results):
     expected = OUT[name][1]
@@ -46,3 +76,8 @@ def test_floats_are_written_so_that_they_read_back_the_same(results):
 def test_json_is_read_the_same_with_orjson_and_without(name, results):
     expected = IN[name][1]
     assert results["in"][name] == (400 if expected is ... else repr(expected))
+
+
+def test_its_functions_are_public():
+    assert set(codec.__all__) == {"MAX_DEPTH", "dumps", "dumps_strict", "loads"}
+    assert all(hasattr(codec, name) for name in codec.__all__)

@@ -69,6 +69,20 @@ HANDLERS = {
 
 
 @pytest.mark.parametrize("url", HANDLERS.values(), ids=HANDLERS)
+async def test_an_http_error_of_a_task_group_answers(url):
+    error = ExceptionGroup("", [ExceptionGroup("", [HTTPError(404, "no pie")]), HTTPError(403)])
+    answer = await Client(Failing(error)).get(url)
+    assert (answer.status, answer.text) == (404, "no pie")
+
+
+async def test_an_error_beside_an_http_error_in_a_group_is_a_500(logged):
+    error = ExceptionGroup("", [HTTPError(404), ValueError("secret")])
+    answer = await Client(Failing(error)).get("/")
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert len(logged) == 1
+
+
+@pytest.mark.parametrize("url", HANDLERS.values(), ids=HANDLERS)
 async def test_an_http_error_answers_from_anywhere(url):
     error = HTTPError(418, {"short": "stout"}, {"X-Pot": "tea"})
     answer = await Client(Failing(error)).get(url)

@@ -350,6 +350,27 @@ async def test_in_debug_an_error_in_a_hook_shows_its_traceback(logged):
     assert "ValueError: broken hook" in answer.text
 
 
+async def test_a_hook_that_reads_a_stream_and_gives_nothing_for_it_is_a_500(logged):
+    class Reading(HttpMiddleware):
+        async def before_request(self, request):
+            return None
+
+        async def after_request(self, request, status_code, response_body, extra_headers):
+            return {"headers": [("X-Size", str(len([c async for c in response_body])))]}
+
+    class Streaming(App):
+        async def index(self):
+            yield "a"
+            yield "b"
+
+    app = Streaming()
+    app.middlewares.append(Reading())
+    answer = await Client(app).get("/")
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    (record,) = logged
+    assert "index streamed to a hook that gave no other body in its place" in record.getMessage()
+
+
 async def test_an_error_of_a_hook_closes_the_stream():
     closed = []
 

@@ -1237,7 +1237,8 @@ async def test_below_a_child_that_shares_a_foreign_app_gets_no_part_of_it():
     root, child = notes()
     child.mount("/foreign", foreign)
     await Client(root).get("/child/foreign")
-    assert [key for key in scopes[0] if key.startswith("micropie")] == []
+    # Where its parents are is no secret.
+    assert [key for key in scopes[0] if key.startswith("micropie")] == ["micropie.root_paths"]
 
 
 async def test_an_independent_child_that_fails_leaves_the_parents_session(logged):
@@ -1305,3 +1306,55 @@ async def test_a_hundred_requests_in_parent_and_child_lose_nothing():
         *(browser.get(f"{'/child' * (n % 2)}/put/k{n}") for n in range(100)),
     )
     assert len((await browser.get("/")).json) == 101
+
+
+# What a mounted app can know.
+
+
+async def test_an_app_is_told_where_it_is_mounted():
+    class Told:
+        def __init__(self):
+            self.places = []
+
+        def on_mount(self, app, path):
+            self.places.append((app, path))
+
+        async def __call__(self, scope, receive, send):
+            await named("told")(scope, receive, send)
+
+    told, root = Told(), App()
+    root.mount("/here/", told)
+    assert told.places == [(root, "/here/")]
+    with pytest.raises(ValueError, match="mounted already"):
+        root.mount("/here", told)
+    assert len(told.places) == 1
+    assert (await Client(root).get("/here")).text == "told"
+
+
+async def test_a_handler_of_that_name_is_not_called_when_its_app_is_mounted():
+    class Diary(App):
+        async def on_mount(self, day="today"):
+            return f"climbed it {day}"
+
+    root = tree(diary=Diary())
+    assert (await Client(root).get("/diary/on_mount")).text == "climbed it today"
+
+
+@pytest.mark.parametrize("proxied", ["", "/outer"])
+async def test_an_app_knows_its_root_path_in_requests_of_apps_below_it(proxied):
+    class Root(App):
+        async def index(self):
+            return root.root_path
+
+    class Child(App):
+        async def index(self):
+            return [root.root_path, middle.root_path, self.root_path, root._url_for("index")]
+
+    root, middle, child = Root(), App(), Child()
+    root.mount("/a", middle)
+    middle.mount("/b", child)
+    client = Client(root, root_path=proxied)
+    expected = [proxied, f"{proxied}/a", f"{proxied}/a/b", f"{proxied}/"]
+    assert (await client.get(f"{proxied}/a/b")).json == expected
+    assert (await client.get(f"{proxied}/")).text == proxied
+    assert root.root_path == ""

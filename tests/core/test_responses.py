@@ -423,6 +423,22 @@ async def test_a_redirect_to_no_text_is_a_500(logged):
     assert len(logged) == 1
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_may_have_another_status(status):
+    class Moving(App):
+        async def index(self):
+            return self._redirect("/x", {"X-A": "1"}, status_code=status)
+
+    answer = await Client(Moving()).get("/")
+    assert (answer.status, answer.header("location"), answer.header("x-a")) == (status, "/x", "1")
+
+
+@pytest.mark.parametrize("status", [200, 300, 304, 400, "303"])
+def test_a_redirect_has_the_status_of_one(status):
+    with pytest.raises(ValueError, match="is no redirect: use 301, 302, 303"):
+        App()._redirect("/x", status_code=status)
+
+
 # URLs of handlers.
 
 
@@ -434,6 +450,10 @@ class Linked(App):
         return [*rest]
 
     async def _private(self): ...
+
+    async def ws_index(self, ws): ...
+
+    async def ws_chat(self, ws, room): ...
 
     async def link(self):
         return self._url_for("sign_up", "a b", next="/x?y")
@@ -449,6 +469,9 @@ class Linked(App):
         (("sign_up",), {"q": "a b&c", "n": 1}, "/sign_up?q=a+b%26c&n=1"),
         (("sign_up",), {"tag": ["a", "b"]}, "/sign_up?tag=a&tag=b"),
         (("index",), {"handler_name": "x"}, "/?handler_name=x"),
+        (("ws_index",), {}, "/"),
+        (("ws_index", "a"), {}, "/index/a"),
+        (("ws_chat", "a b"), {"n": 1}, "/chat/a%20b?n=1"),
     ],
 )
 def test_the_url_of_a_handler(arguments, query, url):
@@ -474,7 +497,10 @@ async def test_the_url_of_a_handler_starts_with_root_path(root_path):
     assert answer.text == f"{prefix}/sign_up/a%20b?next=%2Fx%3Fy"
 
 
-@pytest.mark.parametrize("name", ["nothing", "_private", "request", "_redirect", "", "sign-up"])
+@pytest.mark.parametrize(
+    "name",
+    ["nothing", "_private", "request", "_redirect", "", "sign-up", "chat", "ws_sign_up", "ws_"],
+)
 def test_there_is_no_url_of_what_is_no_handler(name):
     with pytest.raises(LookupError, match="Linked has no handler"):
         Linked()._url_for(name)

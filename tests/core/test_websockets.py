@@ -1637,6 +1637,24 @@ async def test_a_page_of_another_origin_is_refused(origin, host):
     assert not await is_let_in(**with_origin(origin, host))
 
 
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_an_extension_may_ask_whether_the_origin_of_a_scope_is_allowed(kind):
+    def scope(origin, scheme):
+        headers = [(b"host", b"pie.example"), (b"origin", origin.encode())]
+        if kind == "websocket":
+            scheme = scheme.replace("http", "ws")
+        return {"type": kind, "scheme": scheme, "headers": headers}
+
+    app = Chat()
+    assert app.allows_origin(scope("https://pie.example", "https"))
+    assert app.allows_origin(scope("https://pie.example", "http"))
+    assert app.allows_origin(scope("http://pie.example", "http"))
+    assert not app.allows_origin(scope("http://pie.example", "https"))
+    assert not app.allows_origin(scope("https://evil.example", "https"))
+    assert app.allows_origin({"type": kind, "headers": [(b"host", b"pie.example")]})
+    assert Chat(websocket_origins="*").allows_origin(scope("https://evil.example", "https"))
+
+
 async def test_a_client_without_origin_is_let_in():
     assert await is_let_in(headers={"Host": "pie.example"})
     assert await is_let_in(["https://pie.example"], headers={"Host": "pie.example"})

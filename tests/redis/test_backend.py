@@ -121,6 +121,22 @@ async def test_a_request_costs_as_many_round_trips_as_promised(own_server, backe
     assert await commands("/logout") == ["EVALSHA", "DEL"]
 
 
+async def test_calls_at_the_same_moment_share_a_connection_and_not_their_errors(own_server):
+    backend = RedisSessionBackend(own_server.url + "?client_name=own", socket_timeout=10)
+    ids = [f"id {number}" for number in range(100)]
+    await asyncio.gather(*(backend.save(id_, {"id": id_}, LONG) for id_ in ids))
+    for id_ in ids[::10]:
+        own_server.command("SET", "micropie:session:" + hash_session_id(id_), "no hash")
+    loaded = await asyncio.gather(*map(backend.load, ids))
+    assert loaded == [{"id": id_} if index % 10 else {} for index, id_ in enumerate(ids)]
+    merged = await asyncio.gather(
+        *(backend.merge(id_, {"more": 1}, (), LONG) for id_ in ids), return_exceptions=True
+    )
+    assert [result is True for result in merged] == [index % 10 > 0 for index in range(100)]
+    assert own_server.command("CLIENT", "LIST").count(b"name=own") == 1
+    await backend.shutdown()
+
+
 async def test_expiry_is_pushed_out_in_one_round_trip(own_server, backend):
     await backend.save(ID, {"a": 1}, LONG)
     with own_server.monitor() as seen:
@@ -234,7 +250,13 @@ async def test_calls_wait_for_a_free_connection(own_server):
         own_server.url + "?client_name=own", max_connections=2, socket_timeout=10
     )
     await backend.save(ID, {"a": 1}, LONG)
-    await asyncio.gather(*(backend.merge(ID, {f"k{n}": n}, (), LONG) for n in range(300)))
+
+    async def merge(number):
+        for _ in range(number):
+            await asyncio.sleep(0)  # what comes at another moment takes another connection
+        await backend.merge(ID, {f"k{number}": number}, (), LONG)
+
+    await asyncio.gather(*map(merge, range(300)))
     assert len(await backend.load(ID)) == 301
     assert own_server.command("CLIENT", "LIST").count(b"name=own") == 2
     await backend.shutdown()

@@ -77,6 +77,18 @@ class RedisServer:
         with redis.Redis(host=HOST, port=self.port, protocol=2, socket_timeout=5) as client:
             return client.execute_command(*args)
 
+    def wait_for_replica(self) -> None:
+        """Wait until this master's replica has all that was written so far."""
+        written = self.command("ROLE")[1]
+        _wait(lambda: int(self.command("ROLE")[2][0][2]) >= written)
+
+    def connect(self) -> socket.socket:
+        """Return a new connection that is served: one more of its clients."""
+        connection = socket.create_connection((HOST, self.port), timeout=5)
+        connection.sendall(b"PING\r\n")
+        assert connection.recv(7) == b"+PONG\r\n"
+        return connection
+
     def dump(self) -> bytes:
         """Return all keys, fields and values."""
         lines = []
@@ -166,6 +178,8 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
                 # The default is the port and 10,000: not free for certain, if a port at all.
                 *("--cluster-port", str(stack.enter_context(reserved_port()))),
                 *("--cluster-replica-validity-factor", "0"),
+                # Masters that live go on while another is dead.
+                *("--cluster-require-full-coverage", "no"),
             )
             nodes.append(stack.enter_context(redis_server(folder / str(number), *arguments)))
         addresses = [f"{HOST}:{node.port}" for node in nodes]

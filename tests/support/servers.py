@@ -90,6 +90,17 @@ class Server:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def terminate(self) -> float:
+        """Send SIGTERM, and return the seconds that the server takes to end.
+
+        Raises:
+            subprocess.TimeoutExpired: it does not.
+        """
+        begin = time.monotonic()
+        self._process.terminate()
+        self._process.wait(CLIENT_TIMEOUT)
+        return time.monotonic() - begin
+
     def stop(self) -> None:
         """End the server: by SIGTERM, and by SIGKILL what that does not end."""
         self._process.terminate()
@@ -125,11 +136,27 @@ def serve(
     The working directory is *folder* too. *options* are further command-line arguments,
     *environment* further variables.
     """
+    with reserved_port() as port:
+        command = [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options]
+        with running(name, command, port, folder, environment=environment) as server:
+            yield server
+
+
+@contextmanager
+def running(
+    name: str,
+    command: list[str],
+    port: int,
+    folder: Path,
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
+    """Run the server *name* by a *command* that lets it listen on *port*, in *folder*."""
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     variables = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **environment}
-    with reserved_port() as port, tempfile.TemporaryFile() as log_file:
+    with tempfile.TemporaryFile() as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options],
+            command,
             cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from micropie import LoadedSession, SessionBackend, hash_session_id
 from micropie.codec import dumps_strict, loads
 from micropie_redis.clients import Client, client_source
+from micropie_redis.commands import Commands
 from micropie_redis.scripts import LOAD, MERGE, SAVE, TAKE
 
 # Plenty for one event loop: a session keeps a connection busy for a fraction of a millisecond.
@@ -61,27 +62,27 @@ class RedisSessionBackend(SessionBackend):
             raise ValueError(f"max_connections must be 1 or more: {max_connections!r}")
         self._prefix = prefix
         self._socket_timeout = socket_timeout
-        self._source = client_source(url_or_client, max_connections)
+        self._source = client_source(url_or_client, max_connections, socket_timeout)
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """Return the session, with the time left; {} if there is none, or it can't be read."""
         key = self._key(session_id)
-        reply = await self._read(key, lambda client: LOAD.run(client, key))
-        if not reply:
+        found = await self._read(key, lambda commands: LOAD.run(commands, key))
+        if found is None:
             return {}
-        *fields, milliseconds = reply
+        data, milliseconds = found
         # -1: somebody has taken the expiry away; touching sets it again.
         expires_in = milliseconds / 1000 if milliseconds >= 0 else None
-        return LoadedSession(_decoded(key, fields), expires_in=expires_in)
+        return LoadedSession(data, expires_in=expires_in)
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
         """Store *data* in place of all that was there; nothing, or no time, deletes."""
         key, fields = self._key(session_id), _encoded(data)
         if fields and timeout > 0:
             expiry = _milliseconds(timeout)
-            await self._call(lambda client: SAVE.run(client, key, expiry, *fields))
+            await self._call(lambda commands: SAVE.run(commands, key, expiry, *fields))
         else:
-            await self._call(lambda client: client.delete(key))
+            await self._call(lambda commands: commands.execute("DEL", key))
 
     async def merge(
         self, session_id: str, changed: dict[str, Any], removed: Collection[str], timeout: float
@@ -90,13 +91,13 @@ class RedisSessionBackend(SessionBackend):
         key, expiry = self._key(session_id), _milliseconds(timeout)
         fields = [*(name.encode() for name in removed), *_encoded(changed)]
         count = len(removed)
-        merged = await self._call(lambda client: MERGE.run(client, key, expiry, count, *fields))
+        merged = await self._call(lambda commands: MERGE.run(commands, key, expiry, count, *fields))
         return bool(merged)
 
     async def touch(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
         """Keep a session, if it is still there, for another *timeout* seconds."""
         key, expiry = self._key(session_id), _milliseconds(timeout)
-        await self._call(lambda client: client.pexpire(key, expiry))
+        await self._call(lambda commands: commands.execute("PEXPIRE", key, expiry))
 
     async def take(self, session_id: str) -> dict[str, Any]:
         """Delete a session and return what it held.
@@ -108,16 +109,16 @@ class RedisSessionBackend(SessionBackend):
         key = self._key(session_id)
         tries = 0
 
-        async def take(client: Client) -> Any:
+        async def take(commands: Commands) -> Any:
             nonlocal tries
             tries += 1
-            return await TAKE.run(client, key)
+            return await TAKE.run(commands, key)
 
-        fields = await self._read(key, take)
-        if not fields and tries > 1:
+        data: dict[str, Any] | None = await self._read(key, take)
+        if data is None and tries > 1:
             # {} would pass for a logout, and the request for a success.
             raise RedisConnectionError("the connection broke while a session was taken")
-        return _decoded(key, fields)
+        return data or {}
 
     async def shutdown(self) -> None:
         """Close the connections, unless they are those of a client that was given."""
@@ -127,27 +128,31 @@ class RedisSessionBackend(SessionBackend):
     def _key(self, session_id: str) -> str:
         return self._prefix + hash_session_id(session_id)
 
-    async def _read(self, key: str, command: Callable[[Client], Awaitable[Any]]) -> list[Any]:
-        """Return the list that *command* gets; an empty one if the key holds no hash."""
+    async def _read(self, key: str, command: Callable[[Commands], Awaitable[Any]]) -> Any:
+        """Return what the JSON that *command* gets says; None if there is none, or no session."""
         try:
-            reply: list[Any] = await self._call(command)
+            document: bytes | None = await self._call(command)
         except ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            _report_corrupt(key)
-            return []
-        return reply
+            return _report_corrupt(key)
+        if document is None:
+            return None
+        try:
+            return loads(document)
+        except ValueError:
+            return _report_corrupt(key)
 
-    async def _call(self, command: Callable[[Client], Awaitable[_Result]]) -> _Result:
+    async def _call(self, command: Callable[[Commands], Awaitable[_Result]]) -> _Result:
         """Return what *command* does, after more tries if the connection fails.
 
         Raises:
             TimeoutError: all that took longer than `socket_timeout`.
         """
-        client = self._source.client()
+        commands = self._source.commands()
         try:
             async with asyncio.timeout(self._socket_timeout):
-                return await self._source.retry.call_with_retry(lambda: command(client), _go_on)
+                return await self._source.retry.call_with_retry(lambda: command(commands), _go_on)
         except TimeoutError:
             raise TimeoutError(f"Redis has not answered in {self._socket_timeout} s") from None
 
@@ -173,16 +178,6 @@ def _encoded(data: dict[str, Any]) -> list[bytes]:
             raise TypeError(f"{type(name).__name__} as a key")
         fields += name.encode(), dumps_strict(value)
     return fields
-
-
-def _decoded(key: str, fields: Iterable[bytes]) -> dict[str, Any]:
-    """Return the session that HGETALL has read; {}, and a line in the log, if it is corrupt."""
-    pairs = iter(fields)
-    try:
-        return {name.decode(): loads(value) for name, value in zip(pairs, pairs, strict=True)}
-    except ValueError:
-        _report_corrupt(key)
-        return {}
 
 
 def _report_corrupt(key: str) -> None:

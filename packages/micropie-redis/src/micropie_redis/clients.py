@@ -7,6 +7,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import MaxConnectionsError
 
+from micropie_redis.commands import BatchedCommands, Commands, SingleCommands
+
 Client = Redis | RedisCluster
 
 # Three more tries, in 0.35 to 0.7 s: enough for a connection that Redis has closed and for a
@@ -20,17 +22,19 @@ _BASE_WAIT = 0.005
 _LONGEST_WAIT = 0.1
 
 
-def client_source(url_or_client: object, max_connections: int) -> "OwnClient | LentClient":
-    """Return where a backend gets its client from, each time it needs it.
+def client_source(
+    url_or_client: object, max_connections: int, timeout: float
+) -> "OwnClient | LentClient":
+    """Return what has commands sent for a backend, in whichever event loop it is.
 
     Raises:
         TypeError: *url_or_client* is neither a URL nor an asynchronous client.
         ValueError: redis-py can't make a client from the URL.
     """
     if isinstance(url_or_client, str):
-        return OwnClient(url_or_client, max_connections)
+        return OwnClient(url_or_client, max_connections, timeout)
     if isinstance(url_or_client, Redis | RedisCluster):
-        return LentClient(url_or_client)
+        return LentClient(url_or_client, timeout)
     wrong = type(url_or_client)
     raise TypeError(
         "url_or_client must be a URL or a client of redis.asyncio, not "
@@ -44,16 +48,19 @@ class OwnClient:
     Args:
         url: as redis-py takes it.
         max_connections: the most to open.
+        timeout: seconds that commands may take.
 
     Raises:
         ValueError: redis-py can't make a client from *url*.
     """
 
-    def __init__(self, url: str, max_connections: int) -> None:
+    def __init__(self, url: str, max_connections: int, timeout: float) -> None:
         self.retry = Retry(EqualJitterBackoff(_LONGEST_DELAY, _BASE_DELAY), _RETRIES)
         self._url = url
         self._max_connections = max_connections
+        self._timeout = timeout
         self._client: Redis | None = None
+        self._commands: BatchedCommands | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         try:
             # redis-py looks at some of the options only here.
@@ -66,19 +73,24 @@ class OwnClient:
                 "options after the ? are those of redis-py's connections"
             ) from None
 
-    def client(self) -> Redis:
-        """Return the client of the running event loop."""
+    def commands(self) -> BatchedCommands:
+        """Return what sends commands in the running event loop."""
         loop = asyncio.get_running_loop()
         # Connections are bound to their loop; what another one left open can't be used any more.
-        if self._client is None or self._loop is not loop:
+        if self._commands is None or self._loop is not loop:
             self._client, self._loop = Redis.from_pool(self._pool()), loop
-        return self._client
+            self._commands = BatchedCommands(self._client, self._timeout)
+        return self._commands
 
     async def close(self) -> None:
         """Close the client; the next use makes another."""
-        client, loop = self._client, self._loop
-        self._client = self._loop = None
-        if client is not None and loop is asyncio.get_running_loop():
+        client, commands, loop = self._client, self._commands, self._loop
+        self._client = self._commands = self._loop = None
+        if client is None or commands is None or loop is not asyncio.get_running_loop():
+            return
+        try:
+            await commands.finish()
+        finally:
             await client.aclose()
 
     def _pool(self) -> BlockingConnectionPool:
@@ -97,16 +109,22 @@ class OwnClient:
 class LentClient:
     """A client that was given: it has retries of its own, and its owner closes it."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, timeout: float) -> None:
         # A cluster's client fails at once when all connections to a node are busy, and has no
         # pool that waits. Trying again, for as long as the backend lets it, is the waiting.
         backoff = EqualJitterBackoff(_LONGEST_WAIT, _BASE_WAIT)
         self.retry = Retry(backoff, retries=-1, supported_errors=(MaxConnectionsError,))
-        self._client = client
+        self._commands = (
+            SingleCommands(client)
+            if isinstance(client, RedisCluster)
+            else BatchedCommands(client, timeout)
+        )
 
-    def client(self) -> Client:
-        """Return the client."""
-        return self._client
+    def commands(self) -> Commands:
+        """Return what sends commands on the client."""
+        return self._commands
 
     async def close(self) -> None:
-        """Leave it open."""
+        """Leave the client open, with nothing under way."""
+        if isinstance(self._commands, BatchedCommands):
+            await self._commands.finish()

@@ -3,48 +3,72 @@
 import hashlib
 from typing import Any
 
-from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
 
-from micropie_redis.clients import Client
+from micropie_redis.commands import Commands
 
 
 class Script:
     """A Lua script that is sent by its hash, and in full only to a server that does not have it.
 
     Not redis-py's own `register_script`: in a cluster that loads a missing script into every
-    node, so one dead node would fail sessions on all the others, and it can't keep a client with
-    `decode_responses` from decoding.
+    node, so one dead node would fail sessions on all the others.
     """
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, client: Client, key: str, *args: bytes | int) -> Any:
-        """Return the script's result, text in it as bytes whatever *client* is set to."""
-        options = {NEVER_DECODE: True}
+    async def run(self, commands: Commands, key: str, *args: bytes | int) -> Any:
+        """Return the script's result."""
         try:
-            return await client.execute_command("EVALSHA", self._sha, 1, key, *args, **options)
+            return await commands.execute("EVALSHA", self._sha, 1, key, *args)
         except NoScriptError:
             # EVAL leaves the script in the server's cache.
-            return await client.execute_command("EVAL", self._source, 1, key, *args, **options)
+            return await commands.execute("EVAL", self._source, 1, key, *args)
 
+
+# Reads a session as one JSON object: its values are JSON as they are. An answer of many small
+# strings would cost the client several times as much.
+_READ = """
+local fields = redis.call('HGETALL', KEYS[1])
+if #fields == 0 then
+  return
+end
+local members = {}
+for n = 1, #fields, 2 do
+  members[#members + 1] = cjson.encode(fields[n]) .. ':' .. fields[n + 1]
+end
+local session = '{' .. table.concat(members, ',') .. '}'
+"""
+
+# -> [session, milliseconds left] in JSON; None if there is no such session.
+LOAD = Script(
+    _READ
+    + """
+return '[' .. session .. ',' .. redis.call('PTTL', KEYS[1]) .. ']'
+"""
+)
+
+# -> session in JSON; None if there was none.
+TAKE = Script(
+    _READ
+    + """
+redis.call('DEL', KEYS[1])
+return session
+"""
+)
 
 # Lua's unpack() fails at some 8,000 values, so fields go in blocks of 1,000 arguments.
-
-# -> field, value, ..., milliseconds left; nothing if there is no such session.
-LOAD = Script("""
-local reply = redis.call('HGETALL', KEYS[1])
-if #reply > 0 then
-  reply[#reply + 1] = redis.call('PTTL', KEYS[1])
-end
-return reply
-""")
+#
+# A full Redis (maxmemory, no eviction) refuses a script's first write if that takes memory, but
+# none after it. So HSET comes first: it is refused, or all is done.
 
 # milliseconds, field, value, ...
 SAVE = Script("""
-redis.call('DEL', KEYS[1])
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('DEL', KEYS[1])
+end
 for first = 2, #ARGV, 1000 do
   redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
@@ -58,19 +82,12 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0
 end
 local removed = 2 + ARGV[2]
-for first = 3, removed, 1000 do
-  redis.call('HDEL', KEYS[1], unpack(ARGV, first, math.min(first + 999, removed)))
-end
 for first = removed + 1, #ARGV, 1000 do
   redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
+for first = 3, removed, 1000 do
+  redis.call('HDEL', KEYS[1], unpack(ARGV, first, math.min(first + 999, removed)))
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
-""")
-
-# -> field, value, ...
-TAKE = Script("""
-local reply = redis.call('HGETALL', KEYS[1])
-redis.call('DEL', KEYS[1])
-return reply
 """)

@@ -5,6 +5,7 @@ from micropie.errors import ClientDisconnected, HTTPError
 from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.request import Request, WebSocketRequest
+from micropie.response import ASGIResponse
 from micropie.routing import allow
 from micropie.session import Session
 from micropie.session_backend import LoadedSession, SessionBackend, hash_session_id
@@ -12,6 +13,7 @@ from micropie.uploads import UploadFile
 from micropie.websocket import ConnectionClosed, InvalidMessage, WebSocket
 
 __all__ = [
+    "ASGIResponse",
     "App",
     "ClientDisconnected",
     "ConnectionClosed",

@@ -4,11 +4,18 @@ import os
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from micropie import routing
+from micropie import routing, urls
 from micropie.body import BodyLimits
+from micropie.construction import (
+    InitSignature,
+    Unready,
+    check_not_served,
+    check_number,
+    checked_backend,
+    fill_in,
+)
 from micropie.context import current_connection
 from micropie.cookies import SessionCookie, parse_cookies
 from micropie.forms import Files, FormLimits, parse_multipart
@@ -17,8 +24,8 @@ from micropie.lifespan import LifespanHandler, run_shutdown, run_startup, serve_
 from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
-from micropie.origins import parse_origins
-from micropie.request import Request
+from micropie.origins import is_allowed, parse_origins
+from micropie.request import Connection, Request
 from micropie.response import Response, header_pairs
 from micropie.session import Session
 from micropie.session_backend import SessionBackend
@@ -89,12 +96,16 @@ class App(HttpServing, WebSocketServing):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
+        check_not_served(cls, args)
         self = super().__new__(cls)
         routes = routing.RouteTable(self, App)
         object.__setattr__(self, "_routes", routes)
         object.__setattr__(self, "_plain", routes.plain)
         object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, is_websocket=True))
+        fill_in(self)
         return self
+
+    __signature__ = InitSignature()
 
     def __init__(
         self,
@@ -116,13 +127,13 @@ class App(HttpServing, WebSocketServing):
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
-        _check_number("max_body_size", max_body_size, int, least=0, optional=True)
-        _check_number("max_form_fields", max_form_fields, int, least=0)
-        _check_number("max_form_field_size", max_form_field_size, int, least=0)
-        _check_number("max_files", max_files, int, least=0)
-        _check_number("body_timeout", body_timeout, float, least=0.001, optional=True)
-        _check_number("session_timeout", session_timeout, float, least=1)
-        _check_number("sync_workers", sync_workers, int, least=1)
+        check_number("max_body_size", max_body_size, int, least=0, optional=True)
+        check_number("max_form_fields", max_form_fields, int, least=0)
+        check_number("max_form_field_size", max_form_field_size, int, least=0)
+        check_number("max_files", max_files, int, least=0)
+        check_number("body_timeout", body_timeout, float, least=0.001, optional=True)
+        check_number("session_timeout", session_timeout, float, least=1)
+        check_number("sync_workers", sync_workers, int, least=1)
         self.debug = debug
         self.middlewares = []
         self.ws_middlewares = []
@@ -144,14 +155,15 @@ class App(HttpServing, WebSocketServing):
         )
         self._shares_session = session_backend is None
         backend = InMemorySessionBackend() if session_backend is None else session_backend
-        self._sessions = SessionManager(_checked_backend(backend), session_timeout, cookie)
+        self._sessions = SessionManager(checked_backend(backend), session_timeout, cookie)
 
     def __setattr__(self, name: str, value: object) -> None:
         # What is kept, or what is to come, is the subclass's: App would stumble over it. vars(self)
         # would tell as well, but once asked for it makes reading any attribute slower.
-        is_part = name.startswith("_") and name in routing.reserved_names(App)
-        if is_part and type(value) is not type(getattr(self, name, value)):
-            routing.check_name(name, App)
+        if name.startswith("_") and name in routing.reserved_names(App):
+            part = getattr(self, name, value)
+            if type(part) not in (type(value), Unready):
+                routing.check_name(name, App)
         self._routes.assign(name, value)
         self._ws_routes.assign(name, value)
         super().__setattr__(name, value)
@@ -176,7 +188,8 @@ class App(HttpServing, WebSocketServing):
         Raises:
             RuntimeError: no request is being handled, in this task or thread.
         """
-        return cast(Request, current_connection())
+        request: Any = current_connection()
+        return request  # type: ignore[no-any-return] # a cast() would be called each time
 
     @property
     def session(self) -> Session:
@@ -198,7 +211,7 @@ class App(HttpServing, WebSocketServing):
 
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
-        self._sessions.backend = _checked_backend(backend)
+        self._sessions.backend = checked_backend(backend)
         self._shares_session = False
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
@@ -214,6 +227,13 @@ class App(HttpServing, WebSocketServing):
         shared = scope.get(SESSIONS) if self._shares_session else None
         return (shared or self._sessions).session_for(scope)
 
+    def allows_origin(self, scope: Scope) -> bool:
+        """Tell whether `websocket_origins` lets in the page that any ASGI scope comes from.
+
+        A client that names no origin, as others than browsers do, is let in.
+        """
+        return is_allowed(Connection(scope), self._websocket_origins)
+
     @property
     def env(self) -> "Environment | None":
         """The Jinja environment; None when Jinja2 is not installed."""
@@ -227,13 +247,26 @@ class App(HttpServing, WebSocketServing):
 
         Args:
             path: starts with "/"; "/" itself stands for all that no handler serves.
-            asgi_app: gets `root_path` extended by *path*, and `path` whole.
+            asgi_app: gets `root_path` extended by *path*, and `path` whole; if it has a method
+                `on_mount` (and is no App), that is called with this App and *path*.
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.
             ValueError: *path* does not start with "/", or is mounted already.
         """
         self._mounts.add(path, asgi_app)
+        self._plain = {}  # from now on a path alone does not tell who serves it
+        # In an App, a method of that name is a handler.
+        if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
+            asgi_app.on_mount(self, path)
+
+    @property
+    def root_path(self) -> str:
+        """Below which path clients find this App; "" at the root, and outside of a request."""
+        try:
+            return self._mounts.root_path(current_connection().scope)
+        except RuntimeError:
+            return ""
 
     @property
     def mounts(self) -> dict[str, ASGIApp]:
@@ -318,17 +351,28 @@ class App(HttpServing, WebSocketServing):
             raise
 
     def _redirect(
-        self, location: str, extra_headers: HeadersInput | None = None
+        self,
+        location: str,
+        extra_headers: HeadersInput | None = None,
+        *,
+        status_code: Literal[301, 302, 303, 307, 308] = 302,
     ) -> tuple[int, str, Headers]:
-        """Return a 302 response that sends the client to *location*.
+        """Return a response that sends the client to *location*.
 
         Args:
             location: a URL or path; what may not stand in one is percent-encoded, what is
                 encoded already stays.
             extra_headers: pairs or a dict.
+            status_code: 303 to GET it there after a POST, 307 to repeat the request there; 301
+                and 308 for a place it has moved to for good (RFC 9110, 15.4).
+
+        Raises:
+            ValueError: *status_code* is none of these.
         """
-        headers = [("Location", quote(location, safe=_URL_CHARACTERS, errors="replace"))]
-        return 302, "", headers + header_pairs(extra_headers)
+        if status_code not in (301, 302, 303, 307, 308):
+            raise ValueError(f"{status_code!r} is no redirect: use 301, 302, 303, 307 or 308")
+        location = urls.encoded(location)
+        return status_code, "", [("Location", location), *header_pairs(extra_headers)]
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """Return template *name* of `template_dir`, rendered with *context*.
@@ -343,49 +387,21 @@ class App(HttpServing, WebSocketServing):
         """Return the path of a handler, `root_path` included.
 
         Args:
-            handler_name: the name of a public method.
+            handler_name: the name of a public method, or of a WebSocket's, with its "ws_".
             segments: path segments after it, each encoded.
             query: query parameters; a list or tuple gives several of one name.
 
         Raises:
             LookupError: there is no such handler.
         """
-        if handler_name not in self._routes:
+        public = handler_name.removeprefix("ws_")
+        if public not in (self._routes if public == handler_name else self._ws_routes):
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
-        try:
-            root_path = current_connection().scope.get("root_path", "")
-        except RuntimeError:
-            root_path = ""
         # Before its segments index is named, for the first of them may be another's name.
-        names = [] if handler_name == "index" and not segments else [handler_name]
-        path = "/".join(quote(str(part), safe="") for part in [*names, *segments])
-        url = quote(root_path.rstrip("/")) + "/" + path
-        return url + "?" + urlencode(query, doseq=True) if query else url
-
-
-# RFC 3986: everything that has a meaning in a URL, and "%" because it is encoded already.
-_URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
+        names = [] if public == "index" and not segments else [public]
+        return urls.built(self.root_path, [*names, *segments], query)
 
 
 async def _chunks(reader: StreamReader) -> AsyncIterator[bytes]:
     while chunk := await reader.read(64 * 1024):
         yield chunk
-
-
-def _check_number(
-    name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
-) -> None:
-    if value is None and optional:
-        return
-    accepted = (int,) if kind is int else (int, float)
-    if not isinstance(value, accepted) or isinstance(value, bool):
-        wanted = "an integer" if kind is int else "a number"
-        raise TypeError(f"{name} must be {wanted}{' or None' if optional else ''}, not {value!r}")
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, not {value!r}")
-
-
-def _checked_backend(backend: object) -> SessionBackend:
-    if not isinstance(backend, SessionBackend):
-        raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
-    return backend

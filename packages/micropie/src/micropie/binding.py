@@ -33,7 +33,10 @@ class Parameter:
         Raises:
             BadRequest: it does not fit the annotation.
         """
-        return text if self.converter is None else self.from_texts([text])
+        converter = self.converter
+        if converter is None:
+            return text
+        return self._convert(converter.from_text, [text] if converter.many else text)
 
     def from_texts(self, texts: list[str]) -> Any:
         """Convert the values that a query or form gave for this name; one takes the first."""
@@ -64,36 +67,39 @@ class Parameter:
         Raises:
             BadRequest: there is none, or it does not fit.
         """
-        value = self._from_query_or_form(request) if self.takes_text else self._from_body(request)
+        value = _REQUIRED
+        if self.takes_text:
+            texts = request.query_params.get(self.name)
+            if texts is not None:
+                return self.from_texts(texts)
+            if request._form is not None:
+                value = self._from_field(request, request._form)
+        elif request._form is not None:
+            value = self._from_body(request, request._form)
         if value is not _REQUIRED:
             return value
         if self.default is _REQUIRED:
             raise BadRequest(f"Missing required parameter '{self.name}'")
         return self.default
 
-    def _from_query_or_form(self, request: Connection) -> Any:
-        texts = request.query_params.get(self.name)
-        if texts is not None:
-            return self.from_texts(texts)
-        if request._form is None:
-            return _REQUIRED
-        values = request._form.get(self.name)
+    def _from_field(self, request: Connection, form: dict[str, list[Any]]) -> Any:
+        values = form.get(self.name)
         if values is not None:
             return self.from_json(values[0]) if request._is_json else self.from_texts(values)
         if self.converter is None and request._files is not None:
             return request._files.get(self.name, _REQUIRED)
         return _REQUIRED
 
-    def _from_body(self, request: Connection) -> Any:
+    def _from_body(self, request: Connection, form: dict[str, list[Any]]) -> Any:
         converter = self.converter
-        if converter is None or request._form is None:
+        if converter is None:
             return _REQUIRED
         if isinstance(converter, ModelConverter):
             if request._is_json:
                 return self._convert(converter.from_json, request._json)
-            return self._convert(converter.from_form, request._form)
+            return self._convert(converter.from_form, form)
         files = request._files.getlist(self.name) if request._files is not None else []
-        if not files and self.name in request._form:
+        if not files and self.name in form:
             raise BadRequest(f"'{self.name}' must be {converter.noun}")
         return (files if converter.many else files[0]) if files else _REQUIRED
 

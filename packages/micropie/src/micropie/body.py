@@ -1,12 +1,19 @@
 """The body of a request: received once, within its limits and no slower than allowed."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
-from micropie.errors import BadRequest, ClientDisconnected, ContentTooLarge
+from micropie.errors import (
+    BadRequest,
+    ClientDisconnected,
+    ContentTooLarge,
+    ExplainedError,
+    RequestTimeout,
+)
 from micropie.forms import FormLimits
 from micropie.lazy import lazy
+from micropie.started import Started
 from micropie.types import Message, Receive, Scope
 
 
@@ -26,20 +33,38 @@ class BodyLimits:
 
 
 class Body:
-    """The body of one request, read at most once."""
+    """The body of one request, read at most once.
+
+    Args:
+        scope: the request's.
+        names: its headers, the last one of each name.
+        receive: the ASGI channel.
+        limits: of size and time.
+    """
 
     _taken: asyncio.Event  # something out of _ahead
+    # To receive. Made by the first who must wait for a message: nobody can be in the way before.
+    _turn: asyncio.Lock | None = None
+    _raw: bytes | None = None
+    _began = False
+    _is_complete = False
+    _size = 0  # bytes received
 
-    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
+    def __init__(
+        self, scope: Scope, names: dict[bytes, bytes], receive: Receive, limits: BodyLimits
+    ) -> None:
         self._scope = scope
+        self._names = names
         self._receive = receive
         self._limits = limits
-        self._began = False
-        self._raw: bytes | None = None
         self._ahead: list[Message] = []  # received by client_gone, for a reader to come
-        self._turn = asyncio.Lock()  # to receive
+        value = names.get(b"content-length", b"")
+        # As nearly all are, with nothing repeated that could be another. `_length` judges the rest.
+        is_alone = len(names) == len(scope["headers"]) and b"transfer-encoding" not in names
+        if is_alone and value.isdigit() and len(value) <= _DIGITS:
+            self._length = int(value)
 
-    @lazy
+    @property
     def is_expected(self) -> bool:
         """Whether the head of the request announces a body (RFC 9112, 6.3).
 
@@ -47,15 +72,16 @@ class Body:
             BadRequest: Content-Length is no number, given twice with different values, or given
                 beside Transfer-Encoding (RFC 9112, 6.3).
         """
-        if self._length is not None:
-            return self._length > 0
+        length = self._length
+        if length is not None:
+            return length > 0
         # HTTP/2 and 3 need neither header: there a type announces a body.
-        names = {name for name, _ in self._scope["headers"]}
+        names = self._names
         return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
 
     @lazy
     def _length(self) -> int | None:
-        return _content_length(self._scope)
+        return _content_length(self._names, self._scope["headers"])
 
     @property
     def _is_new_http(self) -> bool:
@@ -69,12 +95,17 @@ class Body:
             HTTPError: 413, 408 or 400, as `stream`.
         """
         if self._raw is None:
-            # A list of chunks would take twenty times their size if they are tiny.
-            data = bytearray()
-            async for chunk in self.stream():
-                data += chunk
-            self._raw = bytes(data)
+            self._begin()
+            data = await self._next_chunk()
+            self._raw = data if self._is_complete else await self._with_the_rest(data)
         return self._raw
+
+    async def _with_the_rest(self, first: bytes) -> bytes:
+        # A list of chunks would take twenty times their size if they are tiny.
+        data = bytearray(first)
+        while not self._is_complete:
+            data += await self._next_chunk()
+        return bytes(data)
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body in chunks as they come.
@@ -87,25 +118,62 @@ class Body:
         if self._raw is not None:
             yield self._raw
             return
+        self._begin()
+        while not self._is_complete:
+            chunk = await self._next_chunk()
+            if chunk:
+                yield chunk
+
+    def _begin(self) -> None:
         if self._began:
             raise RuntimeError("the body was read already, and was not kept")
         limit, length = self._limits.max_size, self._length
         self._began = True
         if limit is not None and length is not None and length > limit:
             raise ContentTooLarge(f"the body is over {limit} bytes")
-        size = 0
-        more = True
-        while more:
-            message = await self._next_message()
-            chunk: bytes = message.get("body", b"")
-            more = message.get("more_body", False)
-            size += len(chunk)
-            if limit is not None and size > limit:
-                raise ContentTooLarge(f"the body is over {limit} bytes")
-            if length is not None and (size > length or (size < length and not more)):
-                raise BadRequest("the body is not as long as its Content-Length")
-            if chunk:
-                yield chunk
+
+    async def _next_chunk(self) -> bytes:
+        message = self._ahead.pop(0) if self._ahead else None
+        if message is not None:
+            self._taken.set()
+        elif self._turn is not None:
+            message = await self._wait_for(None)
+        else:
+            # It has come with the head, more often than not.
+            receiving = self._receive().__await__()
+            try:
+                waits_for = next(receiving)
+            except StopIteration as end:
+                message = end.value
+            else:
+                message = await self._wait_for(Started(receiving, waits_for))
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        chunk: bytes = message.get("body", b"")
+        self._is_complete = not message.get("more_body", False)
+        self._size += len(chunk)
+        limit, length, size = self._limits.max_size, self._length, self._size
+        if limit is not None and size > limit:
+            raise ContentTooLarge(f"the body is over {limit} bytes")
+        if length is not None and (size > length or (size < length and self._is_complete)):
+            raise BadRequest("the body is not as long as its Content-Length")
+        return chunk
+
+    async def _wait_for(self, receiving: Started[Message] | None) -> Message:
+        """Return the next message; *receiving* it has begun already, or begins in its turn."""
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        try:
+            async with asyncio.timeout(self._limits.timeout), self._turn:
+                if self._ahead:  # client_gone was the one before
+                    self._taken.set()
+                    return self._ahead.pop(0)
+                return await (receiving or self._receive())
+        except TimeoutError:
+            error = RequestTimeout("no data came for too long")
+            # The rest of the body may still come: it must not be taken for another request. But
+            # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
+            raise (error if self._is_new_http else _closing(error)) from None
 
     def replayed(self) -> Receive:
         """Return a channel that gives the body once more, to another app.
@@ -132,6 +200,8 @@ class Body:
         much of a body that nobody reads, the departure stays hidden.
         """
         self._taken = asyncio.Event()
+        if self._turn is None:
+            self._turn = asyncio.Lock()
         while True:
             async with self._turn:
                 message = await self._receive()
@@ -142,54 +212,32 @@ class Body:
                 self._taken.clear()
                 await self._taken.wait()
 
-    async def _next_message(self) -> Message:
-        try:
-            async with asyncio.timeout(self._limits.timeout):
-                message = await self._received()
-        except TimeoutError:
-            error = BadRequest("no data came for too long", 408)
-            if not self._is_new_http:  # where such a header is an error (RFC 9113, 8.2.2)
-                # The rest of the body may still come: it must not be taken for another request.
-                error = _closing(error)
-            raise error from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        return message
 
-    async def _received(self) -> Message:
-        if not self._ahead:
-            async with self._turn:
-                if not self._ahead:  # client_gone may have been the one before
-                    return await self._receive()
-        self._taken.set()
-        return self._ahead.pop(0)
-
+# Of a Content-Length: an exabyte is enough, and int() takes its time for thousands of them.
+_DIGITS = 18
 
 # Servers hand on what one read from the socket gave, 64 to 256 KiB at most.
 _MESSAGES_AHEAD = 8
 
 
-def _content_length(scope: Scope) -> int | None:
-    values = set()
-    is_coded = False
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            values.add(value.strip())
-        elif name == b"transfer-encoding":
-            is_coded = True
-    if not values:
+def _content_length(
+    names: dict[bytes, bytes], headers: Iterable[tuple[bytes, bytes]]
+) -> int | None:
+    found = names.get(b"content-length")
+    if found is None:
         return None
-    if is_coded:
+    if b"transfer-encoding" in names:
         # A proxy may have gone by the other one, and see another request in what follows.
         raise _closing(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
-    (value, *others) = values
     # int() would also take "+5" and "1_0".
-    if others or not value.isdigit() or len(value) > 18:
+    found = found.strip()
+    is_one = {value.strip() for name, value in headers if name == b"content-length"} == {found}
+    if not is_one or not found.isdigit() or len(found) > _DIGITS:
         raise BadRequest("Content-Length must be one number")
-    return int(value)
+    return int(found)
 
 
-def _closing(error: BadRequest) -> BadRequest:
+def _closing(error: ExplainedError) -> ExplainedError:
     """Let the server close the connection after the answer to HTTP/1."""
     error.headers = {"Connection": "close"}
     return error

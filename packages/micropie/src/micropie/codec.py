@@ -2,7 +2,7 @@
 
 Both write the same bytes for the same value, but for the exponents of some floats (1e-07 and 1e-7);
 the standard library's path is the reference, and takes over whenever orjson refuses a value
-(integers over 64 bits, keys that are numbers, ...).
+(integers over 64 bits, keys that are numbers, ...). Public, for session backends to store with.
 """
 
 import dataclasses
@@ -13,9 +13,16 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from itertools import chain
 from math import isfinite
 from typing import Any
 from uuid import UUID
+
+__all__ = ["MAX_DEPTH", "dumps", "dumps_strict", "loads"]
+
+# Levels of arrays and objects: what a handler does with them by recursion, or JSON by Python's own
+# library, must not come near the interpreter's limit of 1000 calls.
+MAX_DEPTH = 500
 
 
 def dumps(value: Any) -> bytes:
@@ -41,10 +48,22 @@ def loads(data: bytes) -> Any:
     """Return the value of a JSON document; integers keep every digit.
 
     Raises:
-        ValueError: *data* is no JSON in UTF-8 (RFC 8259), nests too deep, or holds a number or a
-            character that no other program would be sure to read the same: NaN, an infinity, a
-            lone surrogate.
+        ValueError: *data* is no JSON in UTF-8 (RFC 8259), nests deeper than MAX_DEPTH, or holds a
+            number or a character that no other program would be sure to read the same: NaN, an
+            infinity, a lone surrogate.
     """
+    value = _parsed(data)
+    # Few documents have so many brackets that it is worth looking at all of their values.
+    if (
+        len(data) > MAX_DEPTH
+        and data.count(b"[") + data.count(b"{") > MAX_DEPTH
+        and _is_deep(value)
+    ):
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def _parsed(data: bytes) -> Any:
     fast = _orjson_loads()
     # orjson reads integers over 64 bits as floats.
     if fast is not None and not _LONG_DIGITS.search(data):
@@ -54,8 +73,23 @@ def loads(data: bytes) -> Any:
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()  # raises for a lone surrogate
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError(_TOO_DEEP) from None
     return value
+
+
+_TOO_DEEP = "nested too deep"
+
+
+def _is_deep(value: Any) -> bool:
+    """Tell whether *value* has more levels of dicts and lists than are allowed."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return False
+        values = (item.values() if isinstance(item, dict) else item for item in level)
+        level = list(chain.from_iterable(values))
+    return True
 
 
 def dumps_strict(value: Any) -> bytes:
@@ -64,16 +98,14 @@ def dumps_strict(value: Any) -> bytes:
     Raises:
         TypeError: something in *value* is of a type that JSON does not have, a tuple or a
             number as a key of an object included; the message is that type's name.
-        ValueError: NaN, an infinity, a lone surrogate, or *value* contains itself.
+        ValueError: NaN, an infinity, a lone surrogate, or *value* nests deeper than MAX_DEPTH, as
+            one that contains itself does.
     """
-    try:
-        _check_strict(value)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
+    _check_strict(value, MAX_DEPTH)
     return dumps(value)
 
 
-def _check_strict(value: Any) -> None:
+def _check_strict(value: Any, levels: int) -> None:
     if value is None or isinstance(value, bool | int):
         return
     if isinstance(value, str):
@@ -81,17 +113,19 @@ def _check_strict(value: Any) -> None:
     elif isinstance(value, float):
         if not isfinite(value):
             raise ValueError(f"{value} is no JSON number")
+    elif not isinstance(value, dict | list):
+        raise TypeError(type(value).__name__)
+    elif not levels:
+        raise ValueError(_TOO_DEEP)
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"{type(key).__name__} as a key")
             key.encode()
-            _check_strict(item)
-    elif isinstance(value, list):
-        for item in value:
-            _check_strict(item)
+            _check_strict(item, levels - 1)
     else:
-        raise TypeError(type(value).__name__)
+        for item in value:
+            _check_strict(item, levels - 1)
 
 
 _LONG_DIGITS = re.compile(rb"[0-9]{19}")
@@ -129,7 +163,8 @@ def _extra(value: Any) -> Any:
         return str(value)
     if isinstance(value, Enum):
         return value.value
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    hint = "; did you forget to await it?" if hasattr(value, "__await__") else ""
+    raise TypeError(f"{type(value).__name__} has no JSON form{hint}")
 
 
 _ENCODER = json.JSONEncoder(

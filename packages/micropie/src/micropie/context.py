@@ -23,7 +23,10 @@ def current_connection() -> Connection:
     """
     holder = current.get(None)
     if holder is None:
-        raise RuntimeError("there is no current request outside of a handler")
+        raise RuntimeError(
+            "there is no current request: `request` and `session` are there for handlers, hooks "
+            "and what these call, while a request is served"
+        )
     if len(holder) > 1:
         with _lock:
             if len(holder) > 1:

@@ -114,7 +114,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def _int(text: str) -> int:
-    if not _INTEGER.fullmatch(text):
+    if not (text.isdigit() and text.isascii()) and not _INTEGER.fullmatch(text):
         raise ValueError
     return int(text)  # ValueError past sys.get_int_max_str_digits()
 

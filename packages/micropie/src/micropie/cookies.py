@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from micropie.tokens import TOKEN
 from micropie.types import Scope
 
 
@@ -46,7 +47,7 @@ class SessionCookie:
     path: str = "/"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _TOKEN.fullmatch(self.name):
+        if not isinstance(self.name, str) or not TOKEN.fullmatch(self.name):
             raise ValueError(f"session_cookie must be a token, not {self.name!r}")
         if self.secure not in (True, False, "auto"):
             raise ValueError(
@@ -101,5 +102,4 @@ def _is_value(value: object) -> bool:
     return isinstance(value, str) and _VALUE.fullmatch(value) is not None
 
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]+")

@@ -31,23 +31,37 @@ class HTTPError(Exception):
         return status_line(self.status_code) if self.body is None else str(self.body)
 
 
-class BadRequest(HTTPError):
-    """A 400 whose body says what was wrong with the request.
+class ExplainedError(HTTPError):
+    """An error made by the framework, whose body says what was wrong.
 
     Args:
+        status_code: the response's status.
         reason: for the client's eyes; must not repeat what the client sent.
-        status_code: another error status that fits better.
     """
 
-    def __init__(self, reason: str, status_code: int = 400) -> None:
+    def __init__(self, status_code: int, reason: str) -> None:
         super().__init__(status_code, f"{status_line(status_code)}: {reason}")
 
 
-class ContentTooLarge(BadRequest):
+class BadRequest(ExplainedError):
+    """A 400: the request is not what it should be."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(400, reason)
+
+
+class RequestTimeout(ExplainedError):
+    """A 408: the client stopped sending in the middle of its request."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(408, reason)
+
+
+class ContentTooLarge(ExplainedError):
     """A 413: the body, or a part of it, is over its limit."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason, 413)
+        super().__init__(413, reason)
 
 
 class ClientDisconnected(BadRequest):
@@ -56,8 +70,6 @@ class ClientDisconnected(BadRequest):
     def __init__(self) -> None:
         super().__init__("the client disconnected")
 
-
-PLAIN_TEXT = "text/plain; charset=utf-8"
 
 # RFC 9110's names for what Python called otherwise before 3.13.
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
@@ -69,6 +81,16 @@ def status_line(status_code: int) -> str:
         return f"{int(status_code)} {_PHRASES.get(status_code) or HTTPStatus(status_code).phrase}"
     except ValueError:
         return str(int(status_code))
+
+
+def answer_to(error: Exception) -> Exception:
+    """Return the HTTPError in *error* when that is a group, a TaskGroup's say, of nothing else.
+
+    Of several the first counts. Any other *error* is returned as it is.
+    """
+    while isinstance(error, ExceptionGroup) and error.split(HTTPError)[1] is None:
+        error = error.exceptions[0]
+    return error
 
 
 def cancelled_within(error: asyncio.CancelledError) -> RuntimeError:

@@ -1,17 +1,14 @@
-"""An HTTP request on its way through session, hooks and handler, and its response back."""
+"""An HTTP request on its way through session and hooks to its handler."""
 
-import html
 import inspect
-import traceback
 from abc import abstractmethod
 from asyncio import CancelledError
-from collections.abc import AsyncGenerator, Generator
-from contextlib import suppress
 from typing import Any, cast
 
 from micropie.body import BodyLimits
 from micropie.context import current, current_connection
-from micropie.errors import PLAIN_TEXT, BadRequest, HTTPError, cancelled_within, logger, status_line
+from micropie.errors import HTTPError, cancelled_within
+from micropie.http_answering import HttpAnswering
 from micropie.middleware import HttpMiddleware
 from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.request import PARENT, Request
@@ -19,33 +16,24 @@ from micropie.response import (
     CONTENT_LENGTHS,
     HTML,
     SHORT,
-    Messages,
     Response,
-    ResponseError,
     answer_of,
-    raw_headers,
 )
 from micropie.routing import Route, RouteTable
-from micropie.session_manager import SessionManager
-from micropie.streaming import BodyStream
-from micropie.types import Handler, Headers, Message, Receive, Scope, Send, Stream
-from micropie.workers import Workers
+from micropie.types import Handler, Receive, Scope, Send
 
 # Headers of a request that has a session to load or a body to parse.
 _NEEDS_MORE = frozenset({b"cookie", b"content-type"})
 
 
-class HttpServing:
-    """The part of an App that answers HTTP requests."""
+class HttpServing(HttpAnswering):
+    """The part of an App that serves HTTP requests."""
 
-    debug: bool
     middlewares: list[HttpMiddleware]
     _limits: BodyLimits
     _mounts: Mounts
     _plain: dict[str, Handler]
     _routes: RouteTable
-    _sessions: SessionManager
-    _workers: Workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection: HTTP, WebSocket or lifespan.
@@ -61,14 +49,16 @@ class HttpServing:
         try:
             handler = self._plain.get(scope["path"])
             if handler is not None:
-                if self.middlewares or self._mounts or scope.get("root_path"):
+                if self.middlewares or scope.get("root_path"):
                     handler = None
                 for name, _ in scope["headers"]:
                     if name in _NEEDS_MORE:
                         handler = None
                         break
             if handler is None:
-                await self._serve(cast(Request, current_connection()), send)
+                request = Request(scope, receive, self._limits)
+                holder[:] = (request,)
+                await self._serve(request, send)
                 return
             try:
                 result = await handler()
@@ -104,7 +94,8 @@ class HttpServing:
         try:
             try:
                 mount, route = mount_or_route(request, self._mounts, self._routes)
-                if b"cookie" in request._raw_headers and (
+                request._raw_headers = names = dict(request.scope["headers"])
+                if b"cookie" in names and (
                     self.middlewares or route or (mount and mount.shares_session)
                 ):
                     await self._load_session(request)
@@ -164,198 +155,17 @@ class HttpServing:
         # A plain function around a coroutine function, as many a decorator makes.
         return await result if inspect.iscoroutine(result) else result
 
-    async def _conclude(
-        self, request: Request, result: Any, entered: list[HttpMiddleware], send: Send
-    ) -> None:
-        """Turn the handler's *result* into a response, run the hooks after it, and send it.
-
-        An Exception as *result* is answered as an error.
-        """
-        streams: list[BodyStream] = []
-        try:
-            response, (start, body) = await self._prepare(request, result, streams)
-            if entered or request._session is not None:
-                start, body = await self._finish(request, response, entered, streams)
-            if type(body) is dict:
-                await send(start)
-                await send(body)
-            else:
-                await self._send_stream(request, start, streams[-1], send)
-        finally:
-            for stream in streams:
-                await stream.close()
-
-    async def _prepare(
-        self, request: Request, result: Any, streams: list[BodyStream]
-    ) -> tuple[Response, Messages]:
-        """Return the response for *result* and what to send; for an error if it can't be sent.
-
-        The generator of a streamed response is set going, and noted in *streams*.
-        """
-        while True:
-            try:
-                if isinstance(result, Exception):
-                    result = self._error_response(request, result)
-                response = Response.of(result)
-                start, body = response.render(request.method)
-                if isinstance(body, AsyncGenerator | Generator):
-                    body = response.payload = await self._open_stream(body, streams)
-                    response.body = body.relayed()  # for a hook that makes another stream of it
-                return response, (start, body)
-            except Exception as error:
-                result = error
-
-    async def _finish(
-        self,
-        request: Request,
-        response: Response,
-        entered: list[HttpMiddleware],
-        streams: list[BodyStream],
-    ) -> Messages:
-        """Run the hooks after the handler, then store the session; return what to send."""
-        for middleware in reversed(entered):
-            try:
-                changes = await middleware.after_request(
-                    request, response.status, response.body, response.headers
-                )
-                if changes is not None:
-                    response = response.replaced(changes)
-            except Exception as error:
-                response = self._error_response(request, error)
-        response, _ = await self._prepare(request, response, streams)
-        try:
-            response.headers += await self._store_session(request)
-            return response.render(request.method)
-        except Exception as error:
-            return (await self._prepare(request, error, streams))[1]
-
-    async def _store_session(self, request: Request) -> Headers:
-        """Store what the request changed; return the headers that belong to its session."""
-        session = request._session
-        if session is None or PARENT in request.scope:
-            return []
-        headers = [("Vary", "Cookie")] if request._session_used else []
-        if request._failed:
-            return headers
-        try:
-            return headers + await self._sessions.store(session, request.scope)
-        except Exception:
-            request._failed = True  # so that the answer to this does not try again
-            raise
-
-    async def _open_stream(self, chunks: Stream, streams: list[BodyStream]) -> BodyStream:
-        """Set a generator going, and note it in *streams*."""
-        if isinstance(chunks, Generator):
-            chunks = await self._workers.iterate(chunks)
-        stream = BodyStream(chunks)
-        streams.append(stream)
-        await stream.begin()
-        return stream
-
-    async def _send_stream(
-        self, request: Request, start: Message, stream: BodyStream, send: Send
-    ) -> None:
-        try:
-            await stream.send(start, send, request._body.client_gone)
-        except Exception as error:
-            self._log(request, error)
-            # The head has gone out: only a connection cut short tells the client.
-            raise
-        session = request._session
-        if session is not None and session.is_unsaved and not request._has_failed:
-            logger.error(
-                "%s %r: %s changed the session after its response had begun; that is not stored",
-                request.method,
-                request.path,
-                request._handler_name,
-            )
-
     async def _serve_mounted(
         self, request: Request, mount: Mount, entered: list[HttpMiddleware], send: Send
     ) -> None:
-        """Hand *request* to a mounted app; the hooks see the head of its response pass."""
+        """Hand *request* to a mounted app."""
+
+        async def answer(send: Send) -> None:
+            await mount.app(mount.scope, request._receive_again(), send)
+
         if mount.shares_session:
             mount.share_session(request, self._sessions)
-        has_begun = is_replaced = False
-
-        async def relay(message: Message) -> None:
-            nonlocal has_begun, is_replaced
-            if message["type"] == "http.response.start":
-                has_begun = True
-                head = await self._finish_mounted(request, message, entered, send)
-                is_replaced = head is None
-                message = head or message
-            if not is_replaced:
-                await send(message)
-
-        passes_through = not entered and not mount.shares_session
-        try:
-            receive = request._receive_again()
-            await mount.app(mount.scope, receive, send if passes_through else relay)
-        except Exception as error:
-            if has_begun or passes_through:
-                raise
-            await self._conclude(request, error, entered, send)
-
-    async def _finish_mounted(
-        self, request: Request, start: Message, entered: list[HttpMiddleware], send: Send
-    ) -> Message | None:
-        """Return the head of a mounted app's response after the hooks and the session.
-
-        None if an error took its place, which has been answered then.
-        """
-        raw = start.get("headers", ())
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-        status = start["status"]
-        left = list(entered)
-        token = current.set([request])  # the mounted app, that is sending this, has set its own
-        try:
-            while left:
-                changes = await left.pop().after_request(request, status, None, headers)
-                if changes is not None:
-                    changes = {key: value for key, value in changes.items() if key != "body"}
-                    changed = Response(status, None, headers).replaced(changes)
-                    status, headers = changed.status, changed.headers
-            raw = raw_headers(headers)
-            raw += raw_headers(await self._store_session(request))
-            return {**start, "status": status, "headers": raw}
-        except Exception as error:
-            await self._conclude(request, error, left, send)
-            return None
-        finally:
-            current.reset(token)
-
-    def _error_response(self, request: Request, error: Exception) -> Response:
-        """Return the response for *error*; one that is no HTTPError is logged, and a 500."""
-        if isinstance(error, HTTPError):
-            try:
-                response = _http_error_response(error)
-                response.render(request.method)
-                return response
-            except Exception as unsendable:
-                error = unsendable
-        request._mark_failed()
-        # A log that can't be written to, or an error that can't be shown, must not be the next
-        # error to answer: that one would be no better, and there would be no end.
-        with suppress(Exception):
-            self._log(request, error)
-            if self.debug:
-                trace = "".join(traceback.format_exception(error))
-                return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
-        return _http_error_response(HTTPError(500))
-
-    def _log(self, request: Request, error: Exception) -> None:
-        what = request.method, request.path, request._handler_name
-        if isinstance(error, ResponseError):
-            logger.error("%s %r: %s %s", *what, error)
+        if entered or mount.shares_session:
+            await self._relay(request, answer, entered, send)
         else:
-            logger.error("%s %r: %s failed", *what, exc_info=error)
-
-
-def _http_error_response(error: HTTPError) -> Response:
-    body = status_line(error.status_code) if error.body is None else error.body
-    # Of our own words only, and no header: a hook's error page in their place is HTML again.
-    is_ours = error.body is None or isinstance(error, BadRequest)
-    return Response(
-        error.status_code, body, error.headers, content_type=PLAIN_TEXT if is_ours else None
-    )
+            await answer(send)

@@ -1,8 +1,10 @@
 """Dataclasses, TypedDicts, msgspec Structs and pydantic models out of JSON objects and forms."""
 
 import dataclasses
+import inspect
 import re
 import sys
+import threading
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -25,8 +27,8 @@ def model_converter(annotation: Any, converter_for: ConverterFor) -> ModelConver
     """
     if not isinstance(annotation, type):
         return None
-    if annotation in _unfinished:
-        return _unfinished[annotation]
+    if annotation in _unfinished.converters:
+        return _unfinished.converters[annotation]
     # typing.is_typeddict() does not know those of typing_extensions.
     if issubclass(annotation, dict) and hasattr(annotation, "__required_keys__"):
         return _self_containing(annotation, converter_for, _typed_dict_converter)
@@ -39,8 +41,14 @@ def model_converter(annotation: Any, converter_for: ConverterFor) -> ModelConver
     return None
 
 
-# While a model's converter is made: what stands for it in its own fields, as in a tree.
-_unfinished: dict[Any, ModelConverter] = {}
+class _Unfinished(threading.local):
+    """While a model's converter is made: what stands for it in its own fields, as in a tree."""
+
+    def __init__(self) -> None:
+        self.converters: dict[Any, ModelConverter] = {}
+
+
+_unfinished = _Unfinished()
 
 
 def _self_containing(
@@ -49,23 +57,30 @@ def _self_containing(
     def from_fields(values: dict[str, Any], is_form: bool) -> Any:
         return converter.from_fields(values, is_form)
 
-    _unfinished[cls] = ModelConverter(from_fields, frozenset())
+    _unfinished.converters[cls] = ModelConverter(from_fields, frozenset())
     try:
         converter = make(cls, converter_for)
     finally:
-        del _unfinished[cls]
+        del _unfinished.converters[cls]
     return converter
 
 
 def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverter:
-    fields = [field for field in dataclasses.fields(cls) if field.init]
     hints = typing.get_type_hints(cls)
+    fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
     required = {
         field.name
-        for field in fields
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        for field in dataclasses.fields(cls)
+        if field.name in fields
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
     }
-    converters = _field_converters({f.name: hints[f.name] for f in fields}, converter_for)
+    for name, hint in hints.items():
+        if isinstance(hint, dataclasses.InitVar):  # taken like a field, and handed to __post_init__
+            fields[name] = hint.type
+            if inspect.signature(cls).parameters[name].default is inspect.Parameter.empty:
+                required.add(name)
+    converters = _field_converters(fields, converter_for)
     build = _fields_builder(converters, required)
 
     def from_fields(values: dict[str, Any], is_form: bool) -> Any:
@@ -124,8 +139,9 @@ def _pydantic_converter(cls: Any) -> ModelConverter:
                 raise FieldErrors(f"{error.error_count()} values do not fit") from None
             # Its own text would repeat what the client sent.
             problems = error.errors(include_url=False, include_input=False, include_context=False)
-            raise FieldErrors("; ".join(map(_pydantic_problem, problems))) from None
+            raise FieldErrors("; ".join(_pydantic_problem(p, names) for p in problems)) from None
 
+    names = _pydantic_names(cls)
     lists = set()
     for name, field in cls.model_fields.items():
         if _is_collection(field.annotation):
@@ -138,11 +154,34 @@ def _pydantic_converter(cls: Any) -> ModelConverter:
 _MAX_PROBLEMS = 50
 
 
-def _pydantic_problem(problem: Any) -> str:
+def _pydantic_names(cls: Any) -> frozenset[str]:
+    """Return the names that the fields of a model, and of those within it, have in JSON."""
+    import pydantic
+
+    class Quiet(pydantic.json_schema.GenerateJsonSchema):
+        ignored_warning_kinds = {  # noqa: RUF012 - its base class's
+            "skipped-choice",
+            "non-serializable-default",
+        }
+
+    try:
+        schema = cls.model_json_schema(schema_generator=Quiet)
+    except pydantic.errors.PydanticUserError:  # one has no JSON schema: then name no field
+        return frozenset()
+    models = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for model in models for name in model.get("properties", ()))
+
+
+def _pydantic_problem(problem: Any, names: Collection[str]) -> str:
+    """Return one line on *problem*, with a star for the parts of its place that the client named.
+
+    Those are keys of a dict, and fields that the model does not have.
+    """
+    place = ".".join(str(p) if isinstance(p, int) or p in names else "*" for p in problem["loc"])
     message = problem["msg"]
     if problem["type"] == "union_tag_invalid":  # whose text repeats the tag
         message = "the tag is none of the expected ones"
-    return f"'{'.'.join(map(str, problem['loc']))}': {message}"
+    return f"'{place}': {message}"
 
 
 def _field_converters(

@@ -33,6 +33,11 @@ class Mount:
         self.scope[SESSIONS] = connection.scope.get(SESSIONS, sessions)
 
 
+# The key of a scope under which the Apps above a mounted one are told apart: the root_path of each,
+# by the identity of its Mounts.
+_ROOT_PATHS = "micropie.root_paths"
+
+
 class Mounts(dict[str, ASGIApp]):
     """Mounted apps by path prefix, "" for "/"; the longest prefix wins."""
 
@@ -62,7 +67,7 @@ class Mounts(dict[str, ASGIApp]):
         path = below(scope["path"], scope.get("root_path", ""))[: self._longest + 1]
         while path:
             if path in self:
-                return Mount(self[path], _child_scope(scope, path))
+                return Mount(self[path], self._child_scope(scope, path))
             # Cut at a "/" only: a mount at /static must not catch /statically.
             path = path.rpartition("/")[0]
         return None
@@ -70,7 +75,27 @@ class Mounts(dict[str, ASGIApp]):
     def fallback(self, scope: Scope) -> Mount | None:
         """Return the mount at "/", which serves what no handler does."""
         app = self.get("")
-        return None if app is None else Mount(app, _child_scope(scope, ""))
+        return None if app is None else Mount(app, self._child_scope(scope, ""))
+
+    def root_path(self, scope: Scope) -> str:
+        """Return the `root_path` of the App these belong to, also in the scope of one below it."""
+        root_path: str = scope.get(_ROOT_PATHS, {}).get(id(self), scope.get("root_path", ""))
+        return root_path.rstrip("/")
+
+    def _child_scope(self, scope: Scope, prefix: str) -> Scope:
+        root_path = scope.get("root_path", "").rstrip("/")
+        path = scope["path"]
+        child = {**scope, "root_path": root_path + prefix}
+        child[_ROOT_PATHS] = {**scope.get(_ROOT_PATHS, {}), id(self): root_path}
+        # Set anew for a mount that shares the session; any other must not find this one's.
+        child.pop(PARENT, None)
+        child.pop(SESSIONS, None)
+        if root_path and below(path, root_path) == path:
+            # A server that reports the path without the proxy's prefix.
+            child["path"] = root_path + path
+            if scope.get("raw_path"):
+                child["raw_path"] = quote(root_path).encode() + scope["raw_path"]
+        return child
 
 
 def mount_or_route(
@@ -88,18 +113,3 @@ def mount_or_route(
     if route is None and mounts:
         return mounts.fallback(scope), None
     return None, route
-
-
-def _child_scope(scope: Scope, prefix: str) -> Scope:
-    root_path = scope.get("root_path", "").rstrip("/")
-    path = scope["path"]
-    child = {**scope, "root_path": root_path + prefix}
-    # Set anew for a mount that shares the session; any other must not find this one's.
-    child.pop(PARENT, None)
-    child.pop(SESSIONS, None)
-    if root_path and below(path, root_path) == path:
-        # A server that reports the path without the proxy's prefix.
-        child["path"] = root_path + path
-        if scope.get("raw_path"):
-            child["raw_path"] = quote(root_path).encode() + scope["raw_path"]
-    return child

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from micropie.request import WebSocketRequest
+from micropie.request import Connection
 
 
 def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
@@ -21,8 +21,8 @@ def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
     return frozenset(map(_origin, origins))
 
 
-def is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> bool:
-    """Tell whether the handshake's Origin is among *origins*; with None, whether it is our own.
+def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
+    """Tell whether the request's Origin is among *origins*; with None, whether it is our own.
 
     Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
     host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
@@ -39,7 +39,7 @@ def is_allowed(request: WebSocketRequest, origins: frozenset[str] | None) -> boo
         return False
     # An https page may reach a server that does not know of TLS, because a proxy ends it; an
     # http page, which anyone on its way can change, is not of the origin of one that does.
-    if scheme == "http" and request.scope.get("scheme") == "wss":
+    if scheme == "http" and request.scope.get("scheme") in ("https", "wss"):
         return False
     port = _DEFAULT_PORTS[scheme]
     return host.removesuffix(port) == own.removesuffix(port)

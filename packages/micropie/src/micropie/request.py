@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micropie import codec
 from micropie.body import Body, BodyLimits
@@ -19,6 +19,9 @@ from micropie.urlencoded import parse_urlencoded
 JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+
+# As most clients write them.
+_PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
@@ -48,6 +51,11 @@ class Connection:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self._session: Session | None = None
+
+    if TYPE_CHECKING:  # hooks may keep values of their own here: `request.user = user`
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     @lazy
     def path(self) -> str:
@@ -171,7 +179,7 @@ class Request(Connection):
 
     @lazy
     def _body(self) -> Body:
-        return Body(self.scope, self._receive, self._limits)
+        return Body(self.scope, self._raw_headers, self._receive, self._limits)
 
     @property
     def body_params(self) -> dict[str, list[Any]]:
@@ -201,7 +209,8 @@ class Request(Connection):
         Raises:
             RuntimeError: the body was not parsed yet.
         """
-        self._parsed_form("get_json")
+        if self._form is None:
+            self._parsed_form("get_json")
         return self._json if self._is_json else {}
 
     def form(self, name: str, default: Any = None) -> Any:
@@ -244,13 +253,17 @@ class Request(Connection):
                 that stalls.
             RuntimeError: it is multipart, and the library for that is not installed.
         """
-        if self._form is not None or not self._body.is_expected:
+        if self._form is not None:
             return
-        media_type = self._media_type
+        body = self._body
+        if not body.is_expected:
+            return
+        names = self._raw_headers
+        media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
         if media_type == JSON:
-            self._form = self._parse_json(await self.read())
+            self._form = self._parse_json(await body.read())
         elif media_type == URLENCODED:
-            data = await self.read()
+            data = await body.read()
             if len(data) <= _LONG_FORM:
                 self._form = parse_form(data, self._limits.form)
             else:
@@ -276,7 +289,8 @@ class Request(Connection):
     @lazy
     def _media_type(self) -> str:
         """The type of the body; JSON for all that are based on it (RFC 6839, 3.1)."""
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        value = self._raw_headers.get(b"content-type", b"").decode("latin-1")
+        media_type = value.partition(";")[0].strip().lower()
         return JSON if media_type.endswith("+json") else media_type
 
     def _parse_json(self, data: bytes) -> dict[str, list[Any]]:

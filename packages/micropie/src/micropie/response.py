@@ -7,17 +7,18 @@ from typing import Any
 
 from micropie.codec import dumps
 from micropie.streaming import BodyStream
-from micropie.types import Headers, HeadersInput, Message, RawHeaders, Stream
+from micropie.tokens import TOKEN
+from micropie.types import ASGIApp, Headers, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
+PLAIN_TEXT = "text/plain; charset=utf-8"
 
 # Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
 _BODILESS = frozenset({204, 304})
 
-# RFC 9110, 5.6.2 and 5.5: a name is a token; a value with a line break would start another
-# header, or the body, of the attacker's choice.
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 9110, 5.5: a value with a line break would start another header, or the body, of the
+# attacker's choice.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 # The whole body, the generator of its chunks, or that generator set going.
@@ -31,8 +32,47 @@ SHORT = 1024
 CONTENT_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(SHORT))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ASGIResponse:
+    """Return one from a handler to have another ASGI app answer the request.
+
+    The app is called with the handler's own scope. Session and hooks are treated as with a mounted
+    app: the session is stored before the head of its response goes out, and `after_request` sees
+    status and headers, body None. What it raises before that is answered as if the handler had.
+
+    Attributes:
+        app: an ASGI app.
+    """
+
+    app: ASGIApp
+
+
 class ResponseError(Exception):
     """What a handler or hook gave can't be sent; the message is for the log."""
+
+
+def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
+    """Return what to send for the most common of results, without making a Response of it.
+
+    None for a result that is no plain str or dict, and for one that needs a closer look.
+    """
+    if type(result) is dict:
+        content_type = _JSON
+        try:
+            body = dumps(result)
+        except (TypeError, ValueError):
+            return None
+    elif type(result) is str:
+        content_type = HTML
+        body = result.encode("utf-8", "replace")
+    else:
+        return None
+    if method == "HEAD":
+        return None
+    size = len(body)
+    length = CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
+    start = {"type": "http.response.start", "status": 200, "headers": [content_type, length]}
+    return start, {"type": "http.response.body", "body": body}
 
 
 class Response:
@@ -186,10 +226,13 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         return dumps(body), _JSON
     if isinstance(body, AsyncGenerator | Generator):
         return body, HTML
-    if dataclasses.is_dataclass(body) and not isinstance(body, type):
+    if isinstance(body, ASGIResponse):
+        hint = "a handler returns it alone; the app gives status and headers"
+    elif dataclasses.is_dataclass(body) and not isinstance(body, type):
         return dumps(body), _JSON
-    if hasattr(body, "__await__"):
-        hint = "did you forget to await it?"
+    elif hasattr(body, "__await__"):
+        name = getattr(body, "__qualname__", None)  # of a coroutine, not of a future
+        hint = f"did you forget to await {f'{name}()' if name else 'it'}?"
         if hasattr(body, "close"):
             body.close()  # a coroutine would warn that it was never awaited
     else:
@@ -221,7 +264,7 @@ def _raw_header(pair: Any) -> tuple[bytes, bytes]:
         raw = name.lower().encode("latin-1"), value.strip(" \t").encode("latin-1")
     except (AttributeError, TypeError, ValueError):
         raise ResponseError(f"gave the header {pair!r}; headers are pairs of latin-1 str") from None
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise ResponseError(f"gave the header name {name!r}, which is no token")
     if _CONTROL.search(value):
         raise ResponseError(f"gave the header {name!r} a value with a control character")

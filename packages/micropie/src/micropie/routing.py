@@ -92,6 +92,8 @@ class Route:
             binder = Binder(handler, given=1 if is_websocket else 0)
         except TypeError as error:
             raise TypeError(f"handler '{name}', {error}") from None
+        except ValueError:  # inspect's, for a method that can't take its object
+            raise TypeError(f"handler '{name}' must take self as its first parameter") from None
         if is_websocket and not inspect.iscoroutinefunction(handler):
             raise TypeError(f"handler '{name}' serves a WebSocket, so it must be an async function")
         if is_websocket and not _takes_one(handler):

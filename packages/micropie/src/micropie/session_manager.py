@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from micropie.cookies import SessionCookie
-from micropie.errors import BadRequest, logger
+from micropie.errors import ExplainedError, logger
 from micropie.request import Connection
 from micropie.session import Session
 from micropie.session_backend import SessionBackend
@@ -22,11 +22,11 @@ _ID_BYTES = 32
 _MAX_ID_LENGTH = 256
 
 
-class StoreUnavailable(BadRequest):
+class StoreUnavailable(ExplainedError):
     """A 503: the session backend failed, so the request could not be served safely."""
 
     def __init__(self) -> None:
-        super().__init__("the session store is unavailable", 503)
+        super().__init__(503, "the session store is unavailable")
 
 
 class SessionManager:
@@ -43,6 +43,10 @@ class SessionManager:
         self.timeout = timeout
         self._cookie = cookie
 
+    @property
+    def _store(self) -> str:
+        return type(self.backend).__name__  # for the log
+
     async def load(self, connection: Connection) -> Session:
         """Return the session that the connection's cookie names, or a new empty one.
 
@@ -55,7 +59,7 @@ class SessionManager:
         try:
             data = await self.backend.load(session_id)
         except Exception as error:
-            logger.error("a session could not be loaded", exc_info=error)
+            logger.error("a session could not be loaded from %s", self._store, exc_info=error)
             raise StoreUnavailable from None
         # An id that is not in the store is never adopted: somebody else may have chosen it.
         if not data:
@@ -107,7 +111,7 @@ class SessionManager:
             if changed or removed:
                 return await self._merge(session_id, session, changed, removed, scope)
         except Exception as error:
-            logger.error("a session could not be stored", exc_info=error)
+            logger.error("a session could not be stored in %s", self._store, exc_info=error)
             raise StoreUnavailable from None
         await self._keep_alive(session_id, session)
         return []

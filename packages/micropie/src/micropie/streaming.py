@@ -32,6 +32,11 @@ class BodyStream:
             await asyncio.wait({self._pump})  # a sync generator is closed in a thread
             self._pump.result()
 
+    @property
+    def is_relayed(self) -> bool:
+        """Whether a hook has taken chunks, which can't be sent any more."""
+        return self._send.done()
+
     async def relayed(self) -> AsyncGenerator[bytes, None]:
         """Yield the chunks to a hook that makes another stream of them, in place of `send`."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()

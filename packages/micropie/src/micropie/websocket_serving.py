@@ -4,7 +4,7 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 
 from micropie.context import current
-from micropie.errors import BadRequest, HTTPError, cancelled_within, logger
+from micropie.errors import ExplainedError, HTTPError, answer_to, cancelled_within, logger
 from micropie.middleware import WebSocketMiddleware
 from micropie.mounts import Mount, Mounts, mount_or_route
 from micropie.origins import is_allowed
@@ -166,12 +166,13 @@ async def _after_websocket(request: WebSocketRequest, entered: list[WebSocketMid
 
 def _closing(request: WebSocketRequest, error: Exception) -> tuple[int, str]:
     """Return the close code and reason for *error*; one that nobody meant to raise is logged."""
+    error = answer_to(error)
     if isinstance(error, Refused | InvalidMessage):
         return error.code, error.reason
     if isinstance(error, ConnectionClosed) or _is_closed_group(error):
         return NORMAL, ""
     if isinstance(error, HTTPError) and error.status_code < 500:
-        return POLICY_VIOLATION, str(error) if isinstance(error, BadRequest) else ""
+        return POLICY_VIOLATION, str(error) if isinstance(error, ExplainedError) else ""
     request._mark_failed()
     if not isinstance(error, HTTPError):
         _log(request, error)

@@ -1,0 +1,273 @@
+"""What a handler returned, on its way to the client: through hooks and session, as messages."""
+
+import html
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from micropie.context import current
+from micropie.errors import ExplainedError, HTTPError, answer_to, logger, status_line
+from micropie.middleware import HttpMiddleware
+from micropie.request import PARENT, Request
+from micropie.response import (
+    PLAIN_TEXT,
+    ASGIResponse,
+    Response,
+    ResponseError,
+    raw_headers,
+    ready_messages,
+)
+from micropie.session_manager import SessionManager
+from micropie.streaming import BodyStream
+from micropie.types import Headers, Message, Send, Stream
+from micropie.workers import Workers
+
+# A response, and what it has become: the start message, and the body's or a stream.
+Rendered = tuple[Response, Message, Message | Stream | BodyStream]
+
+
+class HttpAnswering:
+    """The part of an App that answers an HTTP request once its handler is through."""
+
+    debug: bool
+    _sessions: SessionManager
+    _workers: Workers
+
+    async def _conclude(
+        self, request: Request, result: Any, entered: list[HttpMiddleware], send: Send
+    ) -> None:
+        """Turn the handler's *result* into a response, run the hooks after it, and send it.
+
+        An Exception as *result* is answered as an error.
+        """
+        if not entered and request._session is None:
+            messages = ready_messages(result, request.method)
+            if messages is not None:
+                await send(messages[0])
+                await send(messages[1])
+                return
+        if isinstance(result, ASGIResponse):
+            answer = partial(result.app, request.scope, request._receive)
+            await self._relay(request, answer, entered, send)
+            return
+        streams: list[BodyStream] = []
+        try:
+            rendered = self._rendered(request, result)
+            if type(rendered[2]) is not dict:
+                rendered = await self._begun(request, rendered, streams)
+            if entered:
+                rendered = await self._after_hooks(request, rendered[0], entered, streams)
+            if request._session is not None:
+                rendered = await self._with_session(request, rendered, streams)
+            _, start, body = rendered
+            if type(body) is dict:
+                await send(start)
+                await send(body)
+            else:
+                await self._send_stream(request, start, streams[-1], send)
+        finally:
+            for stream in streams:
+                await stream.close()
+
+    def _rendered(self, request: Request, result: Any) -> Rendered:
+        """Return the response for *result* and what to send; for an error if it can't be sent."""
+        if result is None and self.debug and request.method == "GET":
+            logger.warning(
+                "GET %r: %s returned None, so the client gets 204 No Content; return what it is to "
+                "see, or (204, None) if that is meant",
+                request.path,
+                request._handler_name,
+            )
+        while True:
+            try:
+                if isinstance(result, Exception):
+                    result = self._error_response(request, result)
+                response = Response.of(result)
+                return response, *response.render(request.method)
+            except Exception as error:
+                result = error
+
+    async def _begun(
+        self, request: Request, rendered: Rendered, streams: list[BodyStream]
+    ) -> Rendered:
+        """Set the generator of a streamed response going, and note it in *streams*.
+
+        Returns:
+            *rendered* again, or what is to be sent for an error if that fails.
+        """
+        response, start, body = rendered
+        while isinstance(body, AsyncGenerator | Generator):
+            try:
+                body = response.payload = await self._open_stream(body, streams)
+                response.body = body.relayed()  # for a hook that makes another stream of it
+            except Exception as error:
+                response, start, body = self._rendered(request, error)
+        return response, start, body
+
+    async def _after_hooks(
+        self,
+        request: Request,
+        response: Response,
+        entered: list[HttpMiddleware],
+        streams: list[BodyStream],
+    ) -> Rendered:
+        """Run the hooks after the handler; return what to send then."""
+        for middleware in reversed(entered):
+            try:
+                changes = await middleware.after_request(
+                    request, response.status, response.body, response.headers
+                )
+                if changes is not None:
+                    response = response.replaced(changes)
+            except Exception as error:
+                response = self._error_response(request, error)
+        payload = response.payload
+        if isinstance(payload, BodyStream) and payload.is_relayed:
+            unanswered = ResponseError("streamed to a hook that gave no other body in its place")
+            response = self._error_response(request, unanswered)
+        return await self._begun(request, self._rendered(request, response), streams)
+
+    async def _with_session(
+        self, request: Request, rendered: Rendered, streams: list[BodyStream]
+    ) -> Rendered:
+        """Store the session; return what to send then, its headers included."""
+        try:
+            headers = raw_headers(await self._store_session(request))
+        except Exception as error:
+            return await self._begun(request, self._rendered(request, error), streams)
+        rendered[1]["headers"] += headers
+        return rendered
+
+    async def _store_session(self, request: Request) -> Headers:
+        """Store what the request changed; return the headers that belong to its session."""
+        session = request._session
+        if session is None or PARENT in request.scope:
+            return []
+        headers = [("Vary", "Cookie")] if request._session_used else []
+        if request._failed:
+            return headers
+        try:
+            return headers + await self._sessions.store(session, request.scope)
+        except Exception:
+            request._failed = True  # so that the answer to this does not try again
+            raise
+
+    async def _open_stream(self, chunks: Stream, streams: list[BodyStream]) -> BodyStream:
+        """Set a generator going, and note it in *streams*."""
+        if isinstance(chunks, Generator):
+            chunks = await self._workers.iterate(chunks)
+        stream = BodyStream(chunks)
+        streams.append(stream)
+        await stream.begin()
+        return stream
+
+    async def _send_stream(
+        self, request: Request, start: Message, stream: BodyStream, send: Send
+    ) -> None:
+        try:
+            await stream.send(start, send, request._body.client_gone)
+        except Exception as error:
+            self._log(request, error)
+            # The head has gone out: only a connection cut short tells the client.
+            raise
+        session = request._session
+        if session is not None and session.is_unsaved and not request._has_failed:
+            logger.error(
+                "%s %r: %s changed the session after its response had begun; that is not stored",
+                request.method,
+                request.path,
+                request._handler_name,
+            )
+
+    async def _relay(
+        self,
+        request: Request,
+        answer: Callable[[Send], Awaitable[None]],
+        entered: list[HttpMiddleware],
+        send: Send,
+    ) -> None:
+        """Let another ASGI app *answer*; hooks and session see the head of its response pass."""
+        has_begun = is_replaced = False
+
+        async def relay(message: Message) -> None:
+            nonlocal has_begun, is_replaced
+            if message["type"] == "http.response.start":
+                has_begun = True
+                head = await self._finish_relayed(request, message, entered, send)
+                is_replaced = head is None
+                message = head or message
+            if not is_replaced:
+                await send(message)
+
+        try:
+            await answer(relay)
+        except Exception as error:
+            if has_begun:
+                raise
+            await self._conclude(request, error, entered, send)
+
+    async def _finish_relayed(
+        self, request: Request, start: Message, entered: list[HttpMiddleware], send: Send
+    ) -> Message | None:
+        """Return the head of another app's response after the hooks and the session.
+
+        None if an error took its place, which has been answered then.
+        """
+        raw = start.get("headers", ())
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+        status = start["status"]
+        left = list(entered)
+        token = current.set([request])  # the other app, that is sending this, may have set its own
+        try:
+            while left:
+                changes = await left.pop().after_request(request, status, None, headers)
+                if changes is not None:
+                    changes = {key: value for key, value in changes.items() if key != "body"}
+                    changed = Response(status, None, headers).replaced(changes)
+                    status, headers = changed.status, changed.headers
+            raw = raw_headers(headers)
+            raw += raw_headers(await self._store_session(request))
+            return {**start, "status": status, "headers": raw}
+        except Exception as error:
+            await self._conclude(request, error, left, send)
+            return None
+        finally:
+            current.reset(token)
+
+    def _error_response(self, request: Request, error: Exception) -> Response:
+        """Return the response for *error*; one that is no HTTPError is logged, and a 500."""
+        error = answer_to(error)
+        if isinstance(error, HTTPError):
+            try:
+                response = _http_error_response(error)
+                response.render(request.method)
+                return response
+            except Exception as unsendable:
+                error = unsendable
+        request._mark_failed()
+        # A log that can't be written to, or an error that can't be shown, must not be the next
+        # error to answer: that one would be no better, and there would be no end.
+        with suppress(Exception):
+            self._log(request, error)
+            if self.debug:
+                trace = "".join(traceback.format_exception(error))
+                return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
+        return _http_error_response(HTTPError(500))
+
+    def _log(self, request: Request, error: Exception) -> None:
+        what = request.method, request.path, request._handler_name
+        if isinstance(error, ResponseError):
+            logger.error("%s %r: %s %s", *what, error)
+        else:
+            logger.error("%s %r: %s failed", *what, exc_info=error)
+
+
+def _http_error_response(error: HTTPError) -> Response:
+    body = status_line(error.status_code) if error.body is None else error.body
+    # Of our own words only, and no header: a hook's error page in their place is HTML again.
+    is_ours = error.body is None or isinstance(error, ExplainedError)
+    return Response(
+        error.status_code, body, error.headers, content_type=PLAIN_TEXT if is_ours else None
+    )

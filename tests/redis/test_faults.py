@@ -1,0 +1,329 @@
+"""What a browser sees of a Redis that is killed, paused, full, read-only or replaced."""
+
+import asyncio
+import contextlib
+import random
+import time
+
+import pytest
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.sentinel import Sentinel
+
+from micropie import App, hash_session_id
+from micropie_redis import RedisSessionBackend
+from support.servers import HOST
+from support.sessions import Browser
+
+TIMEOUT = 1.0  # seconds: socket_timeout
+SLACK = 4.0  # seconds, for a machine that is busy with other tests
+PATIENCE = 30.0  # seconds until something that must happen has happened
+
+pytestmark = pytest.mark.anyio
+
+
+class Notes(App):
+    async def index(self):
+        return dict(self.session)
+
+    async def note(self, **values):
+        self.session.update(values)
+        return "noted"
+
+    async def forget(self, name):
+        del self.session[name]
+
+    async def login(self):
+        self.request.regenerate_session()
+
+    async def logout(self):
+        self.session.clear()
+
+
+class User(Browser):
+    """A browser whose answers must come in time."""
+
+    async def request(self, method, url, **options):
+        begin = time.monotonic()
+        answer = await super().request(method, url, **options)
+        assert time.monotonic() - begin < TIMEOUT + SLACK
+        return answer
+
+    @property
+    def key(self):
+        return "micropie:session:" + hash_session_id(self.session_id)
+
+
+async def users_of(app, number=1):
+    """Return browsers with a session each, which holds their number."""
+    users = [User(app) for _ in range(number)]
+    for index, user in enumerate(users):
+        assert (await user.get(f"/note?number={index}")).status == 200
+    return users
+
+
+async def statuses(users, url):
+    """Return how requests to *url*, one of each user at the same time, are answered."""
+    answers = await asyncio.gather(*(user.get(url) for user in users))
+    return {answer.status for answer in answers}
+
+
+async def check_numbers(users):
+    """Check that each user gets the session that is theirs."""
+    answers = await asyncio.gather(*(user.get("/") for user in users))
+    numbers = [answer.json["number"] for answer in answers]
+    assert numbers == [str(index) for index in range(len(users))]
+
+
+async def until(condition):
+    """Wait until the coroutine function *condition* returns True."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - it comes true in Redis
+            await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def serving(url_or_client, **options):
+    """Run Notes on a Redis."""
+    backend = RedisSessionBackend(url_or_client, socket_timeout=TIMEOUT, **options)
+    try:
+        yield Notes(backend)
+    finally:
+        await backend.shutdown()
+
+
+@pytest.fixture
+async def app(own_server):
+    # Few connections: one that is not given back is missed.
+    async with serving(own_server.url, max_connections=4) as app:
+        yield app
+
+
+# Killed and paused
+
+
+class Writer:
+    """A browser that sets one key after another, and remembers what was acknowledged."""
+
+    def __init__(self, user):
+        self.user = user
+        self.stored = []
+        self.refused = 0
+        self._task = asyncio.create_task(self._write())
+
+    async def _write(self):
+        for number in range(100_000):
+            status = (await self.user.get(f"/note?k{number}=1")).status
+            assert status in (200, 503)
+            if status == 200:
+                self.stored.append(f"k{number}")
+            else:
+                self.refused += 1
+
+    async def stop(self):
+        if self._task.done():
+            await self._task
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+async def test_a_killed_server_loses_nothing_that_it_acknowledged(app, own_server):
+    writers = [Writer(user) for user in await users_of(app, 8)]
+
+    async def all_have(what, number):
+        async def enough():
+            return all(what(writer) >= number for writer in writers)
+
+        await until(enough)
+
+    for _ in range(2):
+        stored = max(len(writer.stored) for writer in writers)
+        refused = max(writer.refused for writer in writers)
+        await all_have(lambda writer: len(writer.stored), stored + 20)
+        own_server.kill()
+        await all_have(lambda writer: writer.refused, refused + 1)
+        own_server.start()
+    stored = max(len(writer.stored) for writer in writers)
+    await all_have(lambda writer: len(writer.stored), stored + 20)
+    for writer in writers:
+        await writer.stop()
+        kept = (await writer.user.get("/")).json
+        assert set(writer.stored) <= kept.keys()
+
+
+async def test_a_paused_server_holds_nobody_up_for_long(app, own_server, caplog):
+    users = await users_of(app, 20)
+    own_server.pause()
+    assert await statuses(users, "/") == {503}
+    assert await statuses(users, "/note?late=1") == {503}
+    assert await statuses([User(app)], "/") == {200}  # asks nothing of Redis
+    assert await statuses([User(app)], "/note?late=1") == {503}
+    own_server.resume()
+    await check_numbers(users)
+    assert await statuses(users, "/note?late=1") == {200}
+    assert "has not answered in 1.0 s" in caplog.text
+
+
+async def leave(user, moment):
+    """Have the server cancel a request that has run for *moment* seconds."""
+    cookie = ("Cookie", f"session_id={user.session_id}")
+    async with user.client.open("GET", "/", headers=[cookie]) as exchange:
+        await asyncio.sleep(moment)
+        exchange.cancel()
+        await exchange.ended()
+
+
+async def test_what_a_paused_server_answers_later_reaches_nobody_else(app, own_server):
+    users = await users_of(app, 20)
+    for _ in range(3):
+        own_server.pause()
+        await asyncio.gather(*(leave(user, 0.1) for user in users))
+        own_server.resume()
+        await check_numbers(users)
+
+
+async def test_a_client_may_leave_at_any_moment(app):
+    chance = random.Random(1)
+    users = await users_of(app, 20)
+    for _ in range(50):
+        moments = [chance.random() * 0.005 for _ in users]
+        await asyncio.gather(*map(leave, users, moments))
+        await check_numbers(users)
+
+
+# Connections
+
+
+async def test_a_server_with_too_many_clients_is_a_503_until_some_leave(app, own_server, caplog):
+    users = await users_of(app, 20)
+    await app.session_backend.shutdown()
+    own_server.command("CONFIG", "SET", "maxclients", "1")
+    with contextlib.closing(own_server.connect()):
+        assert await statuses(users, "/") == {503}
+        assert "max number of clients reached" in caplog.text
+
+    async def works():
+        return await statuses(users[:1], "/") == {200}
+
+    await until(works)
+
+
+async def test_requests_wait_for_a_connection(own_server):
+    async with serving(own_server.url + "?client_name=own", max_connections=1) as app:
+        users = await users_of(app, 50)
+        assert await statuses(users, "/note?more=1") == {200}
+        await check_numbers(users)
+        assert own_server.command("CLIENT", "LIST").count(b"name=own") == 1
+
+
+async def test_connections_that_redis_closes_are_made_anew(app, own_server):
+    users = await users_of(app, 20)
+    for url in ("/", "/note?more=1", "/login", "/logout"):
+        own_server.command("CLIENT", "KILL", "TYPE", "normal")
+        assert await statuses(users, url) <= {200, 204}
+
+
+# Refusals
+
+
+async def test_scripts_that_are_flushed_again_and_again_are_not_missed(app, own_server):
+    (user,) = await users_of(app)
+    for url in ("/", "/note?more=1", "/login", "/note?number=2", "/logout", "/note?number=3"):
+        own_server.command("SCRIPT", "FLUSH")
+        assert (await user.get(url)).status in (200, 204)
+    assert (await user.get("/")).json == {"number": "3"}
+
+
+async def test_a_full_server_is_a_503_and_leaves_sessions_as_they_were(app, own_server, caplog):
+    (user,) = await users_of(app)
+    assert (await user.get("/note?old=1")).status == 200
+    own_server.command("CONFIG", "SET", "maxmemory", "1")
+    newcomer = User(app)
+    assert (await newcomer.get("/note?number=2")).status == 503
+    assert newcomer.session_id is None
+    assert (await user.get("/note?number=2")).status == 503
+    assert "maxmemory" in caplog.text
+    assert (await user.get("/")).json == {"number": "0", "old": "1"}
+    # What makes room is welcome.
+    assert (await user.get("/forget/old")).status == 204
+    assert (await user.get("/")).json == {"number": "0"}
+    assert (await user.get("/logout")).status == 204
+    assert own_server.command("DBSIZE") == 0
+    own_server.command("CONFIG", "SET", "maxmemory", "0")
+    assert (await newcomer.get("/note?number=2")).status == 200
+
+
+async def test_a_replica_serves_readers_and_refuses_writers(own_watched, caplog):
+    async with serving(own_watched.master.url) as app:
+        (user,) = await users_of(app)
+        user_key = user.key
+        own_watched.master.wait_for_replica()
+    async with serving(own_watched.replica.url) as app:
+        reader = User(app, user.cookies)
+        assert (await reader.get("/")).json == {"number": "0"}
+        for url in ("/note?number=1", "/login", "/logout"):
+            caplog.clear()
+            assert (await reader.get(url)).status == 503
+            assert "read only replica" in caplog.text.lower()
+        assert (await User(app).get("/note?number=1")).status == 503
+        assert (await reader.get("/")).json == {"number": "0"}
+    assert own_watched.master.command("EXISTS", user_key) == 1
+
+
+async def test_a_user_without_rights_is_a_503_and_the_log_says_which(own_server, caplog):
+    own_server.command("ACL", "SETUSER", "web", "on", ">secret", "~*", "-@all", "+ping")
+    url = own_server.url.replace("//", "//web:secret@")
+    async with serving(url) as app:
+        assert (await User(app).get("/note?number=1")).status == 503
+        assert "no permissions to run the 'evalsha' command" in caplog.text
+        assert "secret" not in caplog.text
+
+
+# Failover
+
+
+async def test_a_cluster_that_loses_a_master_serves_the_others_and_recovers(own_cluster):
+    nodes = [ClusterNode(*address) for address in own_cluster.startup_nodes]
+    async with (
+        RedisCluster(startup_nodes=nodes, socket_timeout=TIMEOUT / 2) as client,
+        serving(client) as app,
+    ):
+        users = await users_of(app, 30)
+        masters = {user: own_cluster.master_of(user.key) for user in users}
+        dead = masters[users[0]]
+        bereft = [user for user in users if masters[user] is dead]
+        others = [user for user in users if masters[user] is not dead]
+        assert others
+        dead.wait_for_replica()
+        dead.kill()
+        seen = set()
+
+        async def recovered():
+            assert await statuses(others, "/note?more=1") == {200}
+            now = await statuses(bereft, "/note?more=1")
+            seen.update(now)
+            return now == {200}
+
+        await until(recovered)
+        assert seen == {200, 503}
+        await check_numbers(users)
+
+
+async def test_a_sentinel_replaces_a_master(own_watched):
+    sentinel = Sentinel([(HOST, own_watched.sentinel.port)], socket_timeout=TIMEOUT / 2)
+    client = sentinel.master_for("mymaster", socket_timeout=TIMEOUT / 2)
+    async with contextlib.AsyncExitStack() as stack:
+        for closing in (client, *sentinel.sentinels):
+            stack.push_async_callback(closing.aclose)
+        app = await stack.enter_async_context(serving(client))
+        users = await users_of(app, 10)
+        own_watched.master.wait_for_replica()
+        own_watched.master.kill()
+        assert await statuses(users, "/") == {503}
+
+        async def recovered():
+            now = await statuses(users, "/note?more=1")
+            assert now <= {200, 503}
+            return now == {200}
+
+        await until(recovered)
+        await check_numbers(users)

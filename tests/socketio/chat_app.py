@@ -1,0 +1,164 @@
+"""The app that the tests of micropie-socketio run under real servers."""
+
+import asyncio
+import os
+import time
+
+import socketio
+from micropie import App, HTTPError, HttpMiddleware, WebSocketMiddleware
+from micropie_socketio import SocketIO
+
+
+class HttpDoor(HttpMiddleware):
+    async def before_request(self, request):
+        if request.query("banned"):
+            return {"status_code": 403, "body": "banned"}
+        return None
+
+
+class WebSocketDoor(WebSocketMiddleware):
+    async def before_websocket(self, request):
+        return {"code": 4403, "reason": "banned"} if request.query("banned") else None
+
+
+class Chat(App):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._events: list[str] = []
+        self.middlewares.append(HttpDoor())
+        self.ws_middlewares.append(WebSocketDoor())
+
+    async def login(self, name):
+        self.request.regenerate_session()
+        self.session["name"] = name
+        return name
+
+    async def logout(self):
+        self.session.clear()
+
+    async def whoami(self):
+        return dict(self.session)
+
+    async def announce(self, text, room=None):
+        await sio.emit("announcement", text, room=room)
+        return "said"
+
+    async def blob(self, size: int):
+        await sio.emit("blob", b"\0" * size)
+
+    async def flood(self, count: int):
+        for number in range(count):
+            await sio.emit("number", number)
+
+    async def log(self, line):
+        """Wait until *line* is in the log of events, and return all of it."""
+        deadline = time.monotonic() + 15
+        while line not in self._events:
+            if time.monotonic() > deadline:
+                raise HTTPError(504, repr(self._events))
+            await asyncio.sleep(0.005)
+        return list(self._events)
+
+    async def gone(self, sid):
+        """Wait until client *sid* has left."""
+        await self.log(f"disconnect {sid}")
+
+    async def state(self):
+        return {
+            "sessions": sum(not one.closed for one in sio.eio.sockets.values()),
+            "environs": len(sio.environ),
+            "rooms": {name: len(rooms) for name, rooms in sio.manager.rooms.items()},
+        }
+
+    async def kick(self, sid):
+        await sio.disconnect(sid)
+
+
+options = {}
+if os.environ.get("CHAT_REDIS"):
+    options["redis_url"] = os.environ["CHAT_REDIS"]
+if os.environ.get("CHAT_PING"):
+    options["ping_interval"] = options["ping_timeout"] = float(os.environ["CHAT_PING"])
+
+app = Chat()
+sio = SocketIO(app, max_http_buffer_size=100_000, **options)
+
+
+@sio.event
+async def connect(sid, environ, auth):
+    if auth and auth.get("token") == "wrong":
+        raise socketio.exceptions.ConnectionRefusedError("wrong token")
+    if auth and auth.get("token") == "broken":
+        raise RuntimeError("the connect handler is broken")
+    app._events.append(f"connect {environ['REMOTE_ADDR']}")
+
+
+@sio.event
+async def disconnect(sid, reason):
+    app._events += [f"disconnect {reason}", f"disconnect {sid}"]
+
+
+@sio.event
+async def echo(sid, *values):
+    await sio.emit("echo", values, to=sid)
+
+
+@sio.event
+async def add(sid, a, b):
+    return a + b
+
+
+@sio.event
+async def join(sid, room):
+    await sio.enter_room(sid, room)
+
+
+@sio.event
+async def name(sid):
+    async with sio.http_session(sid) as session:
+        return session.get("name")
+
+
+@sio.event
+async def remember(sid, key, value):
+    async with sio.http_session(sid) as session:
+        session[key] = value
+
+
+@sio.event
+async def ask(sid, question):
+    return await sio.call("question", question, to=sid, timeout=10)
+
+
+@sio.event
+async def transport(sid):
+    return sio.transport(sid)
+
+
+@sio.event
+async def leave(sid):
+    await sio.disconnect(sid)
+
+
+@sio.event
+async def fail(sid):
+    raise RuntimeError("the handler is broken")
+
+
+@sio.event
+async def sleep(sid, seconds):
+    await asyncio.sleep(seconds)
+
+
+class Room(socketio.AsyncNamespace):
+    async def on_connect(self, sid, environ):
+        async with self.server.http_session(sid, self.namespace) as session:
+            if "name" not in session:
+                raise socketio.exceptions.ConnectionRefusedError("please log in")
+
+    async def on_name(self, sid):
+        async with self.server.http_session(sid, self.namespace) as session:
+            return session["name"]
+
+
+sio.register_namespace(Room("/room"))

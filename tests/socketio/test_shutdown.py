@@ -1,0 +1,78 @@
+"""The server stops in time while clients are connected, and leaves nothing behind."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from support.servers import HOST, serve
+from support.socketio_clients import browsing
+
+pytestmark = [
+    pytest.mark.anyio,
+    # A client whose server goes away leaves connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+FOLDER = Path(__file__).parent
+IN_TIME = 3.0  # seconds
+
+SERVERS = {
+    "uvicorn": ("uvicorn", ()),
+    "uvicorn-no-lifespan": ("uvicorn", ("--lifespan", "off")),
+    "uvicorn-workers": ("uvicorn", ("--workers", "2")),
+    "hypercorn": ("hypercorn", ("--graceful-timeout", "2")),
+    # Granian waits for long polls as well, and can't be looked into: its own limit ends them.
+    "granian": ("granian", ("--workers-kill-timeout", "1")),
+}
+
+
+async def stopped(running, connect):
+    """Stop the server when *connect* has made clients; return how long that took."""
+    async with browsing(running) as browser:
+        await connect(browser)
+        seconds = await asyncio.to_thread(running.terminate)
+    log = running.log()
+    # Hypercorn cuts connections, and logs that asyncio finds its tasks cancelled.
+    if running.name != "hypercorn":
+        assert "Traceback" not in log
+        assert "ERROR" not in log
+    for trouble in ("engineio", "micropie", "destroyed", "never retrieved"):
+        assert trouble not in log
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((HOST, running.port)).close()
+    return seconds
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_a_server_with_websockets_ends_in_time(name):
+    async def connect(browser):
+        for _ in range(3):
+            client = await browser.connect(transports=["websocket"])
+            await client.emit("sleep", 0.1)
+
+    server, options = SERVERS[name]
+    with serve(server, "chat_app:app", FOLDER, options=options) as running:
+        assert await stopped(running, connect) < IN_TIME
+
+
+@pytest.mark.parametrize("name", [name for name in SERVERS if name != "uvicorn-workers"])
+async def test_a_server_with_long_polls_ends_in_time(name):
+    async def connect(browser):
+        for _ in range(3):
+            client = await browser.connect(transports=["polling"])
+            assert await client.call("add", (1, 2)) == 3
+
+    server, options = SERVERS[name]
+    with serve(server, "chat_app:app", FOLDER, options=options) as running:
+        assert await stopped(running, connect) < IN_TIME
+
+
+async def test_an_idle_server_ends_in_time():
+    async def connect(browser):
+        client = await browser.connect()
+        await client.disconnect()
+
+    with serve("uvicorn", "chat_app:app", FOLDER) as running:
+        assert await stopped(running, connect) < IN_TIME

@@ -1,0 +1,24 @@
+"""A real browser: headless Chromium as the operating system has it, driven by Playwright."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+CHROMIUM = "chromium"  # the command, and the Debian package
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run Chromium; `new_page()` of what this gives opens a page with cookies of its own."""
+    path = shutil.which(CHROMIUM)
+    if path is None:
+        raise RuntimeError(f"{CHROMIUM} is not installed (scripts/test does that)")
+    with sync_playwright() as playwright:
+        # Without its sandbox: as root it has none, and the pages are our own.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
