@@ -3,82 +3,21 @@
 import asyncio
 import contextlib
 import random
-import time
 
 import pytest
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.sentinel import Sentinel
 
-from micropie import App, hash_session_id
+from micropie import hash_session_id
 from micropie_redis import RedisSessionBackend
+from support.faults import TIMEOUT, Notes, User, Writers, check_numbers, statuses, until, users_of
 from support.servers import HOST
-from support.sessions import Browser
-
-TIMEOUT = 1.0  # seconds: socket_timeout
-SLACK = 4.0  # seconds, for a machine that is busy with other tests
-PATIENCE = 30.0  # seconds until something that must happen has happened
 
 pytestmark = pytest.mark.anyio
 
 
-class Notes(App):
-    async def index(self):
-        return dict(self.session)
-
-    async def note(self, **values):
-        self.session.update(values)
-        return "noted"
-
-    async def forget(self, name):
-        del self.session[name]
-
-    async def login(self):
-        self.request.regenerate_session()
-
-    async def logout(self):
-        self.session.clear()
-
-
-class User(Browser):
-    """A browser whose answers must come in time."""
-
-    async def request(self, method, url, **options):
-        begin = time.monotonic()
-        answer = await super().request(method, url, **options)
-        assert time.monotonic() - begin < TIMEOUT + SLACK
-        return answer
-
-    @property
-    def key(self):
-        return "micropie:session:" + hash_session_id(self.session_id)
-
-
-async def users_of(app, number=1):
-    """Return browsers with a session each, which holds their number."""
-    users = [User(app) for _ in range(number)]
-    for index, user in enumerate(users):
-        assert (await user.get(f"/note?number={index}")).status == 200
-    return users
-
-
-async def statuses(users, url):
-    """Return how requests to *url*, one of each user at the same time, are answered."""
-    answers = await asyncio.gather(*(user.get(url) for user in users))
-    return {answer.status for answer in answers}
-
-
-async def check_numbers(users):
-    """Check that each user gets the session that is theirs."""
-    answers = await asyncio.gather(*(user.get("/") for user in users))
-    numbers = [answer.json["number"] for answer in answers]
-    assert numbers == [str(index) for index in range(len(users))]
-
-
-async def until(condition):
-    """Wait until the coroutine function *condition* returns True."""
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - it comes true in Redis
-            await asyncio.sleep(0.02)
+def key_of(user):
+    return "micropie:session:" + hash_session_id(user.session_id)
 
 
 @contextlib.asynccontextmanager
@@ -101,53 +40,16 @@ async def app(own_server):
 # Killed and paused
 
 
-class Writer:
-    """A browser that sets one key after another, and remembers what was acknowledged."""
-
-    def __init__(self, user):
-        self.user = user
-        self.stored = []
-        self.refused = 0
-        self._task = asyncio.create_task(self._write())
-
-    async def _write(self):
-        for number in range(100_000):
-            status = (await self.user.get(f"/note?k{number}=1")).status
-            assert status in (200, 503)
-            if status == 200:
-                self.stored.append(f"k{number}")
-            else:
-                self.refused += 1
-
-    async def stop(self):
-        if self._task.done():
-            await self._task
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-
 async def test_a_killed_server_loses_nothing_that_it_acknowledged(app, own_server):
-    writers = [Writer(user) for user in await users_of(app, 8)]
-
-    async def all_have(what, number):
-        async def enough():
-            return all(what(writer) >= number for writer in writers)
-
-        await until(enough)
-
+    writers = Writers(await users_of(app, 8))
     for _ in range(2):
-        stored = max(len(writer.stored) for writer in writers)
-        refused = max(writer.refused for writer in writers)
-        await all_have(lambda writer: len(writer.stored), stored + 20)
+        await writers.store(20)
         own_server.kill()
-        await all_have(lambda writer: writer.refused, refused + 1)
+        await writers.be_refused()
         own_server.start()
-    stored = max(len(writer.stored) for writer in writers)
-    await all_have(lambda writer: len(writer.stored), stored + 20)
-    for writer in writers:
-        await writer.stop()
-        kept = (await writer.user.get("/")).json
-        assert set(writer.stored) <= kept.keys()
+    await writers.store(20)
+    for user, stored in (await writers.stop()).items():
+        assert set(stored) <= (await user.get("/")).json.keys()
 
 
 async def test_a_paused_server_holds_nobody_up_for_long(app, own_server, caplog):
@@ -160,7 +62,7 @@ async def test_a_paused_server_holds_nobody_up_for_long(app, own_server, caplog)
     own_server.resume()
     await check_numbers(users)
     assert await statuses(users, "/note?late=1") == {200}
-    assert "has not answered in 1.0 s" in caplog.text
+    assert f"has not answered in {TIMEOUT} s" in caplog.text
 
 
 async def leave(user, moment):
@@ -255,7 +157,7 @@ async def test_a_full_server_is_a_503_and_leaves_sessions_as_they_were(app, own_
 async def test_a_replica_serves_readers_and_refuses_writers(own_watched, caplog):
     async with serving(own_watched.master.url) as app:
         (user,) = await users_of(app)
-        user_key = user.key
+        user_key = key_of(user)
         own_watched.master.wait_for_replica()
     async with serving(own_watched.replica.url) as app:
         reader = User(app, user.cookies)
@@ -288,7 +190,7 @@ async def test_a_cluster_that_loses_a_master_serves_the_others_and_recovers(own_
         serving(client) as app,
     ):
         users = await users_of(app, 30)
-        masters = {user: own_cluster.master_of(user.key) for user in users}
+        masters = {user: own_cluster.master_of(key_of(user)) for user in users}
         dead = masters[users[0]]
         bereft = [user for user in users if masters[user] is dead]
         others = [user for user in users if masters[user] is not dead]

@@ -83,7 +83,11 @@ async def _until(condition: Callable[[], bool]) -> None:
 def race_server(store: str, folder: Path) -> Iterator[Server]:
     """Run the app under uvicorn in PROCESSES processes that share the store with that URL."""
     tests = Path(__file__).parents[1]
-    options = ("--factory", "--workers", str(PROCESSES), "--log-level", "warning")
+    options = (
+        *("--factory", "--workers", str(PROCESSES), "--log-level", "warning"),
+        # On a busy machine a connection may have nothing to do for longer than the usual 5 s.
+        *("--timeout-keep-alive", "600"),
+    )
     environment = {STORE: store, FOLDER: str(folder)}
     with serve("uvicorn", APP, tests, options=options, environment=environment) as server:
         yield server

@@ -85,6 +85,11 @@ class Server:
                 time.sleep(0.02)
         raise RuntimeError(f"{self.name} did not start:\n{self.log()}")
 
+    def kill(self) -> None:
+        """Kill the server with all its workers by SIGKILL, as a crash would."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
     def terminate(self) -> float:
         """Send SIGTERM, and return the seconds that the server takes to end.
 

@@ -50,6 +50,11 @@ class SQLServer(ABC):
     owner: str
     #: A database that every such server has.
     own_database: str
+    #: The option of `start` with which apps can write nothing.
+    read_only: str
+    #: Those with which only FEW connections of apps are taken.
+    few_connections: tuple[str, ...]
+    FEW: int
 
     def __init__(self, folder: Path, port: int) -> None:
         self.port = port
@@ -64,7 +69,10 @@ class SQLServer(ABC):
 
     def url_for(self, driver: str) -> str:
         """Return the URL of the database for another driver."""
-        return f"{driver}://{USER}:{PASSWORD}@{HOST}:{self.port}/{DATABASE}"
+        url = f"{driver}://{USER}:{PASSWORD}@{HOST}:{self.port}/{DATABASE}"
+        # Asyncpg that is to try TLS first, and is interrupted at it, leaves a future behind whose
+        # exception nobody retrieves.
+        return f"{url}?ssl=disable" if driver.endswith("asyncpg") else url
 
     def set_up(self) -> None:
         """Fill the folder, start the server and create what `url` names."""
@@ -190,6 +198,18 @@ class SQLServer(ABC):
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}")
 
     @abstractmethod
+    def disconnect_all(self) -> None:
+        """Close the connections of all apps."""
+
+    @abstractmethod
+    async def somebody_waits(self) -> bool:
+        """Tell whether a connection waits for a row that another one holds."""
+
+    @abstractmethod
+    def isolation(self, level: str) -> str:
+        """Return the option of `start` that makes *level* what transactions get unasked."""
+
+    @abstractmethod
     def _initialize(self) -> None:
         """Fill the folder."""
 
@@ -213,6 +233,20 @@ class PostgreSQL(SQLServer):
     driver = "postgresql+asyncpg"
     owner = "postgres"
     own_database = "postgres"
+    read_only = "--default-transaction-read-only=on"
+    few_connections = ("--max-connections=8", "--superuser-reserved-connections=3")
+    FEW = 5
+
+    def disconnect_all(self) -> None:
+        self.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{USER}'"
+        )
+
+    async def somebody_waits(self) -> bool:
+        return self.execute("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
+
+    def isolation(self, level: str) -> str:
+        return f"--default-transaction-isolation={level}"
 
     def _initialize(self) -> None:
         self._run(
@@ -252,6 +286,22 @@ class MariaDB(SQLServer):
     driver = "mysql+asyncmy"
     owner = "mysql"
     own_database = "mysql"
+    read_only = "--read-only"
+    few_connections = (
+        "--max-connections=10",
+    )  # fewer it does not do; an administrator is one more
+    FEW = 10
+
+    def disconnect_all(self) -> None:
+        self.execute(f"KILL USER '{USER}'@'{HOST}'")
+
+    async def somebody_waits(self) -> bool:
+        # Not innodb_lock_waits, which shows old news to whoever asks again within 100 ms.
+        status = self.execute("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")
+        return status.split()[-1] != "0"
+
+    def isolation(self, level: str) -> str:
+        return f"--transaction-isolation={level.replace(' ', '-').upper()}"
 
     def _initialize(self) -> None:
         self._run(
