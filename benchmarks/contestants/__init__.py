@@ -1,0 +1,65 @@
+"""The contestants: a module each, with a function for every app that a job asks for.
+
+A module imports its framework when it is imported itself. All have the same functions, but for what
+`CANNOT` names.
+"""
+
+from importlib import import_module
+from typing import Any
+
+BARE = "bare"
+MICROPIE = "micropie"
+OLD = "micropie_0_32"
+
+# By module: how reports call it.
+TITLES = {
+    BARE: "bare ASGI",
+    MICROPIE: "MicroPie",
+    OLD: "MicroPie 0.32",
+    "blacksheep": "BlackSheep",
+    "falcon": "Falcon",
+    "fastapi": "FastAPI",
+    "litestar": "Litestar",
+    "muffin": "Muffin",
+    "quart": "Quart",
+    "sanic": "Sanic",
+    "starlette": "Starlette",
+}
+PEERS = tuple(name for name in TITLES if name not in (BARE, MICROPIE))
+
+# By module: what its users import first, where that is not the module of the same name.
+IMPORTS = {
+    OLD: "micropie",
+    "falcon": "falcon.asgi",
+    "starlette": "starlette.applications",
+}
+
+
+# By module: the apps that it can't make, and why.
+CANNOT = {
+    BARE: dict.fromkeys(("middlewares", "session", "template", "upload"), "a framework's work"),
+    "falcon": {"session": "has none", "template": "has none"},
+    "muffin": {"session": "has a plugin for it", "template": "has a plugin for it"},
+    "sanic": {
+        "session": "has none",
+        "template": "has an extension for it",
+        "upload": "holds the whole file in memory",
+    },
+}
+
+
+def import_of(contestant: str) -> str:
+    """Return the name of the module that a contestant's users import first."""
+    return IMPORTS.get(contestant, contestant)
+
+
+def able(contestants: list[str], app: str) -> tuple[list[str], dict[str, str]]:
+    """Return those of *contestants* that can make an app, and why the others can't."""
+    reasons = {name: CANNOT[name][app] for name in contestants if app in CANNOT.get(name, ())}
+    return [name for name in contestants if name not in reasons], reasons
+
+
+def make_app(contestant: str, app: str, *arguments: object) -> Any:
+    """Import a contestant, framework and all, and return a new app of it."""
+    module = import_module(f"benchmarks.contestants.{contestant}")
+    return getattr(module, app)(*arguments)

@@ -1,0 +1,117 @@
+"""Falcon's ASGI side, with orjson as its documentation shows."""
+
+import os
+import time
+
+import orjson
+from falcon import MEDIA_HTML, MEDIA_JSON, WebSocketDisconnected
+from falcon.asgi import App
+from falcon.media import JSONHandler
+
+from benchmarks.jobs import CHUNK, CHUNKS, HELLO, route_names
+
+MIB = 1024**2
+
+
+def site(path, resource, **options):
+    app = App(media_type=MEDIA_HTML, **options)
+    handler = JSONHandler(dumps=orjson.dumps, loads=orjson.loads)
+    app.req_options.media_handlers[MEDIA_JSON] = handler
+    app.resp_options.media_handlers[MEDIA_JSON] = handler
+    app.add_route(path, resource)
+    return app
+
+
+class Hello:
+    async def on_get(self, request, response):
+        response.text = HELLO
+
+
+class AddHeader:
+    def __init__(self, name):
+        self.name = name
+
+    async def process_response(self, request, response, resource, succeeded):
+        response.set_header(self.name, "yes")
+
+
+def hello():
+    return site("/", Hello())
+
+
+def item():
+    class Item:
+        async def on_get(self, request, response, number):
+            response.content_type = MEDIA_JSON
+            response.media = {"number": number, "q": request.get_param("q", default="")}
+
+    return site("/item/{number:int}", Item())
+
+
+def echo():
+    class Echo:
+        async def on_post(self, request, response):
+            response.content_type = MEDIA_JSON
+            response.media = {"received": await request.get_media()}
+
+    return site("/echo", Echo())
+
+
+def form():
+    class Form:
+        async def on_post(self, request, response):
+            fields = await request.get_media()
+            response.text = f"{fields['name']} <{fields['email']}> is {int(fields['age'])}"
+
+    return site("/form", Form())
+
+
+def middlewares():
+    names = ("x-first", "x-second", "x-third")
+    return site("/", Hello(), middleware=[AddHeader(name) for name in names])
+
+
+def routes(count):
+    names = route_names(count)
+    app = site(f"/{names[0]}", Hello())
+    for name in names[1:]:
+        app.add_route(f"/{name}", Hello())
+    return app
+
+
+def stream():
+    async def chunks():
+        for _ in range(CHUNKS):
+            yield CHUNK
+
+    class Stream:
+        async def on_get(self, request, response):
+            response.stream = chunks()
+
+    return site("/", Stream())
+
+
+def upload():
+    class Upload:
+        async def on_post(self, request, response):
+            path = os.path.join(os.environ["BENCHMARK_FOLDER"], f"{time.time_ns()}.bin")
+            async for part in await request.get_media():
+                with open(path, "xb") as target:  # noqa: ASYNC230 - it has no file of its own
+                    while chunk := await part.stream.read(MIB):
+                        target.write(chunk)
+            response.text = path
+
+    return site("/", Upload())
+
+
+def websocket():
+    class Echo:
+        async def on_websocket(self, request, socket):
+            await socket.accept()
+            try:
+                while True:
+                    await socket.send_text(await socket.receive_text())
+            except WebSocketDisconnected:
+                pass
+
+    return site("/", Echo())

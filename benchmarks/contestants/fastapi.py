@@ -1,0 +1,140 @@
+"""FastAPI: handlers with annotations, its own JSON, Starlette's middleware."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, Form, Request, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.templating import Jinja2Templates
+from starlette.middleware.sessions import SessionMiddleware
+
+from benchmarks.contestants.starlette import MIB, AddHeader
+from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+
+
+async def index():
+    return HELLO
+
+
+def hello():
+    app = FastAPI()
+    app.get("/", response_class=HTMLResponse)(index)
+    return app
+
+
+def item():
+    app = FastAPI()
+
+    @app.get("/item/{number}")
+    async def item(number: int, q: str = ""):
+        return {"number": number, "q": q}
+
+    return app
+
+
+def echo():
+    app = FastAPI()
+
+    @app.post("/echo")
+    async def echo(document: Annotated[Any, Body()]):
+        return {"received": document}
+
+    return app
+
+
+def form():
+    app = FastAPI()
+
+    @app.post("/form", response_class=HTMLResponse)
+    async def form(
+        name: Annotated[str, Form()], email: Annotated[str, Form()], age: Annotated[int, Form()]
+    ):
+        return f"{name} <{email}> is {age}"
+
+    return app
+
+
+def middlewares():
+    app = hello()
+    for name in ("x-first", "x-second", "x-third"):
+        app.add_middleware(AddHeader, name)
+    return app
+
+
+def session():
+    app = FastAPI()
+    app.add_middleware(SessionMiddleware, secret_key="a secret of the benchmark")
+
+    @app.get("/read", response_class=HTMLResponse)
+    async def read(request: Request):
+        return str(request.session["visits"])
+
+    @app.get("/write", response_class=HTMLResponse)
+    async def write(request: Request):
+        request.session["visits"] = request.session.get("visits", 0) + 1
+        return str(request.session["visits"])
+
+    return app
+
+
+def routes(count):
+    app = FastAPI()
+    for name in route_names(count):
+        app.get(f"/{name}", response_class=HTMLResponse)(index)
+    return app
+
+
+def template():
+    app = FastAPI()
+    templates = Jinja2Templates(TEMPLATES)
+
+    @app.get("/", response_class=HTMLResponse)
+    async def page(request: Request):
+        return templates.TemplateResponse(request, "page.html", {"title": "Pies", "rows": ROWS})
+
+    return app
+
+
+def stream():
+    app = FastAPI()
+
+    async def chunks():
+        for _ in range(CHUNKS):
+            yield CHUNK
+
+    @app.get("/")
+    async def stream():
+        return StreamingResponse(chunks(), media_type="text/html")
+
+    return app
+
+
+def upload():
+    app = FastAPI()
+
+    @app.post("/", response_class=HTMLResponse)
+    def upload(file: UploadFile):  # in a thread, as FastAPI runs it
+        path = Path(os.environ["BENCHMARK_FOLDER"], f"{time.time_ns()}.bin")
+        with path.open("xb") as target:
+            shutil.copyfileobj(file.file, target, MIB)
+        return str(path)
+
+    return app
+
+
+def websocket():
+    app = FastAPI()
+
+    @app.websocket("/")
+    async def echo(socket: WebSocket):
+        await socket.accept()
+        try:
+            while True:
+                await socket.send_text(await socket.receive_text())
+        except WebSocketDisconnect:
+            pass
+
+    return app

@@ -1,0 +1,109 @@
+"""MicroPie of this checkout."""
+
+import os
+
+from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+from micropie import App, HttpMiddleware, UploadFile
+
+
+class AddHeader(HttpMiddleware):
+    def __init__(self, name):
+        self.name = name
+
+    async def before_request(self, request):
+        pass
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        extra_headers.append((self.name, "yes"))
+
+
+def hello():
+    class Site(App):
+        async def index(self):
+            return HELLO
+
+    return Site()
+
+
+def item():
+    class Site(App):
+        async def item(self, number: int, q=""):
+            return {"number": number, "q": q}
+
+    return Site()
+
+
+def echo():
+    class Site(App):
+        async def echo(self):
+            return {"received": self.request.get_json}
+
+    return Site()
+
+
+def form():
+    class Site(App):
+        async def form(self, name, email, age: int):
+            return f"{name} <{email}> is {age}"
+
+    return Site()
+
+
+def middlewares():
+    app = hello()
+    app.middlewares += [AddHeader("x-first"), AddHeader("x-second"), AddHeader("x-third")]
+    return app
+
+
+def session():
+    class Site(App):
+        async def read(self):
+            return str(self.session["visits"])
+
+        async def write(self):
+            self.session["visits"] = self.session.get("visits", 0) + 1
+            return str(self.session["visits"])
+
+    return Site()
+
+
+def routes(count):
+    async def page(self):
+        return HELLO
+
+    return type("Site", (App,), dict.fromkeys(route_names(count), page))()
+
+
+def template():
+    class Site(App):
+        async def index(self):
+            return await self._render_template("page.html", title="Pies", rows=ROWS)
+
+    return Site(template_dir=TEMPLATES)
+
+
+def stream():
+    class Site(App):
+        async def index(self):
+            for _ in range(CHUNKS):
+                yield CHUNK
+
+    return Site()
+
+
+def upload():
+    class Site(App):
+        async def index(self, file: UploadFile):
+            return str(await file.save(os.environ["BENCHMARK_FOLDER"]))
+
+    return Site(max_body_size=None)
+
+
+def websocket():
+    class Site(App):
+        async def ws_index(self, ws):
+            await ws.accept()
+            async for message in ws:
+                await ws.send_text(message)
+
+    return Site()

@@ -1,0 +1,104 @@
+"""Sanic as an ASGI app, which its own server is not needed for."""
+
+import itertools
+
+import orjson
+from sanic import Sanic, html
+from sanic import json as json_response
+
+from benchmarks.jobs import CHUNK, CHUNKS, HELLO, route_names
+
+numbers = itertools.count()
+
+
+def site():
+    app = Sanic(f"site_{next(numbers)}", dumps=orjson.dumps, loads=orjson.loads)
+    app.config.ACCESS_LOG = False
+    app.config.MOTD = False
+    return app
+
+
+def add_header(name):
+    async def add(request, response):
+        response.headers[name] = "yes"
+
+    return add
+
+
+async def index(request):
+    return html(HELLO)
+
+
+def hello():
+    app = site()
+    app.get("/")(index)
+    return app
+
+
+def item():
+    app = site()
+
+    @app.get("/item/<number:int>")
+    async def item(request, number):
+        return json_response({"number": number, "q": request.args.get("q", "")})
+
+    return app
+
+
+def echo():
+    app = site()
+
+    @app.post("/echo")
+    async def echo(request):
+        return json_response({"received": request.json})
+
+    return app
+
+
+def form():
+    app = site()
+
+    @app.post("/form")
+    async def form(request):
+        fields = request.form
+        return html(f"{fields.get('name')} <{fields.get('email')}> is {int(fields.get('age'))}")
+
+    return app
+
+
+def middlewares():
+    app = hello()
+    for name in ("x-first", "x-second", "x-third"):
+        app.on_response(add_header(name))
+    return app
+
+
+def routes(count):
+    app = site()
+    for name in route_names(count):
+        app.add_route(index, f"/{name}", name=name)
+    return app
+
+
+def stream():
+    app = site()
+
+    @app.get("/")
+    async def stream(request):
+        response = await request.respond(content_type="text/html")
+        for _ in range(CHUNKS):
+            await response.send(CHUNK)
+        await response.eof()
+
+    return app
+
+
+def websocket():
+    app = site()
+
+    @app.websocket("/")
+    async def echo(request, socket):
+        while (message := await socket.recv()) is not None:
+            await socket.send(message)
+
+    return app

@@ -1,0 +1,49 @@
+"""Imports: what a framework adds to an interpreter that has imported asyncio already."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.contestants import BARE, import_of
+from benchmarks.options import Options
+from benchmarks.processes import environment, python_of
+from benchmarks.table import Measurement, Table
+
+PROGRAM = """
+import asyncio, json, os, sys, time
+from pathlib import Path
+statm = Path("/proc/self/statm")
+def memory():
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+before, begin = memory(), time.process_time()
+import {module}
+spent = time.process_time() - begin
+print(json.dumps([spent * 1000, (memory() - before) / 1024**2, len(sys.modules)]))
+"""
+
+
+def tables(options: Options) -> Iterator[Table]:
+    """Import each framework again and again, each time in a new interpreter."""
+    table = Table("import", "import, after asyncio", "ms of CPU")
+    entrants = [_Import(name) for name in options.contestants if name != BARE]
+    for entrant in entrants:
+        entrant.run()  # now bytecode is written, and files are in the cache of the disk
+    table.fill(entrants, options.rounds * 2, _Import.run)
+    yield table
+
+
+@dataclass(frozen=True)
+class _Import:
+    contestant: str
+
+    def run(self) -> Measurement:
+        program = PROGRAM.format(module=import_of(self.contestant))
+        done = subprocess.run(
+            [python_of(self.contestant), "-P", "-c", program],
+            env=environment(),
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        milliseconds, memory, modules = json.loads(done.stdout)
+        return milliseconds, {"MiB": memory, "modules": modules}

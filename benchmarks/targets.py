@@ -1,0 +1,74 @@
+"""The targets: what the measurements are held against (the design's section on speed)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.contestants import BARE, MICROPIE, PEERS, TITLES
+from benchmarks.table import Table
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on MicroPie's number divided by another's of the same round.
+
+    Attributes:
+        table: by its name.
+        bound: of the ratio: at most, or at least where more is better.
+        others: the best of these is what MicroPie is divided by.
+    """
+
+    table: str
+    bound: float
+    others: tuple[str, ...]
+
+
+TARGETS = [
+    Target("process/hello", 3.5, (BARE,)),
+    Target("process/hello", 1.0, PEERS),
+    Target("process/item", 0.8, PEERS),
+    Target("process/json", 1.0, PEERS),
+    Target("process/form", 1.0, PEERS),
+    Target("process/not_found", 1.0, ("starlette",)),
+    Target("process/middlewares", 1.0, ("starlette",)),
+    Target("process/session_read", 1.0, ("starlette",)),
+    Target("process/session_write", 1.0, ("starlette",)),
+    *(
+        Target(f"uvicorn{setup}/hello", bound, others)
+        for setup in ("-64", "-1000")
+        for bound, others in ((0.92, (BARE,)), (1.0, PEERS))
+    ),
+    *(
+        Target(f"{setup}/item", 1.0, PEERS)
+        for setup in ("uvicorn-64", "uvicorn-1000", "granian-64", "granian-1000")
+    ),
+    *(Target(f"granian-{load}/hello", 1.0, PEERS) for load in (64, 1000)),
+    Target("upload", 1.2, ("starlette",)),
+    Target("websocket", 1.0, ("starlette",)),
+    Target("import", 1.0, ("starlette",)),
+]
+
+IMPORT_LIMIT = 15.0  # ms
+ROUTES_LIMIT = 1.05  # what a request costs with 1,000 routes, divided by what it costs with one
+
+
+def judged(tables: list[Table]) -> Iterator[tuple[str, str, bool]]:
+    """Yield what was asked, what was found and whether that is enough."""
+    by_name = {table.name: table for table in tables if MICROPIE in table.rounds}
+    for target in TARGETS:
+        table = by_name.get(target.table)
+        best = table and table.best(target.others)
+        if not table or not best:
+            continue
+        ratio = table.ratio(MICROPIE, best)
+        more = table.more_is_better
+        asked = f"{'at least' if more else 'at most'} {target.bound:g} x {TITLES[best]}"
+        met = ratio >= target.bound if more else ratio <= target.bound
+        yield f"{table.title}: {asked}", f"{ratio:.2f}", met
+    if "import" in by_name:
+        found = by_name["import"].median(MICROPIE)
+        yield f"import: at most {IMPORT_LIMIT:g} ms", f"{found:.1f} ms", found <= IMPORT_LIMIT
+    if {"process/one_route", "process/many_routes"} <= by_name.keys():
+        many, one = by_name["process/many_routes"], by_name["process/one_route"]
+        ratio = many.median(MICROPIE) / one.median(MICROPIE)
+        asked = f"1,000 routes: at most {ROUTES_LIMIT:g} x 1 route"
+        yield asked, f"{ratio:.2f}", ratio <= ROUTES_LIMIT
