@@ -2,11 +2,10 @@
 
 import os
 from asyncio import StreamReader
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from micropie import routing, urls
 from micropie.body import BodyLimits
 from micropie.construction import (
     InitSignature,
@@ -18,7 +17,7 @@ from micropie.construction import (
 )
 from micropie.context import current_connection
 from micropie.cookies import SessionCookie, parse_cookies
-from micropie.forms import Files, FormLimits, parse_multipart
+from micropie.forms import Files, FormLimits, parse_multipart, reader_chunks
 from micropie.http_serving import HttpServing
 from micropie.lifespan import LifespanHandler, run_shutdown, run_startup, serve_lifespan
 from micropie.memory_sessions import InMemorySessionBackend
@@ -26,12 +25,14 @@ from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
 from micropie.origins import is_allowed, parse_origins
 from micropie.request import Connection, Request
-from micropie.response import Response, header_pairs
+from micropie.response import Response
+from micropie.routing import RouteTable, check_name, declared, reserved_names
 from micropie.session import Session
 from micropie.session_backend import SessionBackend
 from micropie.session_manager import SESSIONS, SessionManager
 from micropie.templates import Templates
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
+from micropie.urls import handler_url, redirection
 from micropie.websocket_serving import WebSocketServing
 from micropie.workers import Workers
 
@@ -91,17 +92,17 @@ class App(HttpServing, WebSocketServing):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name, _ in routing.declared(cls, App):
-            routing.check_name(name, App)
+        for name, _ in declared(cls, App):
+            check_name(name, App)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
         check_not_served(cls, args)
         self = super().__new__(cls)
-        routes = routing.RouteTable(self, App)
+        routes = RouteTable(self, App)
         object.__setattr__(self, "_routes", routes)
         object.__setattr__(self, "_plain", routes.plain)
-        object.__setattr__(self, "_ws_routes", routing.RouteTable(self, App, is_websocket=True))
+        object.__setattr__(self, "_ws_routes", RouteTable(self, App, is_websocket=True))
         fill_in(self)
         return self
 
@@ -160,10 +161,10 @@ class App(HttpServing, WebSocketServing):
     def __setattr__(self, name: str, value: object) -> None:
         # What is kept, or what is to come, is the subclass's: App would stumble over it. vars(self)
         # would tell as well, but once asked for it makes reading any attribute slower.
-        if name.startswith("_") and name in routing.reserved_names(App):
+        if name.startswith("_") and name in reserved_names(App):
             part = getattr(self, name, value)
             if type(part) not in (type(value), Unready):
-                routing.check_name(name, App)
+                check_name(name, App)
         self._routes.assign(name, value)
         self._ws_routes.assign(name, value)
         super().__setattr__(name, value)
@@ -345,7 +346,9 @@ class App(HttpServing, WebSocketServing):
         """
         files = Files()
         try:
-            return await parse_multipart(_chunks(reader), boundary, self._limits.form, files), files
+            return await parse_multipart(
+                reader_chunks(reader), boundary, self._limits.form, files
+            ), files
         except BaseException:
             await files.close()
             raise
@@ -369,10 +372,7 @@ class App(HttpServing, WebSocketServing):
         Raises:
             ValueError: *status_code* is none of these.
         """
-        if status_code not in (301, 302, 303, 307, 308):
-            raise ValueError(f"{status_code!r} is no redirect: use 301, 302, 303, 307 or 308")
-        location = urls.encoded(location)
-        return status_code, "", [("Location", location), *header_pairs(extra_headers)]
+        return redirection(location, status_code, extra_headers)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """Return template *name* of `template_dir`, rendered with *context*.
@@ -397,11 +397,4 @@ class App(HttpServing, WebSocketServing):
         public = handler_name.removeprefix("ws_")
         if public not in (self._routes if public == handler_name else self._ws_routes):
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
-        # Before its segments index is named, for the first of them may be another's name.
-        names = [] if public == "index" and not segments else [public]
-        return urls.built(self.root_path, [*names, *segments], query)
-
-
-async def _chunks(reader: StreamReader) -> AsyncIterator[bytes]:
-    while chunk := await reader.read(64 * 1024):
-        yield chunk
+        return handler_url(self.root_path, public, segments, query)

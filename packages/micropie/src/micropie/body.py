@@ -173,7 +173,7 @@ class Body:
             error = RequestTimeout("no data came for too long")
             # The rest of the body may still come: it must not be taken for another request. But
             # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
-            raise (error if self._is_new_http else _closing(error)) from None
+            raise (error if self._is_new_http else _and_close(error)) from None
 
     def replayed(self) -> Receive:
         """Return a channel that gives the body once more, to another app.
@@ -228,7 +228,7 @@ def _content_length(
         return None
     if b"transfer-encoding" in names:
         # A proxy may have gone by the other one, and see another request in what follows.
-        raise _closing(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
+        raise _and_close(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
     # int() would also take "+5" and "1_0".
     found = found.strip()
     is_one = {value.strip() for name, value in headers if name == b"content-length"} == {found}
@@ -237,7 +237,7 @@ def _content_length(
     return int(found)
 
 
-def _closing(error: ExplainedError) -> ExplainedError:
+def _and_close(error: ExplainedError) -> ExplainedError:
     """Let the server close the connection after the answer to HTTP/1."""
     error.headers = {"Connection": "close"}
     return error

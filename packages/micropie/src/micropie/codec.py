@@ -52,7 +52,7 @@ def loads(data: bytes) -> Any:
             number or a character that no other program would be sure to read the same: NaN, an
             infinity, a lone surrogate.
     """
-    value = _parsed(data)
+    value = _read(data)
     # Few documents have so many brackets that it is worth looking at all of their values.
     if (
         len(data) > MAX_DEPTH
@@ -63,7 +63,7 @@ def loads(data: bytes) -> Any:
     return value
 
 
-def _parsed(data: bytes) -> Any:
+def _read(data: bytes) -> Any:
     fast = _orjson_loads()
     # orjson reads integers over 64 bits as floats.
     if fast is not None and not _LONG_DIGITS.search(data):

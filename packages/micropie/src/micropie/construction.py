@@ -67,6 +67,7 @@ def fill_in(app: object) -> None:
     """Let all that is likely to be used first, if `__init__` is forgotten, say that it was."""
     for name in _MADE_BY_INIT:
         object.__setattr__(app, name, Unready(type(app)))
+    object.__setattr__(app, "debug", False)  # which the answer to that error depends on
 
 
 _MADE_BY_INIT = (

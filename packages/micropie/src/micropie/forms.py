@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterable, Generator
+from collections.abc import AsyncIterable, AsyncIterator, Generator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
@@ -135,6 +135,12 @@ async def parse_multipart(
     except ValueError:
         raise BadRequest("the multipart body ends before its last boundary") from None
     return form.fields
+
+
+async def reader_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield what *reader* has, to its end."""
+    while chunk := await reader.read(64 * 1024):
+        yield chunk
 
 
 class _Form:

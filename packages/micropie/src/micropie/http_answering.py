@@ -1,18 +1,15 @@
 """What a handler returned, on its way to the client: through hooks and session, as messages."""
 
-import html
-import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from micropie.context import current
-from micropie.errors import ExplainedError, HTTPError, answer_to, logger, status_line
+from micropie.errors import logger
+from micropie.failures import error_response, log_failure, log_nothing
 from micropie.middleware import HttpMiddleware
 from micropie.request import PARENT, Request
 from micropie.response import (
-    PLAIN_TEXT,
     ASGIResponse,
     Response,
     ResponseError,
@@ -74,16 +71,11 @@ class HttpAnswering:
     def _rendered(self, request: Request, result: Any) -> Rendered:
         """Return the response for *result* and what to send; for an error if it can't be sent."""
         if result is None and self.debug and request.method == "GET":
-            logger.warning(
-                "GET %r: %s returned None, so the client gets 204 No Content; return what it is to "
-                "see, or (204, None) if that is meant",
-                request.path,
-                request._handler_name,
-            )
+            log_nothing(request)
         while True:
             try:
                 if isinstance(result, Exception):
-                    result = self._error_response(request, result)
+                    result = error_response(request, result, debug=self.debug)
                 response = Response.of(result)
                 return response, *response.render(request.method)
             except Exception as error:
@@ -122,11 +114,11 @@ class HttpAnswering:
                 if changes is not None:
                     response = response.replaced(changes)
             except Exception as error:
-                response = self._error_response(request, error)
+                response = error_response(request, error, debug=self.debug)
         payload = response.payload
         if isinstance(payload, BodyStream) and payload.is_relayed:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
-            response = self._error_response(request, unanswered)
+            response = error_response(request, unanswered, debug=self.debug)
         return await self._begun(request, self._rendered(request, response), streams)
 
     async def _with_session(
@@ -169,7 +161,7 @@ class HttpAnswering:
         try:
             await stream.send(start, send, request._body.client_gone)
         except Exception as error:
-            self._log(request, error)
+            log_failure(request, error)
             # The head has gone out: only a connection cut short tells the client.
             raise
         session = request._session
@@ -235,39 +227,3 @@ class HttpAnswering:
             return None
         finally:
             current.reset(token)
-
-    def _error_response(self, request: Request, error: Exception) -> Response:
-        """Return the response for *error*; one that is no HTTPError is logged, and a 500."""
-        error = answer_to(error)
-        if isinstance(error, HTTPError):
-            try:
-                response = _http_error_response(error)
-                response.render(request.method)
-                return response
-            except Exception as unsendable:
-                error = unsendable
-        request._mark_failed()
-        # A log that can't be written to, or an error that can't be shown, must not be the next
-        # error to answer: that one would be no better, and there would be no end.
-        with suppress(Exception):
-            self._log(request, error)
-            if self.debug:
-                trace = "".join(traceback.format_exception(error))
-                return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
-        return _http_error_response(HTTPError(500))
-
-    def _log(self, request: Request, error: Exception) -> None:
-        what = request.method, request.path, request._handler_name
-        if isinstance(error, ResponseError):
-            logger.error("%s %r: %s %s", *what, error)
-        else:
-            logger.error("%s %r: %s failed", *what, exc_info=error)
-
-
-def _http_error_response(error: HTTPError) -> Response:
-    body = status_line(error.status_code) if error.body is None else error.body
-    # Of our own words only, and no header: a hook's error page in their place is HTML again.
-    is_ours = error.body is None or isinstance(error, ExplainedError)
-    return Response(
-        error.status_code, body, error.headers, content_type=PLAIN_TEXT if is_ours else None
-    )

@@ -98,14 +98,14 @@ class BodyStream:
 
     async def _pump_chunks(self) -> None:
         try:
-            first = _encoded(await anext(self._chunks, b""))
+            first = _chunk_bytes(await anext(self._chunks, b""))
             send = await self._send
             await _send_chunk(send, first)
             count = 0
             async for chunk in self._chunks:
                 if self._is_closing:
                     return  # the generator has caught its cancellation, and gone on
-                await _send_chunk(send, _encoded(chunk))
+                await _send_chunk(send, _chunk_bytes(chunk))
                 count += 1
                 if count % _CHUNKS_A_TURN == 0:
                     await asyncio.sleep(0)
@@ -122,7 +122,7 @@ class BodyStream:
 _CHUNKS_A_TURN = 32
 
 
-def _encoded(chunk: object) -> bytes:
+def _chunk_bytes(chunk: object) -> bytes:
     if isinstance(chunk, str):
         return chunk.encode("utf-8", "replace")
     if isinstance(chunk, bytes):
