@@ -52,7 +52,12 @@ class Static:
         self._manifest = Manifest(self._files.root)
 
     def on_mount(self, app: App, path: str) -> None:
-        """Take note of where this is mounted; of several places, the first is the one of `url`."""
+        """Take note of where this is mounted; of several places, the first is the one of `url`.
+
+        Args:
+            app: the App that it is mounted on, which calls this.
+            path: the path of the mount.
+        """
         if self._app is None:
             self._app, self._prefix = app, path.rstrip("/")
 

@@ -387,7 +387,7 @@ class App(HttpServing, WebSocketServing):
         """Return the path of a handler, `root_path` included.
 
         Args:
-            handler_name: the name of a public method, or of a WebSocket's, with its "ws_".
+            handler_name: the name of a public method, or of a WebSocket's, with its `ws_`.
             segments: path segments after it, each encoded.
             query: query parameters; a list or tuple gives several of one name.
 

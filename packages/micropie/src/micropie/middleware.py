@@ -15,6 +15,9 @@ class HttpMiddleware:
     async def before_request(self, request: Request) -> dict[str, Any] | None:
         """Look at *request* before its body is read and its handler runs.
 
+        Args:
+            request: what was asked for; may be given attributes.
+
         Returns:
             None to go on, or a dict with any of `status_code`, `body` and `headers`, which
             answers at once.
@@ -45,6 +48,9 @@ class WebSocketMiddleware:
     async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
         """Look at the handshake before it is accepted.
 
+        Args:
+            request: the handshake.
+
         Returns:
             None to go on, or a dict with any of `code` (1008 if left out) and `reason`, which
             refuses it.
@@ -52,4 +58,8 @@ class WebSocketMiddleware:
         return None
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
-        """Run after the connection has ended, however it did."""
+        """Run after the connection has ended, however it did.
+
+        Args:
+            request: its handshake.
+        """

@@ -40,6 +40,9 @@ class SessionBackend(ABC):
         """Return the data of a session; {} if there is none, or it has expired.
 
         The dict belongs to the caller, who may change it. A LoadedSession tells the time left.
+
+        Args:
+            session_id: whose session; any text, since it comes from a cookie.
         """
 
     @abstractmethod
@@ -47,6 +50,11 @@ class SessionBackend(ABC):
         """Store *data* in place of all that the session held, until *timeout* seconds from now.
 
         Empty data, or a timeout of 0 or less, deletes the session.
+
+        Args:
+            session_id: whose session.
+            data: key -> JSON value.
+            timeout: seconds.
 
         Raises:
             TypeError: *data* holds something that is not JSON; the stored session is as it was.
@@ -98,6 +106,9 @@ class SessionBackend(ABC):
         """Delete a session and return the data it held; {} if there is none, or it has expired.
 
         Whatever a merge has acknowledged before is in it, and no merge succeeds afterwards.
+
+        Args:
+            session_id: whose session.
         """
         stored = await self.load(session_id)
         if stored:

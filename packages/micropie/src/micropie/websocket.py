@@ -50,6 +50,10 @@ class InvalidMessage(ValueError):
     """The client sent another kind of message than was asked for; the connection stays open.
 
     A handler that lets it out closes the connection with `code`.
+
+    Attributes:
+        code: the close code of RFC 6455 that fits.
+        reason: what was expected.
     """
 
     def __init__(self, code: int, reason: str) -> None:
