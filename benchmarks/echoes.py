@@ -59,7 +59,11 @@ def _echo(server: Server, seconds: float) -> Measurement:
 
 def _shake_hands(connection: socket.socket, port: int) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    lines = [f"GET / HTTP/1.1\r\nHost: {HOST}:{port}", "Upgrade: websocket", "Connection: Upgrade"]
+    lines = [
+        f"GET /echo HTTP/1.1\r\nHost: {HOST}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+    ]
     lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
     connection.sendall("\r\n".join([*lines, "\r\n"]).encode())
     head = b""

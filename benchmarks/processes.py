@@ -52,7 +52,9 @@ def python_of(contestant: str) -> str:
 def environment(**variables: str) -> dict[str, str]:
     """Return the environment for a process: `benchmarks` can be imported in it."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, **variables}
+    inherited = dict(os.environ)
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # an import is not to be a compilation
+    return {**inherited, "PYTHONPATH": path, **variables}
 
 
 class Worker:

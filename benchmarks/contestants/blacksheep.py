@@ -162,7 +162,7 @@ def upload():
 def websocket():
     app = site()
 
-    @app.router.ws("/")
+    @app.router.ws("/echo")
     async def echo(socket: WebSocket):
         await socket.accept()
         try:

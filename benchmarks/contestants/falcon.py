@@ -114,4 +114,4 @@ def websocket():
             except WebSocketDisconnected:
                 pass
 
-    return site("/", Echo())
+    return site("/echo", Echo())

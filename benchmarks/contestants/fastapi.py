@@ -128,7 +128,7 @@ def upload():
 def websocket():
     app = FastAPI()
 
-    @app.websocket("/")
+    @app.websocket("/echo")
     async def echo(socket: WebSocket):
         await socket.accept()
         try:

@@ -144,7 +144,7 @@ def upload():
 
 
 def websocket():
-    @websocket_route("/")
+    @websocket_route("/echo")
     async def echo(socket: WebSocket) -> None:
         await socket.accept()
         try:

@@ -101,7 +101,7 @@ def upload():
 
 def websocket():
     class Site(App):
-        async def ws_index(self, ws):
+        async def ws_echo(self, ws):
             await ws.accept()
             async for message in ws:
                 await ws.send_text(message)

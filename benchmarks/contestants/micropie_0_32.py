@@ -112,7 +112,7 @@ def upload():
 
 def websocket():
     class Site(App):
-        async def ws_index(self, ws):
+        async def ws_echo(self, ws):
             await ws.accept()
             try:
                 while True:

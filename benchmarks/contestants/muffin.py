@@ -108,7 +108,7 @@ def upload():
 def websocket():
     app = site()
 
-    @app.route("/")
+    @app.route("/echo")
     async def echo(request):
         async with ResponseWebSocket(request) as socket:
             while True:

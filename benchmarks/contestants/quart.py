@@ -151,7 +151,7 @@ def upload():
 def websocket():
     app = site()
 
-    @app.websocket("/")
+    @app.websocket("/echo")
     async def echo():
         while True:
             await quart_websocket.send(await quart_websocket.receive())

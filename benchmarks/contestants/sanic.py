@@ -96,7 +96,7 @@ def stream():
 def websocket():
     app = site()
 
-    @app.websocket("/")
+    @app.websocket("/echo")
     async def echo(request, socket):
         while (message := await socket.recv()) is not None:
             await socket.send(message)

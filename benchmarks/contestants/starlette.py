@@ -148,4 +148,4 @@ def websocket():
         except WebSocketDisconnect:
             pass
 
-    return Starlette(routes=[WebSocketRoute("/", echo)])
+    return Starlette(routes=[WebSocketRoute("/echo", echo)])
