@@ -14,7 +14,7 @@ from micropie_static import Static
 from support.asgi import Client
 from support.asgi_websocket import WebSocketClient
 from support.raw_http import ask
-from support.static_files import CSS, LARGE, SECRET
+from support.static_files import CSS, LARGE, MODIFIED, SECRET
 
 pytestmark = pytest.mark.anyio
 
@@ -362,11 +362,24 @@ async def test_a_variant_outside_of_the_root_is_none(client):
     assert (answer.body, answer.header("vary")) == (b"0123456789", None)
 
 
+async def test_an_absolute_path_leads_nowhere_even_into_the_root(client, root):
+    assert (await client.get(f"/static/{root}/app.css")).status == 404
+
+
+async def test_variants_of_the_same_size_and_time_have_different_etags(root):
+    for suffix in ("gz", "br"):
+        (root / f"app.css.{suffix}").write_bytes(b"12345")
+        os.utime(root / f"app.css.{suffix}", (MODIFIED, MODIFIED))
+    client = client_of(Static(root))
+    answers = [await get(client, "/static/app.css", accept_encoding=e) for e in ("gzip", "br")]
+    assert answers[0].header("etag") != answers[1].header("etag")
+
+
 async def test_a_file_edited_since_it_was_compressed_is_sent_as_it_is(client, root):
-    (root / "app.css").write_bytes(b"edited")
+    (root / "app.css").write_bytes(b"edited" * 1000)  # larger than the variant
     answer = await get(client, "/static/app.css", accept_encoding="identity")
-    assert answer.body == b"edited"
-    assert (await get(client, "/static/app.css", accept_encoding="gzip")).body == b"edited"
+    assert answer.body == b"edited" * 1000
+    assert (await get(client, "/static/app.css", accept_encoding="gzip")).body == answer.body
 
 
 # Files that change.
