@@ -1,6 +1,7 @@
 """Static: which file answers, with which headers, and how much of it."""
 
 import asyncio
+import errno
 import gzip
 import json
 import os
@@ -13,7 +14,7 @@ from micropie_static import Static
 from support.asgi import Client
 from support.asgi_websocket import WebSocketClient
 from support.raw_http import ask
-from support.static_files import CSS, LARGE, SECRET
+from support.static_files import CSS, LARGE, MODIFIED, SECRET
 
 pytestmark = pytest.mark.anyio
 
@@ -361,11 +362,24 @@ async def test_a_variant_outside_of_the_root_is_none(client):
     assert (answer.body, answer.header("vary")) == (b"0123456789", None)
 
 
+async def test_an_absolute_path_leads_nowhere_even_into_the_root(client, root):
+    assert (await client.get(f"/static/{root}/app.css")).status == 404
+
+
+async def test_variants_of_the_same_size_and_time_have_different_etags(root):
+    for suffix in ("gz", "br"):
+        (root / f"app.css.{suffix}").write_bytes(b"12345")
+        os.utime(root / f"app.css.{suffix}", (MODIFIED, MODIFIED))
+    client = client_of(Static(root))
+    answers = [await get(client, "/static/app.css", accept_encoding=e) for e in ("gzip", "br")]
+    assert answers[0].header("etag") != answers[1].header("etag")
+
+
 async def test_a_file_edited_since_it_was_compressed_is_sent_as_it_is(client, root):
-    (root / "app.css").write_bytes(b"edited")
+    (root / "app.css").write_bytes(b"edited" * 1000)  # larger than the variant
     answer = await get(client, "/static/app.css", accept_encoding="identity")
-    assert answer.body == b"edited"
-    assert (await get(client, "/static/app.css", accept_encoding="gzip")).body == b"edited"
+    assert answer.body == b"edited" * 1000
+    assert (await get(client, "/static/app.css", accept_encoding="gzip")).body == answer.body
 
 
 # Files that change.
@@ -430,11 +444,22 @@ async def test_a_file_replaced_by_what_is_none_is_a_404(client, root, what):
     assert (await client.get("/static/hello.txt")).status == 404
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-async def test_a_file_that_may_not_be_read_is_a_404_and_a_line_in_the_log(client, root, caplog):
-    (root / "hello.txt").chmod(0)
+async def test_a_file_that_may_not_be_read_is_a_404_and_a_line_in_the_log(
+    client, root, caplog, monkeypatch
+):
+    forbidden = root / "hello.txt"
+    forbidden.chmod(0)
+    if os.geteuid() == 0:  # who may read everything
+        opened = os.open
+
+        def refuse(path, *arguments, **options):
+            if path == str(forbidden):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return opened(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", refuse)
     assert (await client.get("/static/hello.txt")).status == 404
-    assert "hello.txt" in caplog.text
+    assert str(forbidden) in caplog.text
 
 
 async def test_a_file_replaced_while_it_is_sent_is_sent_as_it_was(client, root):

@@ -157,8 +157,6 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
     def reload(self, url: str, file: File) -> File | None:
         """Return *file* as it is now, and remember that; None if it is gone. Blocks."""
         try:
-            if not self.path_within_root(self.root, file.path):
-                return None  # a link now, and one that leads out
             file = self.get_static_file(file.path, url)
         except (NotARegularFileError, OSError):
             return None
