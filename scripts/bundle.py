@@ -1,0 +1,136 @@
+"""Make dist/micropie.py, the core as a single file, out of its modules.
+
+Those follow each other as their imports ask, as they are but for these imports; so no two may give
+the same name to different things. `micropie.testing` stays out: it needs pytest, and an install.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "packages" / "micropie"
+SOURCE = PACKAGE / "src" / "micropie"
+
+HEAD = '''\
+"""MicroPie {version} in a single file, made from commit {commit}.
+
+Put it beside your app, as micropie.py, and `from micropie import App`. Or install it, which brings
+the extensions and the optional libraries within reach: pip install "micropie[all]".
+"""
+
+# {license}
+
+# ruff: noqa
+# mypy: ignore-errors
+
+{imports}
+'''
+
+# What extensions import as `micropie.codec` is to be found by that name here too.
+CODEC = """
+codec = types.ModuleType(f"{__name__}.codec")
+vars(codec).update({name: globals()[name] for name in _CODEC}, __all__=_CODEC)
+sys.modules[codec.__name__] = codec
+"""
+
+
+def modules() -> list[str]:
+    """Return the names of the modules, each after those that it imports."""
+    graph = {path.stem: set(own_imports(path)) for path in sorted(SOURCE.glob("*.py"))}
+    return [name for name in TopologicalSorter(graph).static_order() if name in graph]
+
+
+def own_imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "micropie":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("micropie."):
+            yield str(node.module).removeprefix("micropie.")
+
+
+def bundle() -> str:
+    imports: set[str] = set()
+    found: dict[str, str] = {}
+    parts = []
+    for name in modules():
+        tree = ast.parse((SOURCE / f"{name}.py").read_text())
+        lines = (SOURCE / f"{name}.py").read_text().splitlines()
+        about = ast.get_docstring(tree) or ""
+        for node in tree.body:
+            is_import = isinstance(node, ast.Import | ast.ImportFrom)
+            if is_import and not (getattr(node, "module", None) or "").startswith("micropie"):
+                imports.update(ast.unparse(node) for node in split(node))
+            if is_import or node is tree.body[0]:  # the docstring
+                end = node.end_lineno or node.lineno
+                lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
+            for defined, text in definitions(node):
+                if found.setdefault(defined, text) != text and defined != "__all__":
+                    sys.exit(f"{name}.py: {defined} is something else in another module")
+        text = "\n".join(lines).strip("\n")
+        if name == "codec":
+            text = text.replace("__all__ = ", "_CODEC = ") + "\n" + CODEC
+        comment = re.sub(r"^", "# ", f"{name}.py: {about}", flags=re.MULTILINE)
+        parts.append(f"\n\n# {'-' * 98}\n{comment}\n\n\n".replace("# \n", "#\n") + text + "\n")
+    head = HEAD.format(
+        version=version(),
+        commit=commit(),
+        license="\n# ".join((PACKAGE / "LICENSE").read_text().strip().splitlines()),
+        imports="\n".join(sorted(imports)),
+    )
+    text = head.replace("# \n", "#\n") + "".join(parts)
+    ast.parse(text)
+    return re.sub(r"\n{4,}", "\n\n\n", text)
+
+
+def split(node: ast.Import | ast.ImportFrom) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield an import for each name."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            yield ast.Import([alias])
+        else:
+            yield ast.ImportFrom(node.module, [alias], node.level)
+
+
+def definitions(node: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Yield each name that *node* gives to something of the module, and what that is."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name, ast.unparse(node)
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        if not (getattr(node, "module", None) or "").startswith("micropie"):
+            for single in split(node):
+                alias = single.names[0]
+                yield alias.asname or alias.name, ast.unparse(single)
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            for name in ast.walk(target):
+                if isinstance(name, ast.Name):
+                    yield name.id, ast.unparse(node)
+
+
+def version() -> str:
+    return str(tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["version"])
+
+
+def commit() -> str:
+    """Return the commit that is checked out, with a "+" if the core was changed since."""
+    try:
+        git = ["git", "-C", str(ROOT)]
+        head = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+        changed = subprocess.check_output([*git, "status", "--porcelain", "--", str(SOURCE)])
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+" if changed else "")
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "micropie.py"
+    target.write_text(bundle())
+    print(f"{target}: {len(target.read_text().splitlines())} lines")

@@ -1,0 +1,92 @@
+"""The single file: made out of the core's modules, it is the same MicroPie with no install."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.servers import serve
+
+ROOT = Path(__file__).parents[2]
+
+# They reach into modules, of which a single file has none.
+OF_MODULES = ["test_forms", "test_memory_sessions", "test_session_contract", "test_uploads"]
+# Of the rest one needs another process and is long, and one looks at time within a module.
+LEFT_OUT = [*OF_MODULES, "test_large_upload", "test_websocket_sessions"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the single file, and beside it the module of the other spelling."""
+    folder = tmp_path_factory.mktemp("bundle")
+    command = [sys.executable, ROOT / "scripts" / "bundle.py", folder]
+    subprocess.run(command, check=True, capture_output=True)
+    spelling = ROOT / "packages" / "micropie" / "src" / "MicroPie.py"
+    (folder / "MicroPie.py").write_text(spelling.read_text())
+    return folder
+
+
+def run(folder, *arguments):
+    """Run Python in *folder*, without any site-packages; return what it prints."""
+    command = [sys.executable, "-S", *arguments]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["micropie", "MicroPie"])
+def test_the_file_needs_nothing_else_under_either_name(folder, name, tmp_path):
+    (tmp_path / f"{name}.py").write_text((folder / "micropie.py").read_text())
+    code = (
+        f"import {name} as m; print(m.App.__module__, [n for n in m.__all__ if n not in vars(m)])"
+    )
+    assert run(tmp_path, "-c", code) == f"{name} []\n"
+
+
+def test_the_file_has_the_codec_by_its_public_name(folder):
+    code = "from micropie.codec import dumps, loads; print(loads(dumps({'a': 1})))"
+    assert run(folder, "-c", code) == "{'a': 1}\n"
+
+
+def test_the_file_says_what_it_was_made_from(folder):
+    first = (folder / "micropie.py").read_text().splitlines()[0]
+    git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    commit = done.stdout.strip() if done.returncode == 0 else "unknown"
+    assert first.startswith(f'"""MicroPie 1.0.0 in a single file, made from commit {commit}')
+
+
+def test_the_file_serves_an_app_beside_it(folder, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    (folder / "app.py").write_text(
+        "import micropie\n"
+        "class Hello(micropie.App):\n"
+        "    async def index(self):\n"
+        "        return micropie.__file__\n"
+        "app = Hello()\n"
+    )
+    with serve("uvicorn", "app:app", folder) as server:
+        assert server.get("/").text == str(folder / "micropie.py")
+
+
+def test_the_tests_of_the_core_pass_against_the_file(folder):
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    ignored = [f"--ignore=tests/core/{name}.py" for name in LEFT_OUT]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/core"]
+    # Servers and other interpreters would double the time, and see the same code.
+    unneeded = ["--ignore-glob=tests/core/*server*.py", "--ignore=tests/core/test_bad_input.py"]
+    done = subprocess.run(
+        [*command, *ignored, *unneeded],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]

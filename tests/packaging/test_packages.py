@@ -1,0 +1,165 @@
+"""The distributions: built, installed into empty environments, imported and served there."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from support.servers import HOST, reserved_port
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted((ROOT / "packages").iterdir())
+NAMES = [path.name for path in PACKAGES]
+
+pytestmark = pytest.mark.skipif(find_spec("uv") is None, reason="needs uv")
+
+# What is installed -> what comes with it, beside what that needs in its turn, and what does not.
+EXTRAS = {
+    "micropie": ([], ["jinja2", "multipart", "orjson", "uvicorn"]),
+    "micropie[standard]": (["jinja2", "multipart", "aiofiles"], ["orjson", "uvicorn"]),
+    "micropie[json]": (["orjson"], ["jinja2", "multipart", "uvicorn"]),
+    "micropie[all]": (["jinja2", "multipart", "aiofiles", "orjson", "uvicorn", "httptools"], []),
+}
+# With the core, and nothing of it but its dependencies.
+EXTENSIONS = {
+    "micropie-redis": "from micropie_redis import RedisSessionBackend",
+    "micropie-socketio": "import micropie_socketio",
+    "micropie-sql-sessions": "import micropie_sql_sessions",
+    "micropie-static": "import micropie_static",
+}
+
+
+def run(*command, **options):
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder with the wheel and the sdist of each package."""
+    folder = tmp_path_factory.mktemp("dist")
+    for package in PACKAGES:
+        run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=package)
+    return folder
+
+
+@pytest.fixture
+def install(built, tmp_path):
+    """Install requirements into a new environment, ours from what was built; return its Python."""
+
+    def install(*requirements, only=""):
+        uv = [sys.executable, "-m", "uv"]
+        run(*uv, "venv", "-q", "--python", sys.executable, tmp_path / "env")
+        python = tmp_path / "env" / "bin" / "python"
+        links = ["--find-links", built]
+        for name in NAMES:
+            links += ["--refresh-package", name, *([only, name] if only else [])]
+        run(*uv, "pip", "install", "-q", "--python", python, *links, *requirements)
+        return python
+
+    return install
+
+
+def installed(python):
+    lines = run(sys.executable, "-m", "uv", "pip", "freeze", "--python", python).splitlines()
+    return {re.split(r"==| @ ", line)[0] for line in lines}
+
+
+# What is built.
+
+
+def test_all_packages_have_the_version_that_the_changelog_begins_with():
+    versions = {
+        tomllib.loads((package / "pyproject.toml").read_text())["project"]["version"]
+        for package in PACKAGES
+    }
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions == {first[1]}
+
+
+def test_the_metadata_is_complete(built):
+    run(sys.executable, "-m", "twine", "check", "--strict", *built.iterdir())
+    for wheel in built.glob("*.whl"):
+        names = zipfile.ZipFile(wheel).namelist()
+        assert any(name.endswith("/py.typed") for name in names)
+        assert any(name.endswith("/licenses/LICENSE") for name in names)
+        (path,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        metadata = zipfile.ZipFile(wheel).read(path).decode()
+        for wanted in (
+            *("Requires-Python: >=3.11", "License-Expression: BSD-3-Clause"),
+            *("Classifier: Typing :: Typed", "Project-URL: Changelog", "Project-URL: Source"),
+        ):
+            assert wanted in metadata, f"{wheel.name}: {wanted}"
+    for sdist in built.glob("*.tar.gz"):
+        with tarfile.open(sdist) as archive:
+            assert not [name for name in archive.getnames() if "/tests/" in name]
+
+
+# What is installed.
+
+
+@pytest.mark.parametrize("requirement", EXTRAS)
+def test_an_extra_brings_what_it_says_and_no_more(requirement, install):
+    python = install(requirement)
+    wanted, unwanted = EXTRAS[requirement]
+    names = installed(python)
+    assert names >= {"micropie", *wanted}
+    assert not names & set(unwanted)
+    if requirement == "micropie":
+        assert names == {"micropie"}
+    run(python, "-c", "import micropie; from MicroPie import App; App()")
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_an_extension_brings_the_core_and_works_with_it(extension, install):
+    python = install(extension)
+    assert {"micropie", extension} <= installed(python)
+    run(python, "-c", EXTENSIONS[extension])
+
+
+def test_the_sdists_build_and_serve_by_themselves(install, tmp_path):
+    python = install("micropie[server]", "micropie-redis", only="--no-binary")
+    (tmp_path / "app.py").write_text(
+        "from MicroPie import App\n"
+        "class Hello(App):\n"
+        "    async def index(self):\n"
+        "        return 'Hello'\n"
+        "app = Hello()\n"
+    )
+    client = (
+        "import sys, time, urllib.request\n"
+        "for _ in range(200):\n"
+        "    try:\n"
+        "        print(urllib.request.urlopen(sys.argv[1]).read())\n"
+        "        break\n"
+        "    except OSError:\n"
+        "        time.sleep(0.1)\n"
+    )
+    with reserved_port() as port:
+        command = [python, "-m", "uvicorn", "--port", str(port), "app:app"]
+        server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        try:
+            assert run(python, "-c", client, f"http://{HOST}:{port}/") == "b'Hello'\n"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def test_typed_code_of_a_user_passes_type_checkers(install, tmp_path):
+    python = install("micropie[all]", "micropie-redis")
+    user = tmp_path / "typed_user.py"
+    user.write_text((Path(__file__).parent / "typed_user.py").read_text())
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python]
+    run(*mypy, user, cwd=tmp_path, env={"PATH": str(Path(python).parent)})
+    if find_spec("pyright") is not None:
+        run(sys.executable, "-m", "pyright", "--pythonpath", python, user, cwd=tmp_path)
