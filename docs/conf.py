@@ -43,7 +43,7 @@ nitpick_ignore_regex = [("py:.*", r"(?!micropie).*")]
 
 spelling_lang = "en_GB"
 spelling_word_list_filename = "words.txt"
-spelling_show_suggestions = True
+spelling_warning = True
 
 # As they stand in the source: signatures would unfold them.
 _ALIASES = {

@@ -16,7 +16,6 @@ What can't be run is checked as far as possible, and a block that is neither is 
 import ast
 import configparser
 import importlib.metadata
-import importlib.util
 import json
 import os
 import re
@@ -31,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import pytest
 from packaging.requirements import Requirement
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
@@ -47,7 +45,6 @@ PATIENCE = 60
 _INFO = re.compile(r"(?P<info>[^\n]*)\n(?P<options>(?:[ \t]*:[\w-]+:[^\n]*\n)*)")
 _BLOCK = re.compile(r"\{code-block\} ([\w+-]+)|([\w+-]+)")
 _RUN = ["cat", "curl", "head", "ls", "mkdir", "printf", "pytest", "python", "servestatic"]
-_EXTENSIONS = ("micropie_sql_sessions", "micropie_static", "micropie_socketio")
 
 
 class Block:
@@ -102,6 +99,7 @@ class Reader:
         self._port = stack.enter_context(reserved_port())
         self._redis_port: int | None = None
         self._server: ExitStack | None = None
+        self._running: Server | None = None
         self._serve_again: Callable[[], None] | None = None
         self._changed = False
         self._unused: set[str] = set()  # Python files that nothing has run yet
@@ -308,16 +306,13 @@ class Reader:
             self._serve_again()
 
     def _log(self) -> str:
-        running: Server | None = getattr(self, "_running", None)
-        return "" if running is None or self._server is None else f"\nserver:\n{running.log()}"
+        stopped = self._running is None or self._server is None
+        return "" if stopped else f"\nserver:\n{self._running.log()}"
 
 
 def read(pages: Sequence[Path], folder: Path) -> None:
     """Do what *pages* say, one after the other, in *folder*."""
     text = "".join(page.read_text() for page in pages)
-    for name in _EXTENSIONS:
-        if re.search(rf"\b(import|from) {name}\b", text) and is_empty(name):
-            pytest.skip(f"{name} is empty as yet")
     starts_servers = re.search(rf"^\$ ({'|'.join(SERVERS)}) ", text, re.MULTILINE) is not None
     with ExitStack() as stack, in_folder(folder):
         reader = Reader(folder, stack, starts_servers=starts_servers)
@@ -325,12 +320,6 @@ def read(pages: Sequence[Path], folder: Path) -> None:
         for page in pages:
             reader.read(page)
         reader.finish()
-
-
-def is_empty(name: str) -> bool:
-    """Tell whether module *name* is still to be written, or is not installed."""
-    spec = importlib.util.find_spec(name)
-    return spec is None or not hasattr(importlib.import_module(name), "__all__")
 
 
 @contextmanager
