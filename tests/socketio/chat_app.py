@@ -1,6 +1,7 @@
 """The app that the tests of micropie-socketio run under real servers."""
 
 import asyncio
+import gc
 import os
 import time
 
@@ -76,6 +77,10 @@ class Chat(App):
     async def gone(self, sid):
         """Wait until client *sid* has left."""
         await self.log(f"disconnect {sid}")
+
+    async def collect(self):
+        """Free what only the garbage collector can."""
+        gc.collect()
 
     async def state(self):
         return {
