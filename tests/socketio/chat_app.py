@@ -1,6 +1,7 @@
 """The app that the tests of micropie-socketio run under real servers."""
 
 import asyncio
+import gc
 import os
 import time
 
@@ -25,6 +26,7 @@ class Chat(App):
     def __init__(self, **options):
         super().__init__(**options)
         self._events: list[str] = []
+        self._released = asyncio.Event()
         self.middlewares.append(HttpDoor())
         self.ws_middlewares.append(WebSocketDoor())
 
@@ -32,6 +34,19 @@ class Chat(App):
         self.request.regenerate_session()
         self.session["name"] = name
         return name
+
+    async def rename(self, name):
+        self.session["name"] = name
+
+    async def session_of(self, sid):
+        try:
+            async with sio.http_session(sid):
+                return "a session"
+        except KeyError as error:
+            return error.args[0]
+
+    async def release(self):
+        self._released.set()
 
     async def logout(self):
         self.session.clear()
@@ -62,6 +77,10 @@ class Chat(App):
     async def gone(self, sid):
         """Wait until client *sid* has left."""
         await self.log(f"disconnect {sid}")
+
+    async def collect(self):
+        """Free what only the garbage collector can."""
+        gc.collect()
 
     async def state(self):
         return {
@@ -123,6 +142,24 @@ async def name(sid):
 async def remember(sid, key, value):
     async with sio.http_session(sid) as session:
         session[key] = value
+
+
+@sio.event
+async def remember_slowly(sid, key, value):
+    async with sio.http_session(sid) as session:
+        session[key] = value
+        app._events.append("remembering")
+        await app._released.wait()
+    app._events.append("remembered")
+
+
+@sio.event
+async def try_to_remember(sid):
+    try:
+        async with sio.http_session(sid) as session:
+            session["pie"] = "apple"
+    except RuntimeError as error:
+        return str(error).rpartition(": ")[2]
 
 
 @sio.event

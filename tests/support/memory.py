@@ -27,7 +27,19 @@ def memory_growth(pid: int) -> Iterator[Growth]:
     growth.mib = (_peak(pid) - before) / 1024
 
 
+def resident_mib(pid: int) -> float:
+    """Return what the process takes now."""
+    try:
+        return _status(pid, "VmRSS:") / 1024
+    except OSError:
+        pytest.skip("the kernel does not tell how much memory a process takes")
+
+
 def _peak(pid: int) -> int:
     """Return the largest resident size of the process so far, in KiB."""
+    return _status(pid, "VmHWM:")
+
+
+def _status(pid: int, name: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))

@@ -47,6 +47,10 @@ class Server:
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def log(self) -> str:
         """Return what the server and its app have written so far, stdout and stderr together."""
         size = os.fstat(self._log_file).st_size

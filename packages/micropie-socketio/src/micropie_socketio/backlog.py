@@ -1,6 +1,7 @@
 """What waits to be sent to one client."""
 
 import asyncio
+from collections import deque
 from typing import Any
 
 from engineio.payload import Payload  # type: ignore[import-untyped] # has no annotations
@@ -16,6 +17,7 @@ class Backlog(asyncio.Queue[Any]):
     It gives out no more at once than clients in Python take.
     """
 
+    _queue: deque[Any]
     _size = 0
     _drawn = 0
 
@@ -39,6 +41,11 @@ class Backlog(asyncio.Queue[Any]):
             raise asyncio.QueueEmpty
         self._drawn += 1
         return super().get_nowait()
+
+    def clear(self) -> None:
+        """Forget all packets."""
+        self._queue.clear()
+        self._size = 0
 
     # asyncio.Queue says of these two that they can be overridden.
 

@@ -105,6 +105,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
         if session is None or session.closed:
             return
         if session.queue.is_full:
+            session.queue.clear()
             await self.drop(sid, self.reason.TRANSPORT_ERROR)
             return
         if pkt.binary:
@@ -189,8 +190,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
                 await _answer(send, 400)
                 return
             body = _SEPARATOR.join(group).encode()
+            # The library reads as much as this says: nothing of a chunked body, which has none.
+            sized = _without(scope, b"content-length")
+            sized["headers"].append((b"content-length", b"%d" % len(body)))
             is_last = number == len(groups)
-            await self.handle_request(scope, _body(body), send if is_last else _discard)
+            await self.handle_request(sized, _body(body), send if is_last else _discard)
             await asyncio.sleep(0)
 
     async def _poll(self, scope: Scope, sid: str, receive: Receive, send: Send) -> None:

@@ -10,8 +10,9 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-
-from socketio import AsyncPubSubManager  # type: ignore[import-untyped] # has no annotations
+from socketio.async_pubsub_manager import (  # type: ignore[import-untyped] # has no annotations
+    AsyncPubSubManager,
+)
 
 _logger = logging.getLogger("micropie")
 
