@@ -72,7 +72,7 @@ async def test_a_server_with_websockets_ends_in_time(name):
 @pytest.mark.parametrize("name", names("uvicorn-workers"))
 async def test_a_server_with_long_polls_ends_in_time(name):
     async def connect(browser):
-        for _ in range(3):
+        for _ in range(20):
             client = await browser.connect(transports=["polling"])
             assert await client.call("add", (1, 2)) == 3
 

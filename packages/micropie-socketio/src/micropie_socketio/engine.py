@@ -33,7 +33,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
         super().__init__(**options)
         self._monitors_clients = options.get("monitor_clients") is not False
         self._is_stopping = False
-        self._polls: set[str] = set()  # sids of which a long poll is held
+        self._polls: dict[str, asyncio.Future[None]] = {}  # long polls that are held, by sid
         self._channels: set[Channel] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._look_out: asyncio.Task[None] | None = None
@@ -200,23 +200,28 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
     async def _poll(self, scope: Scope, sid: str, receive: Receive, send: Send) -> None:
         """Hold a long poll, until there is something to send or the client leaves."""
 
+        def is_held() -> bool:
+            return self._polls.get(sid) is answer
+
         async def begin(message: Message) -> None:
             # Before the client has all of it: the next poll may be here before this one is over.
-            self._polls.discard(sid)
+            if is_held():
+                del self._polls[sid]
             await send(message)
 
-        self._polls.add(sid)
         if self._look_out is None:
             self._look_out = self.start_background_task(self._look_out_for_stop)
         answer = asyncio.ensure_future(self.handle_request(scope, _body(b""), begin))
+        self._polls[sid] = answer
         departure = asyncio.ensure_future(_departure(receive))
         try:
             await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
-            if sid in self._polls and not answer.done():
+            if is_held() and not answer.done():
                 await self.drop(sid, self.reason.TRANSPORT_CLOSE)  # which ends the answer as well
             await answer
         finally:
-            self._polls.discard(sid)
+            if is_held():
+                del self._polls[sid]
             departure.cancel()
             answer.cancel()  # the library takes that as the end of the session
             await asyncio.gather(answer, departure, return_exceptions=True)
