@@ -84,7 +84,7 @@ class Job:
     def fault_in(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> str | None:
         """Return what is wrong with an answer, or None."""
         if status != self.status:
-            return f"status {status} instead of {self.status}: {body[:200]!r}"
+            return f"status {status} instead of {self.status}"
         found = {name.lower(): value for name, value in headers}
         media_type = found.get(b"content-type", b"").decode()
         if self.media_type is not None and not media_type.startswith(self.media_type):

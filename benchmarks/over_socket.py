@@ -10,6 +10,7 @@ from benchmarks.jobs import JOBS, Job
 from benchmarks.options import Options
 from benchmarks.processes import (
     HOST,
+    Server,
     allow_many_connections,
     find_wrk,
     pinned_cores,
@@ -65,11 +66,14 @@ def _measure(setup: Setup, job: Job, wrk: str, options: Options) -> Table:
     ) as running:
         for server in running:
             _load(wrk, setup, job, server.port, 1, other_core)
-        table.fill(
-            running,
-            options.rounds,
-            lambda server: parse(_load(wrk, setup, job, server.port, seconds, other_core)),
-        )
+
+        def measure(server: Server) -> Measurement:
+            begin = server.cpu_seconds
+            speed, columns = parse(_load(wrk, setup, job, server.port, seconds, other_core))
+            spent = server.cpu_seconds - begin
+            return speed, {**columns, "µs of CPU": spent / (speed * seconds) * 1e6}
+
+        table.fill(running, options.rounds, measure)
     return table
 
 

@@ -138,9 +138,14 @@ class Server:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time that the process has taken so far, in steps of the clock's ticks."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU time that the server's processes have taken so far, in steps of the clock's ticks."""
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # a process that has ended meanwhile
+                fields = stat.read_text().rpartition(")")[2].split()  # proc(5), from field 3 on
+                if int(fields[2]) == self._process.pid:  # its process group
+                    ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def memory(self, field: str) -> int:
         """Return a line of /proc/PID/status, in bytes."""

@@ -10,9 +10,9 @@ TEXT = (b"content-type", b"text/html; charset=utf-8")
 JSON = (b"content-type", b"application/json")
 
 
-async def answer(send, body, content_type=TEXT, status=200):
+async def answer(send, body, content_type=TEXT):
     headers = [content_type, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -28,9 +28,6 @@ async def read(receive):
 
 def hello():
     async def app(scope, receive, send):
-        if scope["path"] != "/":
-            await answer(send, b"Not Found", status=404)
-            return
         headers = [TEXT, (b"content-length", b"13")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"Hello, World!"})

@@ -19,7 +19,6 @@ from blacksheep import (
     json,
 )
 from blacksheep.messages import Response
-from blacksheep.server.rendering.jinja2 import JinjaRenderer
 from blacksheep.server.responses import view_async
 from blacksheep.server.routing import Router
 from blacksheep.settings.html import html_settings
@@ -118,12 +117,15 @@ def routes(count):
 
 
 def template():
+    os.environ["APP_JINJA_EXTENSION"] = ".html"  # read when the renderer is imported
+    from blacksheep.server.rendering.jinja2 import JinjaRenderer
+
     app = site()
     html_settings.use(JinjaRenderer(loader=FileSystemLoader(TEMPLATES), enable_async=True))
 
     @app.router.get("/")
     async def page():
-        return await view_async("page.html", {"title": "Pies", "rows": ROWS})
+        return await view_async("page", {"title": "Pies", "rows": ROWS})
 
     return app
 
