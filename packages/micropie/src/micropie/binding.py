@@ -163,17 +163,19 @@ class Binder:
         Raises:
             BadRequest: a parameter has no value and no default, or its value does not convert.
         """
-        segments = iter(request.path_params)
+        segments = request.path_params
+        used, given = 0, len(segments)
         arguments = []
         for parameter in self._positional:
-            segment = next(segments, None) if parameter.takes_text else None
-            arguments.append(
-                parameter.from_request(request) if segment is None else parameter.from_text(segment)
-            )
+            if used < given and parameter.takes_text:
+                arguments.append(parameter.from_text(segments[used]))
+                used += 1
+            else:
+                arguments.append(parameter.from_request(request))
         if self._only_positional:
             return arguments, _NO_KEYWORDS
         if self._rest is not None:
-            arguments.extend(self._rest.from_text(segment) for segment in segments)
+            arguments.extend(self._rest.from_text(segment) for segment in segments[used:])
         keywords = {p.name: p.from_request(request) for p in self._keyword_only}
         if self._named_rest is not None:
             keywords.update(self._left_over(self._named_rest, request))

@@ -14,7 +14,6 @@ from micropie.response import (
     Response,
     ResponseError,
     raw_headers,
-    ready_messages,
 )
 from micropie.session_manager import SessionManager
 from micropie.streaming import BodyStream
@@ -39,12 +38,6 @@ class HttpAnswering:
 
         An Exception as *result* is answered as an error.
         """
-        if not entered and request._session is None:
-            messages = ready_messages(result, request.method)
-            if messages is not None:
-                await send(messages[0])
-                await send(messages[1])
-                return
         if isinstance(result, ASGIResponse):
             answer = partial(result.app, request.scope, request._receive)
             await self._relay(request, answer, entered, send)

@@ -18,6 +18,7 @@ from micropie.response import (
     SHORT,
     Response,
     answer_of,
+    ready_messages,
 )
 from micropie.routing import Route, RouteTable
 from micropie.types import Handler, Receive, Scope, Send
@@ -112,10 +113,16 @@ class HttpServing(HttpAnswering):
                 mount, result = None, error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
-            if mount is None:
-                await self._conclude(request, result, entered, send)
-            else:
+            if mount is not None:
                 await self._serve_mounted(request, mount, entered, send)
+                return
+            if not entered and request._session is None:
+                messages = ready_messages(result, request.method)
+                if messages is not None:
+                    await send(messages[0])
+                    await send(messages[1])
+                    return
+            await self._conclude(request, result, entered, send)
         finally:
             if request._files is not None:
                 await request._files.close()

@@ -1,6 +1,6 @@
 """application/x-www-form-urlencoded, as query strings and forms carry it (WHATWG URL, 5.1)."""
 
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 
 
 def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
@@ -8,16 +8,20 @@ def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     if not data:
         return values
-    text = data.decode("utf-8", "replace")
-    encoded = "%" in text or "+" in text
-    for pair in text.split("&"):
+    if b"+" in data:
+        data = data.replace(b"+", b" ")
+    for pair in data.decode("utf-8", "replace").split("&"):
         if not pair:
             continue
         name, _, value = pair.partition("=")
-        if encoded:
-            name, value = unquote_plus(name), unquote_plus(value)
+        if "%" in pair:
+            name, value = _decoded(name), _decoded(value)
         if name in values:
             values[name].append(value)
         else:
             values[name] = [value]
     return values
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
