@@ -100,12 +100,15 @@ class BodyStream:
         try:
             first = _chunk_bytes(await anext(self._chunks, b""))
             send = await self._send
-            await _send_chunk(send, first)
+            if first:
+                await send(_chunk_message(first))
             count = 0
             async for chunk in self._chunks:
                 if self._is_closing:
                     return  # the generator has caught its cancellation, and gone on
-                await _send_chunk(send, _chunk_bytes(chunk))
+                data = chunk if type(chunk) is bytes else _chunk_bytes(chunk)
+                if data:
+                    await send(_chunk_message(data))
                 count += 1
                 if count % _CHUNKS_A_TURN == 0:
                     await asyncio.sleep(0)
@@ -130,6 +133,5 @@ def _chunk_bytes(chunk: object) -> bytes:
     raise TypeError(f"a stream's chunk must be str or bytes, not {type(chunk).__name__}")
 
 
-async def _send_chunk(send: Send, chunk: bytes) -> None:
-    if chunk:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+def _chunk_message(data: bytes) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": True}
