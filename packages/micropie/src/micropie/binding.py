@@ -36,30 +36,10 @@ class Parameter:
         converter = self.converter
         if converter is None:
             return text
-        return self._convert(converter.from_text, [text] if converter.many else text)
-
-    def from_texts(self, texts: list[str]) -> Any:
-        """Convert the values that a query or form gave for this name; one takes the first."""
-        converter = self.converter
-        if converter is None:
-            return texts[0]
-        return self._convert(converter.from_text, texts if converter.many else texts[0])
-
-    def from_json(self, value: Any) -> Any:
-        """Convert a value that has a JSON type already."""
-        converter = self.converter
-        return value if converter is None else self._convert(converter.from_json, value)
-
-    def _convert(self, convert: Callable[[Any], Any], value: Any) -> Any:
         try:
-            return convert(value)
-        except FieldErrors as error:
-            raise BadRequest(str(error)) from None
-        except RecursionError:
-            raise BadRequest(f"'{self.name}' is nested too deep") from None
-        except ValueError:
-            noun = self.converter.noun if self.converter else "another value"
-            raise BadRequest(f"'{self.name}' must be {noun}") from None
+            return converter.from_text([text] if converter.many else text)
+        except (ValueError, RecursionError) as error:
+            raise self._refusal(error) from None
 
     def from_request(self, request: Connection) -> Any:
         """Find the value by name: in the query, then in the body, then the default.
@@ -68,24 +48,36 @@ class Parameter:
             BadRequest: there is none, or it does not fit.
         """
         value = _REQUIRED
-        if self.takes_text:
-            texts = request.query_params.get(self.name)
-            if texts is not None:
-                return self.from_texts(texts)
-            if request._form is not None:
-                value = self._from_field(request, request._form)
-        elif request._form is not None:
-            value = self._from_body(request, request._form)
+        try:
+            if self.takes_text:
+                texts = request.query_params.get(self.name)
+                if texts is not None:
+                    return self._from_texts(texts)
+                if request._form is not None:
+                    value = self._from_field(request, request._form)
+            elif request._form is not None:
+                value = self._from_body(request, request._form)
+        except (ValueError, RecursionError) as error:
+            raise self._refusal(error) from None
         if value is not _REQUIRED:
             return value
         if self.default is _REQUIRED:
             raise BadRequest(f"Missing required parameter '{self.name}'")
         return self.default
 
+    def _from_texts(self, texts: list[str]) -> Any:
+        """Convert the values that a query or form gave for this name; one takes the first."""
+        converter = self.converter
+        if converter is None:
+            return texts[0]
+        return converter.from_text(texts if converter.many else texts[0])
+
     def _from_field(self, request: Connection, form: dict[str, list[Any]]) -> Any:
         values = form.get(self.name)
         if values is not None:
-            return self.from_json(values[0]) if request._is_json else self.from_texts(values)
+            if not request._is_json:
+                return self._from_texts(values)
+            return values[0] if self.converter is None else self.converter.from_json(values[0])
         if self.converter is None and request._files is not None:
             return request._files.get(self.name, _REQUIRED)
         return _REQUIRED
@@ -96,12 +88,21 @@ class Parameter:
             return _REQUIRED
         if isinstance(converter, ModelConverter):
             if request._is_json:
-                return self._convert(converter.from_json, request._json)
-            return self._convert(converter.from_form, form)
+                return converter.from_json(request._json)
+            return converter.from_form(form)
         files = request._files.getlist(self.name) if request._files is not None else []
         if not files and self.name in form:
             raise BadRequest(f"'{self.name}' must be {converter.noun}")
         return (files if converter.many else files[0]) if files else _REQUIRED
+
+    def _refusal(self, error: Exception) -> BadRequest:
+        """Return what to tell a client whose value a converter has refused with *error*."""
+        if isinstance(error, FieldErrors):
+            return BadRequest(str(error))
+        if isinstance(error, RecursionError):
+            return BadRequest(f"'{self.name}' is nested too deep")
+        noun = self.converter.noun if self.converter else "another value"
+        return BadRequest(f"'{self.name}' must be {noun}")
 
 
 class Binder:

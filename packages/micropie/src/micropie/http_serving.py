@@ -24,7 +24,7 @@ from micropie.routing import Route, RouteTable
 from micropie.types import Handler, Receive, Scope, Send
 
 # Headers of a request that has a session to load or a body to parse.
-_NEEDS_MORE = frozenset({b"cookie", b"content-type"})
+_NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
 
 
 class HttpServing(HttpAnswering):
@@ -45,22 +45,23 @@ class HttpServing(HttpAnswering):
         if scope["type"] != "http":
             await self._serve_other(scope, receive, send)
             return
+        handler = self._plain.get(scope["path"])
+        needs_more = False
+        for name, _ in scope["headers"]:
+            if name in _NEEDS_MORE:
+                needs_more = True
+                break
+        if handler is None or needs_more or self.middlewares or scope.get("root_path"):
+            request = Request(scope, receive, self._limits)
+            token = current.set([request])
+            try:
+                await self._serve(request, send, needs_more=needs_more)
+            finally:
+                current.reset(token)
+            return
         holder = [scope, receive, self._limits]
         token = current.set(holder)
         try:
-            handler = self._plain.get(scope["path"])
-            if handler is not None:
-                if self.middlewares or scope.get("root_path"):
-                    handler = None
-                for name, _ in scope["headers"]:
-                    if name in _NEEDS_MORE:
-                        handler = None
-                        break
-            if handler is None:
-                request = Request(scope, receive, self._limits)
-                holder[:] = (request,)
-                await self._serve(request, send)
-                return
             try:
                 result = await handler()
             except Exception as error:
@@ -88,16 +89,23 @@ class HttpServing(HttpAnswering):
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection that is not HTTP."""
 
-    async def _serve(self, request: Request, send: Send) -> None:
-        """Answer *request* with everything that may stand before its handler."""
+    async def _serve(self, request: Request, send: Send, *, needs_more: bool) -> None:
+        """Answer *request* with everything that may stand before its handler.
+
+        Args:
+            request: the request.
+            send: the ASGI channel.
+            needs_more: whether there may be a session to load or a body to parse.
+        """
         entered: list[HttpMiddleware] = []
         result: Any = None
         try:
             try:
                 mount, route = mount_or_route(request, self._mounts, self._routes)
-                request._raw_headers = names = dict(request.scope["headers"])
-                if b"cookie" in names and (
-                    self.middlewares or route or (mount and mount.shares_session)
+                if (
+                    needs_more
+                    and b"cookie" in request._raw_headers
+                    and (self.middlewares or route or (mount and mount.shares_session))
                 ):
                     await self._load_session(request)
                 if self.middlewares:
@@ -108,7 +116,7 @@ class HttpServing(HttpAnswering):
                 if result is not None:
                     mount = None
                 elif mount is None:
-                    result = await self._handle(request, route)
+                    result = await self._handle(request, route, may_have_body=needs_more)
             except Exception as error:
                 mount, result = None, error
             except CancelledError as error:
@@ -142,7 +150,7 @@ class HttpServing(HttpAnswering):
                 return answer_of(answer)
         return None
 
-    async def _handle(self, request: Request, route: Route | None) -> Any:
+    async def _handle(self, request: Request, route: Route | None, *, may_have_body: bool) -> Any:
         """Return what the handler of *route* returned."""
         if route is None:
             raise HTTPError(404)
@@ -151,7 +159,7 @@ class HttpServing(HttpAnswering):
             if request.method == "OPTIONS":
                 return 204, None, {"Allow": route.allow_header}
             raise HTTPError(405, headers={"Allow": route.allow_header})
-        if request._has_body:
+        if may_have_body:
             await request.parse_body()
         args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
         if route.is_coroutine:

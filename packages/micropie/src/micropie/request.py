@@ -169,14 +169,6 @@ class Request(Connection):
         method: str = self.scope["method"]
         return method
 
-    @property
-    def _has_body(self) -> bool:
-        """Whether a body may follow, as far as that is seen without looking closer."""
-        names = self._raw_headers
-        return (
-            b"content-type" in names or b"content-length" in names or b"transfer-encoding" in names
-        )
-
     @lazy
     def _body(self) -> Body:
         return Body(self.scope, self._raw_headers, self._receive, self._limits)
