@@ -1,6 +1,7 @@
 """Errors that user code raises or catches, and the logger they are reported on."""
 
 import asyncio
+import functools
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -75,6 +76,7 @@ class ClientDisconnected(BadRequest):
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
+@functools.lru_cache(maxsize=512)
 def status_line(status_code: int) -> str:
     """Return "404 Not Found" for 404; the bare number for a status without a name."""
     try:

@@ -18,7 +18,8 @@ def error_response(request: Request, error: Exception, *, debug: bool) -> Respon
     if isinstance(error, HTTPError):
         try:
             response = _http_error_response(error)
-            response.render(request.method)
+            if error.body is not None or error.headers is not None:
+                response.render(request.method)
             return response
         except Exception as unsendable:
             error = unsendable
