@@ -6,6 +6,7 @@ round by round, and writes benchmarks/results/.
 
 import argparse
 import importlib
+import signal
 import sys
 
 from benchmarks import report
@@ -43,6 +44,8 @@ def main() -> None:
         rounds=chosen.rounds or (1 if chosen.quick else 7),
         is_quick=chosen.quick,
     )
+    # Ended from outside, too, it must end what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     tables: list[Table] = []
     for part in chosen.parts:
         for table in importlib.import_module(PARTS[part]).tables(options):
