@@ -34,7 +34,7 @@ def tables(options: Options) -> Iterator[Table]:
         os.sched_setaffinity(0, other_core)
     seconds = SECONDS / 4 if options.is_quick else SECONDS
     try:
-        with servers(contestants, "websocket", "uvicorn", cores=core) as running:
+        with servers(contestants, ("websocket",), "uvicorn", cores=core) as running:
             table.fill(running, options.rounds, partial(_echo, seconds=seconds))
     finally:
         if core is not None and other_core is not None:

@@ -19,6 +19,14 @@ TEMPLATES = Path(__file__).with_name("templates")
 CHUNKS = 10_000
 CHUNK = b"All work and no play makes Jack a dull boy.\n"
 ROWS = [{"name": f"Pie {number}", "price": number * 1.5} for number in range(20)]
+# What a shop knows of a customer: 300 bytes as JSON.
+CUSTOMER = {
+    "user": {"id": 12345, "name": "Alice Example", "groups": ["customers", "testers"]},
+    "token": "m0m9bqRzVtQ0cPZyWb3dLr0x1aJ5sT8u",
+    "cart": [{"id": 100 + number, "count": 1, "price": "12.50"} for number in range(4)],
+    "language": "en",
+    "seen": 0,
+}
 DOCUMENT = {"name": "Apple pie", "price": 3.5, "tags": ["apple", "cinnamon", "crust"], "stock": 12}
 
 

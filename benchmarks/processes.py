@@ -1,6 +1,7 @@
 """Processes that run a contestant: workers for measuring in process, and ASGI servers."""
 
 import contextlib
+import http.client
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contestants import OLD
+from benchmarks.table import ContestantError
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
@@ -105,18 +107,34 @@ def workers(contestants: list[str], job: str) -> Iterator[list[Worker]]:
 
 
 class Server:
-    """An ASGI server with one of a contestant's apps, in a process group of its own."""
+    """An ASGI server with an app, in a process group of its own.
+
+    Args:
+        contestant: whose app it is, and in reports the server's name unless there is another.
+        app: the function that makes it, and what that takes.
+        kind: "uvicorn" or "granian".
+        count: worker processes.
+        cores: the only ones that it may run on; None for all.
+        name: what reports call it.
+    """
 
     def __init__(
-        self, contestant: str, app: str, kind: str, *, count: int = 1, cores: set[int] | None = None
+        self,
+        contestant: str,
+        app: tuple[Any, ...],
+        kind: str,
+        *,
+        count: int = 1,
+        cores: set[int] | None = None,
+        name: str | None = None,
     ) -> None:
-        self.contestant = contestant
+        self.contestant = name or contestant
         self.port = _free_port()
         options = f"-m {kind} benchmarks.serving:app --port {self.port} --workers {count}"
         self._process = subprocess.Popen(
             [python_of(contestant), *options.split(), *SERVERS[kind].split()],
             cwd=ROOT,
-            env=environment(BENCHMARK_APP=f"{contestant}:{app}"),
+            env=environment(BENCHMARK_APP=json.dumps([contestant, *app])),
             preexec_fn=lambda: cores and os.sched_setaffinity(0, cores),
             start_new_session=True,
         )
@@ -135,6 +153,25 @@ class Server:
     def connect(self) -> socket.socket:
         """Return a new connection."""
         return socket.create_connection((HOST, self.port), timeout=60)
+
+    def get(
+        self, path: str, headers: dict[str, str] | None = None
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, headers and body of the answer to one request.
+
+        Raises:
+            ContestantError: there was none, or not all of it.
+        """
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", path, headers=headers or {})
+                answer = connection.getresponse()
+                body = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise ContestantError(f"gave no proper answer: {error!r}") from None
+            raw = [(name.encode(), value.encode()) for name, value in answer.getheaders()]
+            return answer.status, raw, body
 
     @property
     def cpu_seconds(self) -> float:
@@ -159,16 +196,16 @@ class Server:
 
 
 @contextlib.contextmanager
-def servers(contestants: list[str], app: str, kind: str, **options: Any) -> Iterator[list[Server]]:
+def servers(
+    contestants: list[str], app: tuple[Any, ...], kind: str, **options: Any
+) -> Iterator[list[Server]]:
     """Run a server for each contestant; those that wait cost the one that is measured nothing."""
-    running: list[Server] = []
-    try:
+    with contextlib.ExitStack() as stack:
+        running = []
         for contestant in contestants:
             running.append(Server(contestant, app, kind, **options))
+            stack.callback(running[-1].stop)
         yield running
-    finally:
-        for server in running:
-            server.stop()
 
 
 def pinned_cores() -> tuple[set[int], set[int]] | tuple[None, None]:

@@ -73,7 +73,7 @@ def markdown(about: dict[str, Any], tables: list[Table]) -> str:
         "## Targets\n",
         targets(tables),
         "## Tables\n",
-        *[table.markdown(MICROPIE) for table in tables],
+        *[table.markdown() for table in tables],
     ]
     return "\n".join(parts)
 

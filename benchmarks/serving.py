@@ -1,5 +1,6 @@
-"""What the ASGI servers import: the app that BENCHMARK_APP names as CONTESTANT:APP."""
+"""What the ASGI servers import: the app that BENCHMARK_APP names, as `make_app` takes it."""
 
+import json
 import os
 from typing import Any
 
@@ -7,4 +8,4 @@ from benchmarks.contestants import make_app
 
 
 def app() -> Any:
-    return make_app(*os.environ["BENCHMARK_APP"].split(":"))
+    return make_app(*json.loads(os.environ["BENCHMARK_APP"]))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from benchmarks.contestants import TITLES
+from benchmarks.contestants import MICROPIE, title_of
 
 
 class Entrant(Protocol):
@@ -36,6 +36,7 @@ class Table:
         rounds: a number a round, by contestant; round by round they were taken side by side.
         columns: further numbers by title, then by contestant.
         left_out: why, by contestant.
+        reference: whose number the others' are shown as a multiple of.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Table:
     rounds: dict[str, list[float]] = field(default_factory=dict)
     columns: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    reference: str = MICROPIE
 
     def fill(self, entrants: Sequence[E], rounds: int, measure: Callable[[E], Measurement]) -> None:
         """Measure everyone once in each of *rounds*, and leave out who fails.
@@ -92,23 +94,23 @@ class Table:
         """Return the best of those that took part, or None."""
         return next((name for name in self.ranked() if name in set(contestants)), None)
 
-    def markdown(self, reference: str) -> str:
-        """Return the table, with ratios to *reference*."""
-        has_reference = reference in self.rounds
-        heads = ["", self.unit, "spread", *[f"x {TITLES[reference]}"] * has_reference]
+    def markdown(self) -> str:
+        """Return the table under its title."""
+        has_reference = self.reference in self.rounds
+        heads = ["", self.unit, "spread", *[f"x {title_of(self.reference)}"] * has_reference]
         heads += self.columns
         lines = [heads, ["---", *["--:"] * (len(heads) - 1)]]
         for name in self.ranked():
             numbers = self.rounds[name]
-            cells = [TITLES[name], _figure(self.median(name))]
+            cells = [title_of(name), _figure(self.median(name))]
             cells.append(f"{_figure(min(numbers))} to {_figure(max(numbers))}")
-            cells += [f"{self.ratio(name, reference):.2f}"] * has_reference
+            cells += [f"{self.ratio(name, self.reference):.2f}"] * has_reference
             cells += [
                 _figure(column[name]) if name in column else "" for column in self.columns.values()
             ]
             lines.append(cells)
         text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-        reasons = [f"{TITLES[name]}: {reason}" for name, reason in self.left_out.items()]
+        reasons = [f"{title_of(name)}: {reason}" for name, reason in self.left_out.items()]
         note = f"\n\nLeft out: {'; '.join(reasons)}." if reasons else ""
         return f"### {self.title}\n\n{text}{note}\n"
 

@@ -36,7 +36,7 @@ def tables(options: Options) -> Iterator[Table]:
     core, _ = pinned_cores()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BENCHMARK_FOLDER"] = os.environ["TMPDIR"] = folder
-        with servers(contestants, "upload", "uvicorn", cores=core) as running:
+        with servers(contestants, ("upload",), "uvicorn", cores=core) as running:
             ready = {}
 
             def measure(server: Server) -> Measurement:

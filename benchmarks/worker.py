@@ -97,6 +97,7 @@ class Contestant:
         begin = time.process_time()
         for scope, receive, send in requests:
             await app(scope, receive, send)
+        await asyncio.sleep(0)  # the loop has its share of work, such as dropping timers
         spent = time.process_time() - begin
         gc.unfreeze()
         return spent

@@ -10,6 +10,7 @@ from typing import Any
 BARE = "bare"
 MICROPIE = "micropie"
 OLD = "micropie_0_32"
+SERVESTATIC = "servestatic"  # takes part where files are served, and nowhere else
 
 # By module: how reports call it.
 TITLES = {
@@ -24,8 +25,10 @@ TITLES = {
     "quart": "Quart",
     "sanic": "Sanic",
     "starlette": "Starlette",
+    SERVESTATIC: "ServeStatic",
 }
-PEERS = tuple(name for name in TITLES if name not in (BARE, MICROPIE))
+CONTESTANTS = tuple(name for name in TITLES if name != SERVESTATIC)
+PEERS = tuple(name for name in CONTESTANTS if name not in (BARE, MICROPIE))
 
 # By module: what its users import first, where that is not the module of the same name.
 IMPORTS = {
@@ -37,7 +40,10 @@ IMPORTS = {
 
 # By module: the apps that it can't make, and why.
 CANNOT = {
-    BARE: dict.fromkeys(("middlewares", "session", "template", "upload"), "a framework's work"),
+    BARE: dict.fromkeys(
+        ("middlewares", "session", "template", "upload", "files"), "a framework's work"
+    ),
+    OLD: {"files": "has an example for it"},
     "falcon": {"session": "has none", "template": "has none"},
     "muffin": {"session": "has a plugin for it", "template": "has a plugin for it"},
     "sanic": {
@@ -46,6 +52,11 @@ CANNOT = {
         "upload": "holds the whole file in memory",
     },
 }
+
+
+def title_of(name: str) -> str:
+    """Return how reports call a contestant; what is none, such as a store, by its own name."""
+    return TITLES.get(name, name)
 
 
 def import_of(contestant: str) -> str:

@@ -174,3 +174,9 @@ def websocket():
             pass
 
     return app
+
+
+def files(folder):
+    app = site()
+    app.serve_files(folder, root_path="static")
+    return app

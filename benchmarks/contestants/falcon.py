@@ -115,3 +115,9 @@ def websocket():
                 pass
 
     return site("/echo", Echo())
+
+
+def files(folder):
+    app = App()
+    app.add_static_route("/static", folder)
+    return app

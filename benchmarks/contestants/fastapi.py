@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Form, Request, UploadFile, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.middleware.sessions import SessionMiddleware
 
@@ -137,4 +138,10 @@ def websocket():
         except WebSocketDisconnect:
             pass
 
+    return app
+
+
+def files(folder):
+    app = FastAPI()
+    app.mount("/static", StaticFiles(directory=folder))
     return app

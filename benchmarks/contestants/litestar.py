@@ -17,6 +17,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.params import Body
 from litestar.response import Stream, Template
+from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
 from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
@@ -154,3 +155,7 @@ def websocket():
             pass
 
     return site(echo)
+
+
+def files(folder):
+    return site(create_static_files_router("/static", [folder]))

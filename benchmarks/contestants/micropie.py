@@ -2,8 +2,8 @@
 
 import os
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
-from micropie import App, HttpMiddleware, UploadFile
+from benchmarks.jobs import CHUNK, CHUNKS, CUSTOMER, HELLO, ROWS, TEMPLATES, route_names
+from micropie import App, HttpMiddleware, InMemorySessionBackend, UploadFile
 
 
 class AddHeader(HttpMiddleware):
@@ -107,3 +107,39 @@ def websocket():
                 await ws.send_text(message)
 
     return Site()
+
+
+def files(folder):
+    from micropie_static import Static
+
+    app = App()
+    app.mount("/static", Static(folder))
+    return app
+
+
+def shop(store):
+    class Shop(App):
+        async def enter(self):
+            self.session.update(CUSTOMER)
+            return "welcome"
+
+        async def read(self):
+            return f"{self.session['user']['name']}, {len(self.session['cart'])}"
+
+        async def write(self):
+            self.session["seen"] += 1
+            return f"{self.session['user']['name']}, {self.session['seen'] > 0}"
+
+    return Shop(session_backend(store))
+
+
+def session_backend(store):
+    if store == "memory":
+        return InMemorySessionBackend()
+    if store.startswith("redis:"):
+        from micropie_redis import RedisSessionBackend
+
+        return RedisSessionBackend(store)
+    from micropie_sql_sessions import SQLSessionBackend
+
+    return SQLSessionBackend(store)

@@ -118,3 +118,7 @@ def websocket():
                 await socket.send(message)
 
     return app
+
+
+def files(folder):
+    return Application(static_folders=[folder], static_url_prefix="/static")

@@ -157,3 +157,7 @@ def websocket():
             await quart_websocket.send(await quart_websocket.receive())
 
     return app
+
+
+def files(folder):
+    return Quart(__name__, static_folder=folder, static_url_path="/static")

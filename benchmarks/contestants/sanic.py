@@ -102,3 +102,9 @@ def websocket():
             await socket.send(message)
 
     return app
+
+
+def files(folder):
+    app = site()
+    app.static("/static", folder)
+    return app

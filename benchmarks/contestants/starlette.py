@@ -12,11 +12,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.websockets import WebSocketDisconnect
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+from benchmarks.jobs import CHUNK, CHUNKS, CUSTOMER, HELLO, ROWS, TEMPLATES, route_names
 
 MIB = 1024**2
 
@@ -149,3 +150,40 @@ def websocket():
             pass
 
     return Starlette(routes=[WebSocketRoute("/echo", echo)])
+
+
+def files(folder):
+    return Starlette(routes=[Mount("/static", StaticFiles(directory=folder))])
+
+
+def shop(store):
+    """Use starsessions, which is how Starlette's users get at sessions in Redis."""
+    from redis.asyncio import Redis
+    from starsessions import SessionAutoloadMiddleware
+    from starsessions import SessionMiddleware as StoredSessionMiddleware
+    from starsessions.stores.redis import RedisStore
+
+    async def enter(request):
+        request.session.update(CUSTOMER)
+        return HTMLResponse("welcome")
+
+    async def read(request):
+        session = request.session
+        return HTMLResponse(f"{session['user']['name']}, {len(session['cart'])}")
+
+    async def write(request):
+        session = request.session
+        session["seen"] += 1
+        return HTMLResponse(f"{session['user']['name']}, {session['seen'] > 0}")
+
+    stored = Middleware(
+        StoredSessionMiddleware,
+        store=RedisStore(connection=Redis.from_url(store)),
+        lifetime=8 * 3600,
+        rolling=True,
+        cookie_https_only=False,
+    )
+    return Starlette(
+        routes=[Route("/enter", enter), Route("/read", read), Route("/write", write)],
+        middleware=[stored, Middleware(SessionAutoloadMiddleware)],
+    )
