@@ -55,7 +55,7 @@ function showMessage({ id, name, text, said_at }) {
 }
 
 function setConnected(isConnected) {
-  state.textContent = isConnected ? `You are here as ${ownName}` : "Not connected. Trying again …";
+  state.textContent = isConnected ? `Here as ${ownName}` : "Not connected. Trying again …";
   state.classList.toggle("connected", isConnected);
   button.disabled = !isConnected;
 }
