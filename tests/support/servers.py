@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -134,13 +134,14 @@ def serve(
     *,
     options: tuple[str, ...] = (),
     environment: Mapping[str, str] = MappingProxyType({}),
+    port: int | None = None,
 ) -> Iterator[Server]:
     """Run *app* ("module:attribute", the module lying in *folder*) under the server *name*.
 
     The working directory is *folder* too. *options* are further command-line arguments,
-    *environment* further variables.
+    *environment* further variables, *port* is one that the caller has reserved.
     """
-    with reserved_port() as port:
+    with reserved_port() if port is None else nullcontext(port) as port:
         command = [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options]
         with running(name, command, port, folder, environment=environment) as server:
             yield server

@@ -1,0 +1,49 @@
+"""What stands in front of pages, files, the mounted app and Socket.IO alike."""
+
+from collections import Counter
+
+from micropie import HttpMiddleware, WebSocketMiddleware
+
+
+class SafeHeaders(HttpMiddleware):
+    """Tells browsers to run and show nothing but what comes from here.
+
+    The pages show what others wrote as text. Should they fail to once, it still is no script.
+    """
+
+    HEADERS = (
+        (
+            "Content-Security-Policy",
+            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+        ("Referrer-Policy", "same-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        extra_headers += self.HEADERS
+
+
+class FewSockets(WebSocketMiddleware):
+    """Lets an address have so many WebSockets at a time; without one Socket.IO goes on polling."""
+
+    MAX_SOCKETS = 50
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    async def before_websocket(self, request):
+        address = self._address(request)
+        self._open[address] += 1
+        if self._open[address] > self.MAX_SOCKETS:
+            return {"code": 1013, "reason": "too many connections"}
+        return None
+
+    async def after_websocket(self, request):
+        address = self._address(request)
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+    def _address(self, request):
+        return request.client[0] if request.client else ""
