@@ -45,15 +45,19 @@ def visiting(server: Server) -> httpx2.Client:
 def phone(*arguments: str) -> Iterator[Callable]:
     """Run Chromium; calling what this gives opens a page of a phone's size.
 
-    Whatever the console of a page shows, and any page wider than the phone, fails in the end.
+    Warnings and errors in the console of a page, and a page wider than the phone, fail in the end.
     """
     problems, pages = [], []
+
+    def note(message):
+        if message.type in ("warning", "error"):
+            problems.append(message.text)
 
     with chromium(*arguments) as browser:
 
         def open_page(url: str, **options):
             page = browser.new_page(viewport=PHONE, **options)
-            page.on("console", lambda message: problems.append(message.text))
+            page.on("console", note)
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.goto(url)
             pages.append(page)
