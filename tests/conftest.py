@@ -3,7 +3,9 @@
 import pytest
 
 # Failing comparisons of shared tests show their values, as those of other tests do.
-pytest.register_assert_rewrite("micropie.testing", "support.faults", "support.races")
+pytest.register_assert_rewrite(
+    "micropie.testing", "support.examples", "support.faults", "support.races"
+)
 
 
 @pytest.fixture(scope="session")

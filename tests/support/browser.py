@@ -10,14 +10,19 @@ CHROMIUM = "chromium"  # the command, and the Debian package
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run Chromium; `new_page()` of what this gives opens a page with cookies of its own."""
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """Run Chromium; `new_page()` of what this gives opens a page with cookies of its own.
+
+    *arguments* are further ones of its command line.
+    """
     path = shutil.which(CHROMIUM)
     if path is None:
         raise RuntimeError(f"{CHROMIUM} is not installed (scripts/test does that)")
     with sync_playwright() as playwright:
         # Without its sandbox: as root it has none, and the pages are our own.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", *arguments]
+        )
         try:
             yield browser
         finally:

@@ -1,0 +1,50 @@
+"""What one says, all others get as events; who comes back gets what was missed."""
+
+import json
+
+from support.examples import phone, served, visiting
+
+server = served("sse_chat")
+
+
+def next_message(lines):
+    return json.loads(next(line for line in lines if line.startswith("data: "))[6:])
+
+
+def test_all_get_what_one_says(server):
+    with visiting(server) as ada, visiting(server) as bob, bob.stream("GET", "/events") as events:
+        assert events.headers["Content-Type"] == "text/event-stream"
+        lines = events.iter_lines()
+        assert next(lines) == "retry: 2000"
+        for text in ("Hello\ndata: evil", "Bye"):
+            assert ada.post("/say", data={"name": " Ada ", "text": text}).status_code == 204
+            message = next_message(lines)
+            assert (message["name"], message["text"]) == ("Ada", text)
+
+
+def test_who_comes_back_gets_only_what_was_missed(server):
+    with visiting(server) as ada:
+        ada.post("/say", data={"text": "first"})
+        ada.post("/say", data={"text": "second"})
+        with ada.stream("GET", "/events") as events:
+            lines = events.iter_lines()
+            while (message := next_message(lines))["text"] != "first":
+                pass
+        with ada.stream("GET", "/events", headers={"Last-Event-ID": str(message["id"])}) as events:
+            assert next_message(events.iter_lines())["text"] == "second"
+
+
+def test_too_much_or_nothing_is_refused(server):
+    with visiting(server) as visitor:
+        for text in (" ", "x" * 501):
+            assert visitor.post("/say", data={"text": text}).status_code == 422
+        assert visitor.get("/say?text=hello").status_code == 405
+
+
+def test_two_browsers_talk(server):
+    with phone() as open_page:
+        ada, bob = open_page(server.url), open_page(server.url)
+        ada.get_by_placeholder("Your name").fill("Ada")
+        ada.get_by_placeholder("Your message").fill("<b>Hello</b>, Bob!")
+        ada.get_by_role("button").click()
+        bob.get_by_text("Ada: <b>Hello</b>, Bob!").wait_for()

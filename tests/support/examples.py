@@ -1,0 +1,70 @@
+"""The examples, served as their READMEs say, but with the data they write somewhere else."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import httpx2
+import pytest
+
+from support.browser import chromium
+from support.servers import CLIENT_TIMEOUT, Server, serve
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PHONE = {"width": 390, "height": 844}
+
+
+def serve_example(
+    name: str, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> AbstractContextManager[Server]:
+    """Run the example *name* under uvicorn, in the working directory *folder*."""
+    options = ("--app-dir", str(EXAMPLES / name))
+    return serve("uvicorn", "app:app", folder, options=options, environment=environment)
+
+
+def served(name: str, **environment: str) -> Callable[..., Iterator[Server]]:
+    """Return a fixture, once a module, that is the example *name*; its log must show no error."""
+
+    @pytest.fixture(scope="module")
+    def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+        with serve_example(name, tmp_path_factory.mktemp(name), environment) as running:
+            yield running
+            assert "Traceback" not in running.log()
+            assert "ERROR" not in running.log()
+
+    return server
+
+
+def visiting(server: Server) -> httpx2.Client:
+    """Return an HTTP client that keeps cookies and follows redirects, as a browser does."""
+    return httpx2.Client(base_url=server.url, follow_redirects=True, timeout=CLIENT_TIMEOUT)
+
+
+@contextmanager
+def phone(*arguments: str) -> Iterator[Callable]:
+    """Run Chromium; calling what this gives opens a page of a phone's size.
+
+    Warnings and errors in the console of a page, and a page wider than the phone, fail in the end.
+    """
+    problems, pages = [], []
+
+    def note(message):
+        if message.type in ("warning", "error"):
+            problems.append(message.text)
+
+    with chromium(*arguments) as browser:
+
+        def open_page(url: str, **options):
+            page = browser.new_page(viewport=PHONE, **options)
+            page.on("console", note)
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.goto(url)
+            pages.append(page)
+            return page
+
+        yield open_page
+        for page in pages:
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= PHONE["width"], f"{page.url} is {width} pixels wide"
+    assert problems == []
