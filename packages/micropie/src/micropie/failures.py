@@ -1,6 +1,5 @@
 """What the client, and the log, get to see of something that went wrong."""
 
-import html
 import traceback
 from contextlib import suppress
 
@@ -29,6 +28,8 @@ def error_response(request: Request, error: Exception, *, debug: bool) -> Respon
     with suppress(Exception):
         log_failure(request, error)
         if debug:
+            import html  # with a table of all entities, which few will need
+
             trace = "".join(traceback.format_exception(error))
             return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
     return _http_error_response(HTTPError(500))

@@ -1,6 +1,7 @@
 """Sessions around a request: the cookie, loading before the handler, storing after it."""
 
-import secrets
+import os
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -120,7 +121,7 @@ class SessionManager:
         """Store *session* under a new id; one that is empty is only forgotten."""
         if not session:
             return self._forget(session, scope) if session.is_cleared else []
-        session_id = session.next_id or secrets.token_urlsafe(_ID_BYTES)
+        session_id = session.next_id or _new_id()
         await self.backend.save(session_id, dict(session), self.timeout)
         session.mark_stored(session_id, self.timeout)
         return [self._cookie.set_header(session_id, scope)]
@@ -199,3 +200,8 @@ class SessionManager:
                 "the session in an HTTP handler"
             )
         await self.store(session, scope)
+
+
+def _new_id() -> str:
+    # As secrets.token_urlsafe() makes it; that module loads several others.
+    return urlsafe_b64encode(os.urandom(_ID_BYTES)).rstrip(b"=").decode()

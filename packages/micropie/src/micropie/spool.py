@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
@@ -130,6 +128,8 @@ class Spool:
         return aiofiles.threadpool.wrap(self._file or await in_thread(self._open_file))
 
     def _create_file(self) -> None:
+        import tempfile  # here: with what it imports, it takes as long to load as the core
+
         # The folder is for its owner only, so the file may have the permissions that new files
         # have, and keep them when it moves.
         self._folder = tempfile.mkdtemp(prefix="micropie-")
@@ -166,7 +166,8 @@ class Spool:
         file = self._open_file()
         position = file.tell()
         file.seek(0)
-        shutil.copyfileobj(file, target, BATCH_SIZE)
+        while batch := file.read(BATCH_SIZE):
+            target.write(batch)
         file.seek(position)
 
     def _discard(self) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -152,7 +151,7 @@ def _save_in(folder: Path, name: str, spool: Spool) -> Path:
         except FileExistsError:
             number += 1
             # Thousands of uploads of one name must not each try all the numbers before.
-            mark = number if number <= _MAX_NUMBER else secrets.token_hex(8)
+            mark = number if number <= _MAX_NUMBER else os.urandom(8).hex()
             name = f"{stem}-{mark}{suffix}"
         else:
             return path
@@ -160,7 +159,7 @@ def _save_in(folder: Path, name: str, spool: Spool) -> Path:
 
 def _replace(path: Path, spool: Spool) -> None:
     """Save as *path* by way of another name, so that no reader sees it half done."""
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    part = path.with_name(f".{os.urandom(8).hex()}.part")
     spool.save_as(part)
     try:
         os.replace(part, path)

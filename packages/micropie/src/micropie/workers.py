@@ -1,9 +1,9 @@
 """Blocking code off the event loop: worker threads that see the request's context."""
 
 import asyncio
+import concurrent.futures
 import contextvars
 from collections.abc import AsyncGenerator, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,14 +16,16 @@ class Workers:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
     def submit(
         self, context: contextvars.Context, function: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
         """Start `function(*args)` in a thread, inside *context*."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._size, thread_name_prefix="micropie")
+            # Through the package, which loads the module only when it is asked for this.
+            executor = concurrent.futures.ThreadPoolExecutor
+            self._pool = executor(self._size, thread_name_prefix="micropie")
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._pool, context.run, _guarded, function, *args)
 
