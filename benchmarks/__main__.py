@@ -1,7 +1,7 @@
 """MicroPie beside its peers: `hatch run bench:all`, or python -m benchmarks.
 
 Checks that every contestant gives the right answer to a job, then measures all of them in turn,
-round by round, and writes benchmarks/results/.
+round by round. A whole run, which takes most of an hour, writes benchmarks/results/.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 
 from benchmarks import report
 from benchmarks.contestants import CONTESTANTS
+from benchmarks.jobs import JOBS
 from benchmarks.options import Options
 from benchmarks.table import Table
 
@@ -24,35 +25,36 @@ PARTS = {
     "websocket": "benchmarks.echoes",
     "import": "benchmarks.imports",
 }
+JOB_NAMES = [*JOBS, "static", "upload", "websocket"]
 QUICK_JOBS = ["hello", "item", "upload", "websocket"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="hatch run bench:all", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of about a minute")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--jobs", nargs="+", help="names of jobs, as in benchmarks/jobs.py")
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
-    parser.add_argument("--rounds", type=int, help="measurements of each contestant, at least 5")
-    parser.add_argument("--no-results", action="store_true", help="print only, write no files")
+    parser.add_argument("--quick", action="store_true", help="a smoke run of a minute or two")
+    parser.add_argument("--parts", nargs="+", choices=PARTS)
+    parser.add_argument("--jobs", nargs="+", choices=JOB_NAMES)
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS)
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of each contestant")
     chosen = parser.parse_args()
-    if chosen.rounds is not None and chosen.rounds < 5 and not chosen.quick:
+    if chosen.rounds < 5:
         parser.error("a median wants at least 5 rounds")
+    is_whole = not (chosen.quick or chosen.parts or chosen.jobs or chosen.contestants)
     options = Options(
-        contestants=chosen.contestants,
+        contestants=chosen.contestants or list(CONTESTANTS),
         jobs=chosen.jobs or (QUICK_JOBS if chosen.quick else None),
-        rounds=chosen.rounds or (1 if chosen.quick else 7),
+        rounds=1 if chosen.quick else chosen.rounds,
         is_quick=chosen.quick,
     )
     # Ended from outside, too, it must end what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     tables: list[Table] = []
-    for part in chosen.parts:
+    for part in chosen.parts or PARTS:
         for table in importlib.import_module(PARTS[part]).tables(options):
             tables.append(table)
             print(table.markdown(), flush=True)
     print(report.targets(tables))
-    if not (chosen.quick or chosen.no_results):
+    if is_whole:
         print("\n".join(map(str, report.write(tables))), file=sys.stderr)
 
 

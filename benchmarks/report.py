@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import BARE, MICROPIE, OLD, TITLES
-from benchmarks.table import Table
+from benchmarks.contestants import BARE, MICROPIE, OLD, TITLES, title_of
+from benchmarks.table import Table, figure_of
 from benchmarks.targets import judged
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,7 +37,7 @@ def write(tables: list[Table], folder: Path = RESULTS) -> list[Path]:
 
 def setting() -> dict[str, Any]:
     """Return what was measured on what."""
-    versions = {TITLES[OLD]: "0.32"}
+    versions = {}
     for name in [title for name, title in TITLES.items() if name not in (BARE, OLD)] + COMPONENTS:
         try:
             versions[name] = importlib.metadata.version(name)
@@ -67,7 +67,7 @@ def markdown(about: dict[str, Any], tables: list[Table]) -> str:
     parts = [
         f"# Benchmarks on {about['python']}\n",
         f"{about['date']}, {about['processor']}, {about['cores']} cores, {about['system']}.\n",
-        f"{versions}.\n",
+        f"{versions}, and MicroPie 0.32.\n",
         "Medians; a ratio is the median of the ratios within each round, in which everyone was "
         "measured in turn.\n",
         "## Targets\n",
@@ -116,6 +116,7 @@ def draw(about: dict[str, Any], tables: list[Table], path: Path) -> bool:
         axis.remove()
     for axis, (table, title) in zip(axes.flat, shown, strict=False):
         _draw_panel(axis, table, title)
+    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12, wspace=0.04, hspace=0.06)
     where = f"{about['python']}, {about['processor']}, {about['date']}"
     figure.supxlabel(where, fontsize=8, color="#66707a")
     figure.savefig(path, dpi=150, facecolor="white")
@@ -127,21 +128,15 @@ def _draw_panel(axis: Any, table: Table, title: str) -> None:
     names = table.ranked()[::-1]
     numbers = [table.median(name) for name in names]
     colors = [OURS if name == MICROPIE else LIMIT if name == BARE else THEIRS for name in names]
-    bars = axis.barh([TITLES[name] for name in names], numbers, color=colors, height=0.72)
-    axis.bar_label(
-        bars,
-        [f"{number:,.3g}" if number < 1000 else f"{number:,.0f}" for number in numbers],
-        padding=4,
-        fontsize=8,
-        color="#39424b",
-    )
+    bars = axis.barh([title_of(name) for name in names], numbers, color=colors, height=0.72)
+    axis.bar_label(bars, map(figure_of, numbers), padding=4, fontsize=8, color="#39424b")
     better = "more" if table.more_is_better else "less"
-    axis.set_title(title, loc="left", fontsize=11, fontweight="bold", color="#20262c")
-    axis.set_xlabel(f"{table.unit} ({better} is better)", fontsize=8, color="#66707a")
+    axis.set_title(title, loc="left", pad=8, fontsize=11, fontweight="bold", color="#20262c")
+    axis.set_xlabel(f"{table.unit} ({better} is better)", fontsize=8, color="#66707a", loc="left")
     axis.set_xlim(0, max(numbers) * 1.18)
     axis.spines[["top", "right", "bottom"]].set_visible(False)
     axis.spines["left"].set_color("#c3cad1")
     axis.tick_params(length=0, labelsize=9, colors="#39424b")
     axis.xaxis.set_ticks([])
     for label in axis.get_yticklabels():
-        label.set_fontweight("bold" if label.get_text() == TITLES[MICROPIE] else "normal")
+        label.set_fontweight("bold" if label.get_text() == title_of(MICROPIE) else "normal")

@@ -102,11 +102,12 @@ class Table:
         lines = [heads, ["---", *["--:"] * (len(heads) - 1)]]
         for name in self.ranked():
             numbers = self.rounds[name]
-            cells = [title_of(name), _figure(self.median(name))]
-            cells.append(f"{_figure(min(numbers))} to {_figure(max(numbers))}")
+            cells = [title_of(name), figure_of(self.median(name))]
+            cells.append(f"{figure_of(min(numbers))} to {figure_of(max(numbers))}")
             cells += [f"{self.ratio(name, self.reference):.2f}"] * has_reference
             cells += [
-                _figure(column[name]) if name in column else "" for column in self.columns.values()
+                figure_of(column[name]) if name in column else ""
+                for column in self.columns.values()
             ]
             lines.append(cells)
         text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
@@ -115,7 +116,7 @@ class Table:
         return f"### {self.title}\n\n{text}{note}\n"
 
 
-def _figure(number: float) -> str:
+def figure_of(number: float) -> str:
     """Return *number* with three digits that count."""
     if abs(number) >= 100:
         return f"{number:,.0f}"

@@ -160,14 +160,15 @@ class Spool:
         return True
 
     def _copy(self, target: BinaryIO) -> None:
+        import shutil  # here: it loads every format of archives
+
         if self._memory is not None:
             target.write(self._memory.getbuffer())
             return
         file = self._open_file()
         position = file.tell()
         file.seek(0)
-        while batch := file.read(BATCH_SIZE):
-            target.write(batch)
+        shutil.copyfileobj(file, target, BATCH_SIZE)
         file.seek(position)
 
     def _discard(self) -> None:
