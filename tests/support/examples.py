@@ -64,7 +64,7 @@ def phone(*arguments: str) -> Iterator[Callable]:
             return page
 
         yield open_page
-        for page in pages:
+        for page in (page for page in pages if not page.is_closed()):
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= PHONE["width"], f"{page.url} is {width} pixels wide"
     assert problems == []

@@ -1,0 +1,54 @@
+"""The parts of the site are below their paths, and share what they should."""
+
+import re
+
+import pytest
+
+from support.examples import served, visiting
+
+server = served("subapps")
+behind_a_prefix = served("subapps", UVICORN_ROOT_PATH="/bakery")
+
+
+@pytest.fixture
+def visitor(server):
+    with visiting(server) as visitor:
+        yield visitor
+
+
+def token(page):
+    return re.search(r'name="csrf_token" value="([\w-]+)"', page.text)[1]
+
+
+def test_the_cart_of_the_shop_is_known_to_the_site(visitor):
+    data = {"csrf_token": token(visitor.get("/shop"))}
+    for pieces in (1, 2):
+        page = visitor.post("/shop/add/apple", data=data)
+        assert page.url.path == "/shop/"
+        assert f"{pieces} in the cart" in page.text
+    assert "In all: <strong>7.00" in page.text
+    assert "You have 2 pieces" in visitor.get("/").text
+    assert visitor.post("/shop/add/mud", data=data).status_code == 404
+
+
+def test_hooks_of_the_site_stand_in_front_of_the_shop(visitor):
+    assert visitor.post("/shop/add/apple").status_code == 403
+
+
+def test_the_api_has_hooks_of_its_own(visitor):
+    answer = visitor.get("/api/prices")
+    assert answer.json()["apple"] == 350
+    assert answer.headers["X-API-Version"] == "1"
+    assert "X-API-Version" not in visitor.get("/shop").headers
+
+
+def test_a_bare_asgi_app_is_served_as_well(visitor):
+    assert visitor.get("/health").text == "fine"
+
+
+def test_links_hold_behind_a_prefix(behind_a_prefix):
+    with visiting(behind_a_prefix) as visitor:
+        page = visitor.get("/shop")
+        assert 'href="/bakery/"' in page.text
+        assert 'href="/bakery/shop/"' in page.text
+        assert 'action="/bakery/shop/add/apple"' in page.text
