@@ -1,11 +1,40 @@
-"""Fixtures for every test."""
+"""Fixtures for every test, and what scripts/test runs on one Python only."""
+
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
+
+# Folders and modules whose tests look at other programs more than at Python: browsers, databases
+# that fail, package installers, the processes that examples and pages of the documentation start.
+ONCE = (
+    "composition",
+    "docs",
+    "examples",
+    "packaging",
+    "redis/test_faults.py",
+    "redis/test_processes.py",
+    "socketio/test_many.py",
+    "socketio/test_node_client.py",
+    "socketio/test_workers.py",
+    "sql_sessions/test_faults.py",
+    "sql_sessions/test_processes.py",
+    "static/test_browser.py",
+    "test_demo.py",
+    "test_sessions_example.py",
+)
 
 # Failing comparisons of shared tests show their values, as those of other tests do.
 pytest.register_assert_rewrite(
     "micropie.testing", "support.examples", "support.faults", "support.races"
 )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests in ONCE."""
+    if any(item.path.is_relative_to(TESTS / path) for path in ONCE):
+        item.add_marker("once")
 
 
 @pytest.fixture(scope="session")

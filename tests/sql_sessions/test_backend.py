@@ -376,7 +376,7 @@ async def test_an_error_shows_nothing_of_the_session(place, caplog):
 
 
 def test_alembic_makes_the_table_as_the_readme_says(tmp_path):
-    (recipe,) = re.findall(r"^```py\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    (recipe,) = re.findall(r"^```text\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
     (tmp_path / "shop.py").write_text(
         "from sqlalchemy.orm import DeclarativeBase\n"
         "from micropie_sql_sessions import SQLSessionBackend\n"
