@@ -1,6 +1,7 @@
 """What SQLSessionBackend does beside the contract: options, cost, and what it finds in a table."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import json
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from micropie import App, LoadedSession, SessionBackend, hash_session_id
@@ -585,6 +587,42 @@ async def test_a_call_that_waits_too_long_is_a_timeout_error(place):
     assert await backend.merge(ID, {"b": 1}, (), LONG) is True
     assert await backend.load(ID) == {"a": 1, "b": 1}
     await backend.shutdown()
+
+
+@contextlib.asynccontextmanager
+async def watched(place):
+    """Make a backend on an engine whose statements can be seen."""
+    engine, seen = create_async_engine(place.url), []
+    event.listen(
+        engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2].split()[0])
+    )
+    backend = SQLSessionBackend(engine, table=place.table, timeout=PATIENT)
+    yield backend, seen
+    await backend.shutdown()
+    await engine.dispose()
+
+
+async def test_sqlite_writes_to_the_disk_once_for_requests_at_the_same_moment(sqlite):
+    async with watched(sqlite) as (backend, seen):
+        ids = [f"id {number}" for number in range(20)]
+        for id_ in ids:
+            await backend.save(id_, {"a": 1}, LONG)
+        seen.clear()
+        await asyncio.gather(*(backend.merge(id_, {"id": id_}, (), LONG) for id_ in ids))
+        assert seen.count("UPDATE") == 20
+        assert seen.count("COMMIT") == 1
+        loaded = await asyncio.gather(*map(backend.load, ids))
+        assert loaded == [{"a": 1, "id": id_} for id_ in ids]
+
+
+async def test_what_can_not_be_written_fails_alone(backend):
+    await backend.save(ID, {"a": 1}, LONG)
+    given = ({"b": 1}, {"c": object()}, {"d": 1}, {"e": float("nan")})
+    results = await asyncio.gather(
+        *(backend.merge(ID, changed, (), LONG) for changed in given), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [bool, TypeError, bool, ValueError]
+    assert await backend.load(ID) == {"a": 1, "b": 1, "d": 1}
 
 
 async def test_sqlite_in_memory_serves_many_at_once():

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from micropie import LoadedSession, SessionBackend, hash_session_id
 from micropie.codec import dumps_strict, loads
-from micropie_sql_sessions.database import Database, Work
+from micropie_sql_sessions.batches import Work
+from micropie_sql_sessions.database import Database
 from micropie_sql_sessions.engines import engine_source
 from micropie_sql_sessions.errors import is_passing
 from micropie_sql_sessions.purging import Purger
@@ -124,7 +125,7 @@ class SQLSessionBackend(SessionBackend):
             else:
                 await connection.execute(self._statements.delete, {"key": key})
 
-        await self._run(save)
+        await self._write(save)
 
     async def merge(
         self, session_id: str, changed: dict[str, Any], removed: Collection[str], timeout: float
@@ -152,7 +153,7 @@ class SQLSessionBackend(SessionBackend):
                 row = await self._hold(connection, key, now)
                 return row is not None and await change(connection, row.data, row.revision)
 
-        return await self._run(merge)
+        return await self._write(merge)
 
     async def touch(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
         """Keep a session, if it is still there, for another *timeout* seconds."""
@@ -162,7 +163,7 @@ class SQLSessionBackend(SessionBackend):
         async def touch(connection: AsyncConnection) -> None:
             await connection.execute(self._statements.touch, values)
 
-        await self._run(touch)
+        await self._write(touch)
 
     async def take(self, session_id: str) -> dict[str, Any]:
         """Delete a session and return what it held.
@@ -182,7 +183,7 @@ class SQLSessionBackend(SessionBackend):
                 deletions += 1
             return row
 
-        row = await self._run(take)
+        row = await self._write(take)
         if row is None and deletions > 1:
             # {} would pass for a logout, and the request for a success.
             raise ConnectionError("the connection broke while a session was taken")
@@ -197,13 +198,12 @@ class SQLSessionBackend(SessionBackend):
 
         A database that is away does not stop the app from starting; the table can wait.
         """
-        if self._create_table:
-            try:
-                await self._run(_nothing)
-            except Exception as error:
-                if not is_passing(error):
-                    raise
-                _logger.error("the sessions' database is away; going on without", exc_info=error)
+        try:
+            await self._see_to_table()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            _logger.error("the sessions' database is away; going on without", exc_info=error)
         self._purger.start()
 
     async def shutdown(self) -> None:
@@ -213,17 +213,19 @@ class SQLSessionBackend(SessionBackend):
         self._created_in = None
 
     async def _run(self, work: Work[_Result]) -> _Result:
-        """Run *work*; the first time, see to the table before. A server may never start us."""
+        await self._see_to_table()
+        return await self._database.run(work)
+
+    async def _write(self, work: Work[_Result]) -> _Result:
+        await self._see_to_table()
+        return await self._database.write(work)
+
+    async def _see_to_table(self) -> None:
+        """Create the table, if that is wanted, the first time. A server may never start us."""
         engine = self._source.engine()
-        if not self._create_table or self._created_in is engine:
-            return await self._database.run(work)
-
-        async def after_creating(connection: AsyncConnection) -> _Result:
-            await self._create(connection)
+        if self._create_table and self._created_in is not engine:
+            await self._database.run(self._create)
             self._created_in = engine
-            return await work(connection)
-
-        return await self._database.run(after_creating)
 
     async def _create(self, connection: AsyncConnection) -> None:
         """Create the table and its index, if they are not there."""
@@ -246,10 +248,6 @@ class SQLSessionBackend(SessionBackend):
         """Return a session's row, which nobody else can write until the transaction ends."""
         result = await connection.execute(self._statements.hold, {"key": key, "now": now})
         return result.one_or_none()
-
-
-async def _nothing(_connection: AsyncConnection) -> None:
-    """Do nothing more."""
 
 
 def _check_seconds(name: str, value: object) -> None:

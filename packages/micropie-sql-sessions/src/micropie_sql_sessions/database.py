@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from micropie_sql_sessions.batches import Batches, Work
 from micropie_sql_sessions.engines import LentEngine, OwnEngine
 from micropie_sql_sessions.errors import is_missing_table, is_passing
 
@@ -16,7 +17,6 @@ _RETRIES = 4
 _BASE_DELAY = 0.05  # seconds, doubled before each try, of which at least half is waited
 
 _Result = TypeVar("_Result")
-Work = Callable[[AsyncConnection], Awaitable[_Result]]
 
 
 class Database:
@@ -32,7 +32,9 @@ class Database:
         self._source = source
         self._timeout = timeout
         self._table = table
-        self._begin = "BEGIN IMMEDIATE" if source.dialect == "sqlite" else "BEGIN"
+        self._batches: Batches | None = None
+        if source.dialect == "sqlite":
+            self._batches = Batches(self._run_in_transaction)
         self._running: set[asyncio.Task[object]] = set()
 
     async def run(self, work: Work[_Result]) -> _Result:
@@ -56,26 +58,44 @@ class Database:
             asyncio.get_running_loop().call_later(self._timeout, task.cancel)
         elif not task.cancelled() and not isinstance(task.exception(), TimeoutError):
             return task.result()
-        raise TimeoutError(f"the database has not answered in {self._timeout} s")
+        raise self._too_late()
+
+    async def write(self, work: Work[_Result]) -> _Result:
+        """Do the same with *work* that writes, by one statement at most."""
+        if self._batches is None:
+            return await self.run(work)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._batches.run(work)
+        except TimeoutError:
+            raise self._too_late() from None
 
     @asynccontextmanager
     async def transaction(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        """Make one step of what the block does."""
-        await connection.exec_driver_sql(self._begin)
-        try:
+        """Make one step of what the block does, which is part of work that writes."""
+        if self._batches is not None:  # it is in one already
             yield
-            await connection.exec_driver_sql("COMMIT")
-        except BaseException as error:
-            await _roll_back(connection, error)
-            raise
+            return
+        async with _transaction(connection, "BEGIN"):
+            yield
 
     async def close(self) -> None:
         """Wait for the work that goes on, and close the engine if it is the backend's own."""
         with suppress(TimeoutError):  # it is closed then, but the database was not told
             async with asyncio.timeout(self._timeout):
+                if self._batches is not None:
+                    await self._batches.finish()
                 if self._running:
                     await asyncio.wait(self._running)
                 await self._source.close()
+
+    async def _run_in_transaction(self, work: Work[_Result]) -> _Result:
+        async def in_transaction(connection: AsyncConnection) -> _Result:
+            # One that began as a reader could not write once another process has.
+            async with _transaction(connection, "BEGIN IMMEDIATE"):
+                return await work(connection)
+
+        return await self.run(in_transaction)
 
     async def _tries(self, work: Work[_Result]) -> _Result:
         async with asyncio.timeout(self._timeout):
@@ -101,10 +121,24 @@ class Database:
                 ) from error
             raise
 
+    def _too_late(self) -> TimeoutError:
+        return TimeoutError(f"the database has not answered in {self._timeout} s")
+
     def _forget(self, task: "asyncio.Task[object]") -> None:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # has been looked at: nobody waits for it when a request is cancelled
+
+
+@asynccontextmanager
+async def _transaction(connection: AsyncConnection, begin: str) -> AsyncIterator[None]:
+    await connection.exec_driver_sql(begin)
+    try:
+        yield
+        await connection.exec_driver_sql("COMMIT")
+    except BaseException as error:
+        await _roll_back(connection, error)
+        raise
 
 
 async def _roll_back(connection: AsyncConnection, error: BaseException) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -42,19 +41,21 @@ class Purger:
         """Delete all that has expired, in batches; return how many sessions that were."""
         now, count = datetime.now(UTC), 0
 
-        async def batch(connection: AsyncConnection) -> Sequence[str]:
-            nonlocal count
+        async def batch(connection: AsyncConnection) -> tuple[int, int]:
+            """Return how many looked expired, and how many were."""
             values = {"now": now, "limit": _BATCH}
             keys = (await connection.scalars(self._statements.expired, values)).all()
-            if keys:
-                # Looked at again: a session that was given up may be saved anew meanwhile.
-                values = {"now": now, "keys": keys}
-                count += (await connection.execute(self._statements.purge, values)).rowcount
-            return keys
+            if not keys:
+                return 0, 0
+            # Looked at again: a session that was given up may be saved anew meanwhile.
+            values = {"now": now, "keys": keys}
+            deleted = await connection.execute(self._statements.purge, values)
+            return len(keys), deleted.rowcount
 
         while True:
-            keys = await self._database.run(batch)
-            if len(keys) < _BATCH:
+            found, deleted = await self._database.write(batch)
+            count += deleted
+            if found < _BATCH:
                 return count
             await asyncio.sleep(_PAUSE)
 
@@ -100,4 +101,4 @@ class Purger:
                 return False  # it is not due yet
             return True
 
-        return await self._database.run(claim)
+        return await self._database.write(claim)
