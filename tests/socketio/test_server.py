@@ -128,6 +128,11 @@ async def test_a_page_of_another_origin_is_refused(browser, transport):
         assert await client.call("add", (1, 1)) == 2
 
 
+async def test_a_script_of_any_page_is_refused(browser):
+    status, body = await browser.get("/socket.io/?EIO=4&transport=polling&j=0")
+    assert (status, body) == (400, "")  # and not ___eio[0](...), which that page might define
+
+
 async def test_a_client_that_leaves_is_gone_at_once(browser, transports):
     client = await browser.connect(transports=transports)
     sid = client.get_sid()

@@ -109,6 +109,12 @@ def test_a_relative_path_needs_a_root():
         send_file("hello.txt")
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "ETag", "X\r\nSet-Cookie"])
+def test_a_header_that_would_contradict_or_can_not_be_sent_is_refused(name):
+    with pytest.raises(ValueError, match="headers: "):
+        send_file("/hello.txt", headers={name: "1"})
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gzip
+import itertools
 import json
 import os
 import threading
@@ -10,7 +11,7 @@ import threading
 import pytest
 
 from micropie import App, HttpMiddleware
-from micropie_static import Static
+from micropie_static import Static, send_file
 from support.asgi import Client
 from support.asgi_websocket import WebSocketClient
 from support.raw_http import ask
@@ -177,6 +178,12 @@ async def test_headers_are_added_to_every_file_and_replace_the_usual(root):
         answer = await client.get(path)
         assert answer.header("access-control-allow-origin") == "*"
         assert answer.header("cache-control") == "no-store"
+
+
+async def test_a_vary_of_ones_own_does_not_replace_that_of_the_variants(root):
+    client = client_of(Static(root, headers={"Vary": "Origin"}))
+    assert (await client.get("/static/app.css")).header("vary") == "Origin, Accept-Encoding"
+    assert (await client.get("/static/hello.txt")).header("vary") == "Origin"
 
 
 async def test_no_other_origin_may_read_a_file_unless_it_is_said(client):
@@ -375,11 +382,26 @@ async def test_variants_of_the_same_size_and_time_have_different_etags(root):
     assert answers[0].header("etag") != answers[1].header("etag")
 
 
-async def test_a_file_edited_since_it_was_compressed_is_sent_as_it_is(client, root):
+async def test_a_variant_larger_than_its_file_is_not_sent(root):
+    (root / "app.css.gz").write_bytes(CSS * 2)
+    client = client_of(Static(root))
+    assert (await get(client, "/static/app.css", accept_encoding="gzip")).body == CSS
+
+
+@pytest.mark.parametrize("first", ["gzip", "identity"])
+async def test_a_file_edited_since_it_was_compressed_is_sent_as_it_is(client, root, first):
     (root / "app.css").write_bytes(b"edited" * 1000)  # larger than the variant
-    answer = await get(client, "/static/app.css", accept_encoding="identity")
+    answer = await get(client, "/static/app.css", accept_encoding=first)
     assert answer.body == b"edited" * 1000
     assert (await get(client, "/static/app.css", accept_encoding="gzip")).body == answer.body
+
+
+@pytest.mark.parametrize("autorefresh", [False, True])
+async def test_a_variant_outdated_from_the_start_is_not_sent(root, autorefresh):
+    (root / "app.css").write_bytes(b"edited" * 1000)
+    client = client_of(Static(root, autorefresh=autorefresh))
+    answer = await get(client, "/static/app.css", accept_encoding="gzip")
+    assert answer.body == b"edited" * 1000
 
 
 # Files that change.
@@ -442,6 +464,32 @@ async def test_a_file_replaced_by_what_is_none_is_a_404(client, root, what):
     else:
         os.mkfifo(root / "hello.txt")
     assert (await client.get("/static/hello.txt")).status == 404
+
+
+@pytest.mark.parametrize(("where", "look"), [("static", 1), ("static", 2), ("sent", 1)])
+async def test_a_file_that_becomes_a_link_while_it_is_looked_at_is_a_404(
+    root, monkeypatch, where, look
+):
+    class Files(App):
+        async def sent(self, name):
+            return send_file(name, root=root)
+
+    app = Files()
+    app.mount("/static", Static(root, autorefresh=True))
+    resolve = os.path.realpath
+    looks = itertools.count(1)
+
+    def resolve_and_swap(path, **options):
+        real = resolve(path, **options)
+        if os.path.basename(path) == "hello.txt" and next(looks) == look:
+            (root / "hello.txt").unlink()
+            (root / "hello.txt").symlink_to(root.parent / "secret.txt")
+        return real
+
+    monkeypatch.setattr(os.path, "realpath", resolve_and_swap)
+    answer = await Client(app).get(f"/{where}/hello.txt")
+    assert (answer.status, answer.text) == (404, "404 Not Found")
+    assert (root / "hello.txt").is_symlink()
 
 
 async def test_a_file_that_may_not_be_read_is_a_404_and_a_line_in_the_log(
@@ -588,6 +636,7 @@ def test_a_root_that_is_no_folder_is_refused_at_once(tmp_path):
         ({"headers": {"X": "a\r\nb"}}, "headers"),
         ({"headers": {"X Y": "a"}}, "headers"),
         ({"headers": {"X": "日本"}}, "headers"),
+        ({"headers": {"ETag": '"1"'}}, "'ETag' is made from the file"),
     ],
 )
 def test_a_wrong_option_is_refused_by_its_name(root, options, told):

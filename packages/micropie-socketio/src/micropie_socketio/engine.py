@@ -49,10 +49,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
         query = parse_qs(request.scope.get("query_string", b"").decode("latin-1"))
         sid = query.get("sid", [""])[0]
         transport = query.get("transport", ["polling"])[0]
-        if isinstance(request, Request):
-            await self._serve_http(request, sid, receive, send)
-        else:
+        if isinstance(request, WebSocketRequest):
             await self._serve_websocket(request, sid, transport, receive, send)
+        elif "j" in query:
+            # JSONP. A page of any origin may run a script from here, and no browser says which.
+            await _answer(send, 400)
+        else:
+            await self._serve_http(request, sid, receive, send)
 
     async def disconnect(self, sid: str | None = None) -> None:
         """Disconnect a client, or all; without waiting until they have taken note."""

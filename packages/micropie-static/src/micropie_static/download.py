@@ -1,6 +1,7 @@
 """send_file: a file as the answer of a handler."""
 
 import os
+import stat
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -8,7 +9,13 @@ from urllib.parse import quote
 from servestatic.media_types import MediaTypes
 
 from micropie import ASGIResponse, HTTPError
-from micropie_static.files import File, RawHeaders, Variant
+from micropie_static.files import (
+    File,
+    RawHeaders,
+    Variant,
+    check_headers,
+    real_path_below,
+)
 from micropie_static.response import FileResponse, Receive, Scope, Send
 from micropie_static.threads import in_thread
 
@@ -41,7 +48,8 @@ def send_file(
             Cache-Control among them, only the browser keeps the file, and asks before it uses it.
 
     Raises:
-        ValueError: *path* is relative, and there is no *root*.
+        ValueError: *path* is relative, and there is no *root*; a header can't be sent, or is made
+            from the file.
     """
     path = os.fspath(path)
     if root is None and not os.path.isabs(path):
@@ -55,6 +63,7 @@ def send_file(
         # The type is what it says, whatever the content looks like.
         "X-Content-Type-Options": "nosniff",
     }
+    check_headers(headers or {})
     raw = _raw_headers(usual, headers or {})
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +87,11 @@ def _open(
             located = path if root is None else _below(root, path)
             if located is None:
                 return False
-            file = File(located, (Variant.of(located, os.stat(located), headers),))
+            # What was no link may be one by now.
+            status = os.stat(located) if root is None else os.lstat(located)
+            if not stat.S_ISREG(status.st_mode):
+                return False
+            file = File(Variant.of(located, status, headers))
         except (OSError, ValueError):  # ValueError: NUL, lone surrogates
             return False
         if response.open(file):
@@ -88,11 +101,10 @@ def _open(
 
 def _below(root: str | os.PathLike[str], path: str) -> str | None:
     """Return the real path of what lies at *path* below *root*; None if that is outside."""
-    folder = os.path.realpath(root)
-    located = os.path.realpath(os.path.join(folder, path))
-    is_below = not os.path.isabs(path) and os.path.commonpath((folder, located)) == folder
     # realpath() takes a file with a slash behind its name for the file.
-    return located if is_below and not path.endswith("/") else None
+    if os.path.isabs(path) or path.endswith("/"):
+        return None
+    return real_path_below(root, path)
 
 
 def _media_type(path: str) -> str:

@@ -26,6 +26,9 @@ _AGE_TOLERANCE = 1.0
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
+# Headers that tell what is sent: a second one of them would contradict.
+_OWN = frozenset({"accept-ranges", "content-length", "content-range", "etag", "last-modified"})
+
 _logger = logging.getLogger("micropie")
 
 
@@ -75,19 +78,19 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file and its variants, the smallest first."""
+    """A file, and the compressed variants that are smaller, the smallest first."""
 
-    path: str
-    variants: tuple[Variant, ...]
+    original: Variant
+    compressed: tuple[Variant, ...] = ()
 
     def best(self, accept_encoding: str) -> Variant:
         """Return the smallest variant of an encoding that the client accepts."""
-        if len(self.variants) > 1:
+        if self.compressed:
             accepted = parse_accept_encoding(accept_encoding)
-            for variant in self.variants:
-                if variant.encoding is None or variant.encoding in accepted:
+            for variant in self.compressed:
+                if variant.encoding in accepted:
                     return variant
-        return self.variants[-1]
+        return self.original
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,7 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
             raise ValueError(f"max_age must be a number of seconds or None, not {max_age!r}")
         if index is not None and (not isinstance(index, str) or not index or "/" in index):
             raise ValueError(f"index must be the name of a file or None, not {index!r}")
-        for name, value in headers.items():
-            if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-                raise ValueError(f"headers: {name!r}: {value!r} is no header that can be sent")
+        check_headers(headers)
         self._extra_headers = headers
         super().__init__(
             None,
@@ -157,7 +158,7 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
     def reload(self, url: str, file: File) -> File | None:
         """Return *file* as it is now, and remember that; None if it is gone. Blocks."""
         try:
-            file = self.get_static_file(file.path, url)
+            file = self.get_static_file(file.original.path, url)
         except (NotARegularFileError, OSError):
             return None
         self.files[url] = file
@@ -183,22 +184,26 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
         found = self._stat_with_variants(path) if stat_cache is None else stat_cache
         if path not in found:
             raise MissingFileError(path)
+        status = found[path]
+        oldest = status.st_mtime - _AGE_TOLERANCE
         variants = [
             (encoding, path + suffix)
             for encoding, suffix in _SUFFIXES.items()
-            if path + suffix in found
+            if path + suffix in found and found[path + suffix].st_mtime >= oldest
         ]
         headers = Headers([])
         self.add_mime_headers(headers, path, url)
         self.add_cache_headers(headers, path, url)
-        if variants:
-            headers["Vary"] = "Accept-Encoding"
         for name, value in self._extra_headers.items():
             headers[name] = value
+        if variants:
+            vary = headers.get("Vary")
+            headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
         raw = _raw(headers)
-        made = [Variant.of(path, found[path], raw)]
-        made += [Variant.of(stored, found[stored], raw, encoding) for encoding, stored in variants]
-        return File(path, tuple(sorted(made, key=lambda variant: variant.size)))
+        made = [Variant.of(stored, found[stored], raw, encoding) for encoding, stored in variants]
+        smaller = [variant for variant in made if variant.size < status.st_size]
+        smaller.sort(key=lambda variant: variant.size)
+        return File(Variant.of(path, status, raw), tuple(smaller))
 
     def redirect(self, from_url: str, to_url: str) -> Redirect:
         """Return the redirection from one URL of a folder to the one that shows it."""
@@ -217,41 +222,59 @@ class Files(ServeStaticBase):  # type: ignore[misc] # it is not typed
             _logger.warning("a folder is not served: %s", error)
             return
         for entry in entries:
-            # Only a link can lead out of a folder that is inside.
-            if entry.is_symlink() and not self.path_within_root(self.root, entry.path):
-                continue
+            if entry.is_symlink() and real_path_below(self.root, entry.path) is None:
+                continue  # only a link can lead out of a folder that is inside
             if os.path.isdir(entry.path):
                 yield from self._scan(entry.path, above | {real})
-            elif (status := _stat_regular(entry.path)) is not None:
+            elif (status := self._stat(entry.path)) is not None:
                 yield entry.path, status
 
     def _stat_with_variants(self, path: str) -> dict[str, os.stat_result]:
-        """Return the status of what lies at *path*, and of its variants that are not outdated."""
+        """Return the status of what lies at *path*, and of its variants."""
         if os.path.isdir(path):
             raise IsDirectoryError(path)
-        found = {}
-        oldest = 0.0
-        for suffix in ("", *_SUFFIXES.values()):
-            stored = path + suffix
-            status = _stat_regular(stored) if self.path_within_root(self.root, stored) else None
-            if status is not None and status.st_mtime >= oldest:
-                found[stored] = status
-                oldest = oldest or status.st_mtime - _AGE_TOLERANCE
-        return found
+        stored = [path, *(path + suffix for suffix in _SUFFIXES.values())]
+        found = {one: self._stat(one) for one in stored}
+        return {one: status for one, status in found.items() if status is not None}
+
+    def _stat(self, path: str) -> os.stat_result | None:
+        """Return the status of a regular file that is really below the root; None of all else."""
+        try:
+            real = real_path_below(self.root, path)
+            # lstat(), because what was no link may be one by now.
+            status = None if real is None else os.lstat(real)
+        except OSError:
+            return None  # a link to nowhere, a folder that may not be entered
+        return status if status is not None and stat.S_ISREG(status.st_mode) else None
+
+
+def real_path_below(root: str | os.PathLike[str], path: str) -> str | None:
+    """Return where *path* leads, once all links are followed; None if that is not below *root*.
+
+    Raises:
+        ValueError: *path* can't be one.
+    """
+    folder = os.path.realpath(root)
+    real = os.path.realpath(os.path.join(folder, path))
+    return real if os.path.commonpath((folder, real)) == folder else None
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Check headers that are to be sent with a file.
+
+    Raises:
+        ValueError: one can't be sent, or is made for each file.
+    """
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise ValueError(f"headers: {name!r}: {value!r} is no header that can be sent")
+        if name.lower() in _OWN:
+            raise ValueError(f"headers: {name!r} is made from the file; leave it out")
 
 
 def identity(status: os.stat_result) -> tuple[int, ...]:
     """Return what of *status* is another's if the content may be."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _stat_regular(path: str) -> os.stat_result | None:
-    """Return the status of a regular file; None of anything else."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None  # a link to nowhere, a folder that may not be entered
-    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _raw(headers: Headers) -> RawHeaders:

@@ -55,6 +55,8 @@ class FileResponse:
         """
         variant = file.best(self._request.get(b"accept-encoding", ""))
         try:
+            if variant is not file.original and _has_changed(file.original):
+                return False  # and the variant is of what it was before
             self._file = FileIO(variant.path, "rb", opener=_open)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return False
@@ -156,6 +158,10 @@ class FileResponse:
 def _open(path: str, flags: int) -> int:
     # A FIFO that has taken a file's place would be waited for, for ever.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _has_changed(variant: Variant) -> bool:
+    return identity(os.stat(variant.path)) != variant.identity
 
 
 def _identity(file: FileIO) -> tuple[int, ...] | None:
