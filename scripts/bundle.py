@@ -8,7 +8,6 @@ import ast
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -114,7 +113,8 @@ def definitions(node: ast.stmt) -> Iterator[tuple[str, str]]:
 
 
 def version() -> str:
-    return str(tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["version"])
+    text = (SOURCE / "__init__.py").read_text()
+    return re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)[1]
 
 
 def commit() -> str:

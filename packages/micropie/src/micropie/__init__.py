@@ -12,6 +12,8 @@ from micropie.session_backend import LoadedSession, SessionBackend, hash_session
 from micropie.uploads import UploadFile
 from micropie.websocket import ConnectionClosed, InvalidMessage, WebSocket
 
+__version__ = "1.0.0"
+
 __all__ = [
     "ASGIResponse",
     "App",
