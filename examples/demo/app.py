@@ -1,16 +1,30 @@
-"""The guestbook: a small app that uses most of what MicroPie offers."""
+"""The guestbook: a small site that uses most of what MicroPie and its extensions offer.
+
+Sessions are in a SQLite file beside this one; in another database if DATABASE_URL names one, in
+Redis if REDIS_URL does.
+"""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import quote
 
+from api import Api
 from chat import MAX_TEXT, Room
 from guestbook import Entry, Guestbook
+from hooks import FullHouse, KindlyTooLarge
+from live import live
 from shelf import Shelf
 
-from micropie import App, HTTPError, HttpMiddleware, UploadFile, WebSocket, allow
+from micropie import App, HTTPError, UploadFile, WebSocket, allow
+from micropie_redis import RedisSessionBackend
+from micropie_sql_sessions import SQLSessionBackend
+from micropie_static import Static, send_file
+
+HERE = Path(__file__).parent
+DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{HERE / 'demo.db'}"
+REDIS_URL = os.environ.get("REDIS_URL") or None
 
 RoomName = Literal["lobby", "kitchen", "garden"]
 
@@ -18,15 +32,22 @@ RoomName = Literal["lobby", "kitchen", "garden"]
 class Demo(App):
     def __init__(self):
         super().__init__(
-            template_dir=Path(__file__).parent / "templates",
+            RedisSessionBackend(REDIS_URL) if REDIS_URL else SQLSessionBackend(DATABASE_URL),
+            template_dir=HERE / "templates",
             max_body_size=Shelf.MAX_FILE_SIZE + 10_000,  # the form around the file
         )
         self.guestbook = Guestbook()
         self.shelf = Shelf()
         self.rooms = {name: Room() for name in get_args(RoomName)}
-        self.middlewares.append(KindlyTooLarge(self))
+        self.middlewares.append(KindlyTooLarge(self._files_page))
+        self.ws_middlewares.append(FullHouse())
         self.startup_handlers += [self._read_templates, self.shelf.open]
         self.shutdown_handlers.append(self.shelf.close)
+        self.live = live(self, REDIS_URL)
+        self.mount("/api", Api(self.guestbook))
+        static = Static(HERE / "static")
+        self.mount("/static", static)
+        self.env.globals["static_url"] = static.url
 
     async def index(self, *, q: str = ""):
         """The guestbook, or the entries that mention *q*."""
@@ -53,8 +74,9 @@ class Demo(App):
             name, message = " ".join(name.split()), message.replace("\r\n", "\n").strip()
             problems = self.guestbook.problems(name, message)
             if not problems:
-                self.guestbook.sign(name, message)
+                entry = self.guestbook.sign(name, message)
                 self.session["name"] = name
+                await self.live.emit("signed", [name, self._url_for("entry", entry.id)])
                 # A redirect, so that reloading the page doesn't sign again.
                 return self._redirect(self._url_for("index"))
         page = await self._render_template(
@@ -76,12 +98,6 @@ class Demo(App):
         return await self._render_template(
             "greet.html", greeting=greeting.upper() if shout else greeting
         )
-
-    @allow("GET")
-    async def entries(self, *, q: str = "", limit: int = 100):
-        """The entries as JSON; any method but GET and HEAD is a 405."""
-        found = self.guestbook.search(q)
-        return {"total": len(found), "entries": found[: max(limit, 0)]}
 
     async def aloud(self, *, pause: float = 0.6):
         """The entries read aloud: a page that is sent as it comes into being."""
@@ -108,14 +124,8 @@ class Demo(App):
         file = self.shelf.find(file_id)
         if file is None:
             raise HTTPError(404)
-        headers = {
-            # Whatever it is, the browser is to save it, never to show it as a page of this site.
-            "Content-Type": "application/octet-stream",
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
-            "Content-Length": str(file.size),
-            "X-Content-Type-Options": "nosniff",
-        }
-        return 200, file.chunks(), headers
+        # Whatever it is, the browser is to save it, never to show it as a page of this site.
+        return send_file(file.path, content_type="application/octet-stream")
 
     async def chat(self, room: RoomName = "lobby"):
         """The page of a chat room; its script connects to `ws_chat` below."""
@@ -135,22 +145,6 @@ class Demo(App):
 
     async def _files_page(self, problem: str = "") -> str:
         return await self._render_template("files.html", shelf=self.shelf, problem=problem)
-
-
-class KindlyTooLarge(HttpMiddleware):
-    """Says that a file is too large in the page it came from.
-
-    The handler can't: MicroPie refuses such a body before there is anything to call it with.
-    """
-
-    def __init__(self, demo: Demo) -> None:
-        self._demo = demo
-
-    async def after_request(self, request, status_code, response_body, extra_headers):
-        if status_code != 413 or not request.path.startswith("/files"):
-            return None
-        page = await self._demo._files_page("That file is too large.")
-        return {"body": page, "headers": {"Content-Type": "text/html; charset=utf-8"}}
 
 
 async def _spoken(entries: list[Entry], pause: float) -> AsyncIterator[tuple[Entry, int]]:

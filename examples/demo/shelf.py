@@ -2,12 +2,11 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from micropie import HTTPError, UploadFile
+from micropie import UploadFile
 
 
 @dataclass(frozen=True)
@@ -20,17 +19,6 @@ class KeptFile:
     def name(self) -> str:
         """The uploaded file's name, as far as it is harmless: UploadFile.save() has seen to it."""
         return self.path.name
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the content: for a response, which MicroPie reads in a worker thread."""
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            # It made room a moment ago. Nothing was sent yet, so the answer can still be this.
-            raise HTTPError(404) from None
-        with file:
-            while chunk := file.read(256 * 1024):
-                yield chunk
 
 
 class Shelf:
