@@ -41,7 +41,7 @@ class _Import:
         program = PROGRAM.format(module=import_of(self.contestant))
         done = subprocess.run(
             [python_of(self.contestant), "-P", "-c", program],
-            env=environment(),
+            env=environment(self.contestant),
             check=True,
             stdout=subprocess.PIPE,
         )

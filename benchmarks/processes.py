@@ -51,11 +51,13 @@ def python_of(contestant: str) -> str:
     return str(python)
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """Return the environment for a process: `benchmarks` can be imported in it."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+def environment(contestant: str, **variables: str) -> dict[str, str]:
+    """Return the environment for a contestant's process: `benchmarks` can be imported in it."""
     inherited = dict(os.environ)
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # an import is not to be a compilation
+    if contestant == OLD:
+        inherited.pop("PYTHONPATH", None)  # which may lead to the MicroPie of this checkout
+    path = os.pathsep.join(filter(None, [str(ROOT), inherited.get("PYTHONPATH")]))
     return {**inherited, "PYTHONPATH": path, **variables}
 
 
@@ -67,7 +69,7 @@ class Worker:
         self._process = subprocess.Popen(
             [python_of(contestant), "-m", "benchmarks.worker", contestant, job],
             cwd=ROOT,
-            env=environment(),
+            env=environment(contestant),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -134,7 +136,7 @@ class Server:
         self._process = subprocess.Popen(
             [python_of(contestant), *options.split(), *SERVERS[kind].split()],
             cwd=ROOT,
-            env=environment(BENCHMARK_APP=json.dumps([contestant, *app])),
+            env=environment(contestant, BENCHMARK_APP=json.dumps([contestant, *app])),
             preexec_fn=lambda: cores and os.sched_setaffinity(0, cores),
             start_new_session=True,
         )
