@@ -28,9 +28,9 @@ def server(tmp_path):
 
 
 @contextmanager
-def visitor(browser, server, *, clean=True, **options):
+def visitor(browser, server, *, clean=True):
     """Open the chat in a browser of its own; in the end nothing may have gone wrong in the page."""
-    context = browser.new_context(viewport=DESKTOP, **options)
+    context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -115,7 +115,8 @@ def test_a_message_that_will_not_do_is_answered_below_the_field(browser, server)
 
 
 def test_who_logs_out_in_one_tab_is_out_in_the_other_as_soon_as_it_speaks(browser, server):
-    with visitor(browser, server) as ada:
+    # Not clean: a poll that is on its way when the server ends the session is a 400.
+    with visitor(browser, server, clean=False) as ada:
         come_in(ada, "Ada")
         other = ada.context.new_page()
         other.goto(server.url)
