@@ -33,7 +33,7 @@ class Blog(App):
     async def feed(self):
         """The latest posts for feed readers, as RFC 4287 has it."""
         posts, _ = await self._posts.latest(1)
-        site = f"{self.request.scope['scheme']}://{self.request.headers['host']}"
+        site = f"{self.request.scope['scheme']}://{self.request.headers.get('host', '')}"
         headers = {"Content-Type": "application/atom+xml; charset=utf-8"}
         return 200, await self._page("feed.xml", posts=posts, site=site), headers
 

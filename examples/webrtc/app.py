@@ -22,45 +22,43 @@ class Calls(App):
 
 app = Calls(template_dir=Path(__file__).parent / "templates")
 sio = SocketIO(app, max_http_buffer_size=100_000)  # bytes of a message
-rooms: dict[str, list[str]] = {}  # who is in them
+members: dict[str, list[str]] = {}  # of each room, two at most
+room_of: dict[str, str] = {}  # where each of them is
 
 
 @sio.event
 async def join(sid, room):
-    """Enter a room: the one who is there already hears of it, and makes an offer."""
-    if not isinstance(room, str) or len(room) > MAX_NAME or await _room_of(sid):
+    """Enter a room; the one who is there already hears of it, and makes an offer."""
+    if sid in room_of or not isinstance(room, str) or len(room) > MAX_NAME:
         return
-    members = rooms.setdefault(room, [])
-    if len(members) == 2:
+    if len(members.setdefault(room, [])) == 2:
         await sio.emit("full", to=sid)
         return
-    members.append(sid)
-    await sio.save_session(sid, {"room": room})
-    await sio.emit("joined", len(members), to=sid)
+    members[room].append(sid)
+    room_of[sid] = room
+    await sio.emit("joined", len(members[room]), to=sid)
     await _tell_other(sid, "arrived")
 
 
 @sio.event
 async def signal(sid, message):
-    """Pass on an offer, an answer or a candidate; what is in it only concerns the browsers."""
+    """Pass on an offer, an answer or a candidate; what is in it concerns the browsers only."""
     await _tell_other(sid, "signal", message)
 
 
 @sio.event
 async def disconnect(sid, reason):
-    room = await _room_of(sid)
-    if room:
-        await _tell_other(sid, "left")
-        rooms[room].remove(sid)
-        if not rooms[room]:
-            del rooms[room]
-
-
-async def _room_of(sid: str) -> str | None:
-    return (await sio.get_session(sid)).get("room")
+    room = room_of.pop(sid, None)
+    if room is None:
+        return
+    members[room].remove(sid)
+    if members[room]:
+        await sio.emit("left", to=members[room][0])
+    else:
+        del members[room]
 
 
 async def _tell_other(sid: str, event: str, *arguments) -> None:
-    for other in rooms.get(await _room_of(sid), ()):
+    for other in list(members.get(room_of.get(sid), ())):
         if other != sid:
             await sio.emit(event, arguments, to=other)

@@ -15,7 +15,7 @@ NEEDS = {
     "micropie_static": ["micropie-static"],
     "micropie_socketio": ["micropie-socketio"],
     "micropie_sql_sessions": ["micropie-sql-sessions"],
-    "sqlalchemy": ["sqlalchemy[asyncio]"],
+    "sqlalchemy": ["sqlalchemy[asyncio]", "micropie-sql-sessions"],
     "aiosqlite": ["aiosqlite", "[sqlite]"],
 }
 COPIES = ["csrf.py", "passwords.py", "ratelimit.py", "style.css"]

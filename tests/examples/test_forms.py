@@ -1,6 +1,6 @@
 """The form takes orders; the echo tells what a request was."""
 
-from support.examples import served, visiting
+from support.examples import served, typed, visiting
 
 server = served("forms")
 
@@ -23,6 +23,7 @@ def test_an_order_that_can_not_be_comes_back_with_advice(server):
         answer = visitor.post("/order", data={**ORDER, "name": " ", "pieces": "13", "when": ""})
         assert answer.status_code == 422
         assert "Please tell us your name." in answer.text
+        assert "One to twelve pieces, please." in answer.text
         assert 'value="13"' in answer.text
         assert "<option selected>large" in answer.text
         assert answer.text.count("checked") == 2
@@ -41,3 +42,9 @@ def test_the_echo_tells_everything(server):
         assert visitor.post("/echo", json={"a": 1}).json()["json"] == {"a": 1}
         multipart = visitor.post("/echo", data={"a": "b"}, files={"f": b"x"}).json()
         assert (multipart["form"], multipart["body_size"]) == ({"a": ["b"]}, None)
+
+
+def test_the_readme_can_be_typed(server):
+    (echo,) = typed(server, "forms")
+    assert '"method":"PUT"' in echo
+    assert '"body_size":5' in echo

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.examples import served, visiting
+from support.examples import served, typed, visiting
 
 server = served("json_api")
 
@@ -59,3 +59,11 @@ def test_framework_errors_are_in_json_too(client):
     assert too_large.status_code == 413
     assert too_large.headers["Content-Type"] == "application/json"
     assert client.post("/count-words", json=["a", "b"]).json() == {"words": 2}
+
+
+def test_the_readme_can_be_typed(server):
+    added, added_whole, done, _, refused = typed(server, "json_api")
+    assert "201 Created" in added
+    assert "201 Created" in added_whole
+    assert '"done":true' in done
+    assert "'due' must be a date" in refused

@@ -31,7 +31,8 @@ def test_a_member_signs_up_out_and_in_again(visitor):
     token = re.search(r'value="([\w-]+)"', visitor.get("/secret").text)[1]
     assert "members only" in visitor.post("/sign_out", data={"csrf_token": token}).text
     assert "more butter" not in visitor.get("/secret").text
-    before = visitor.cookies.get("session_id")
+    visitor.get("/sign_in")
+    before = visitor.cookies["session_id"]
     assert "more butter" in send(visitor, "/sign_in", name="ada", password=PASSWORD).text
     assert visitor.cookies["session_id"] != before
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.examples import served, visiting
+from support.examples import served, typed, visiting
 
 server = served("middleware")
 other_server = served("middleware")
@@ -90,3 +90,10 @@ def test_who_asks_too_often_has_to_wait(other_server):
     assert statuses[:50] == [200] * 50
     assert 429 in statuses
     assert answers[statuses.index(429)].headers["Retry-After"] == "1"
+
+
+def test_the_readme_can_be_typed(server):
+    added, removed, forged = typed(server, "middleware")
+    assert '"id":' in added
+    assert removed == ""
+    assert "Go back" in forged

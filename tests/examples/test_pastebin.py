@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support.examples import EXAMPLES, served, visiting
+from support.examples import EXAMPLES, served, typed, visiting
 
 server = served("pastebin")
 
@@ -33,6 +33,12 @@ def test_what_can_not_be_pasted_comes_back(visitor):
         assert answer.status_code == 422
         assert "1 to 100,000 characters" in answer.text
     assert visitor.post("/paste", data={"text": "x", "keep": "for ever"}).status_code == 400
+
+
+def test_the_readme_can_be_typed(server):
+    (answer,) = typed(server, "pastebin")
+    key = answer.partition("location: /show/")[2].partition("\n")[0]
+    assert server.get(f"/raw/{key}").body == (EXAMPLES / "pastebin" / "app.py").read_bytes()
 
 
 def test_nobody_finds_what_is_not_there(visitor):

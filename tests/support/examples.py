@@ -1,5 +1,7 @@
 """The examples, served as their READMEs say, but with the data they write somewhere else."""
 
+import shlex
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -34,6 +36,23 @@ def served(name: str, **environment: str) -> Callable[..., Iterator[Server]]:
             assert "ERROR" not in running.log()
 
     return server
+
+
+def typed(server: Server, name: str) -> list[str]:
+    """Type the curl commands of the README of *name*; return what each printed."""
+    lines = (EXAMPLES / name / "README.md").read_text().splitlines()
+    commands = [
+        [*shlex.split(line.replace("http://127.0.0.1:8000", server.url)), "--silent"]
+        for line in lines
+        if line.startswith("curl ")
+    ]
+    assert commands, "the README has no curl command"
+    return [
+        subprocess.run(
+            command, cwd=EXAMPLES / name, check=True, capture_output=True, text=True
+        ).stdout
+        for command in commands
+    ]
 
 
 def visiting(server: Server) -> httpx2.Client:
