@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.memory import memory_growth
-from support.servers import serve
+from support.servers import CLIENT_TIMEOUT, serve
 
 MIB = 1024**2
 SIZE = int(os.environ.get("MICROPIE_LARGE_UPLOAD_MIB", "256"))  # MiB
@@ -45,7 +45,7 @@ def server(request, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def nothing_is_left(server):
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + CLIENT_TIMEOUT
     while list(server.temporary.iterdir()):
         assert time.monotonic() < deadline, "a temporary file was left"
         time.sleep(0.005)

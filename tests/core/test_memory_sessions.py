@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,13 +41,25 @@ def held(backend):
     return len(backend._sessions)
 
 
-async def save_and_let_expire(backend, prefix, count, timeout=0.01):
-    for number in range(count):
-        await backend.save(f"{prefix}{number}", {"a": 1}, timeout)
-    await asyncio.sleep(timeout * 1.5)
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes on only when a test says so, by its attribute `now`."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("micropie.memory_sessions.monotonic", lambda: clock.now)
+    return clock
 
 
-async def test_expired_sessions_are_dropped_by_later_writes():
+@pytest.fixture
+def save_and_let_expire(clock):
+    async def save_and_let_expire(backend, prefix, count):
+        for number in range(count):
+            await backend.save(f"{prefix}{number}", {"a": 1}, 1)
+        clock.now += 1
+
+    return save_and_let_expire
+
+
+async def test_expired_sessions_are_dropped_by_later_writes(save_and_let_expire):
     backend = InMemorySessionBackend()
     await save_and_let_expire(backend, "old", 100)
     for number in range(100):
@@ -55,25 +68,25 @@ async def test_expired_sessions_are_dropped_by_later_writes():
     assert held(backend) == 100
 
 
-async def test_a_write_drops_no_more_than_four_sessions():
+async def test_a_write_drops_no_more_than_four_sessions(save_and_let_expire):
     backend = InMemorySessionBackend()
-    await save_and_let_expire(backend, "old", 100, timeout=0.03)
+    await save_and_let_expire(backend, "old", 100)
     before = held(backend)
     await backend.save("new", {"a": 1}, 60)
     assert before == 100
     assert 100 + 1 - 4 <= held(backend) < 100
 
 
-async def test_the_same_timeout_never_piles_up_expired_sessions():
+async def test_the_same_timeout_never_piles_up_expired_sessions(save_and_let_expire):
     backend = InMemorySessionBackend()
     most = 0
     for batch in range(10):
-        await save_and_let_expire(backend, f"batch{batch}-", 50, timeout=0.002)
+        await save_and_let_expire(backend, f"batch{batch}-", 50)
         most = max(most, held(backend))
     assert most <= 100
 
 
-async def test_a_long_session_does_not_hold_up_short_ones():
+async def test_a_long_session_does_not_hold_up_short_ones(save_and_let_expire):
     backend = InMemorySessionBackend()
     await backend.save("long", {"a": 1}, 3600)
     await save_and_let_expire(backend, "short", 10)
@@ -82,7 +95,7 @@ async def test_a_long_session_does_not_hold_up_short_ones():
     assert held(backend) == 1
 
 
-async def test_idle_sessions_do_not_hold_up_those_of_another_timeout():
+async def test_idle_sessions_do_not_hold_up_those_of_another_timeout(save_and_let_expire):
     backend = InMemorySessionBackend()
     for timeout in (3600, 3601, 3602):
         await backend.save(f"idle for {timeout}", {"a": 1}, timeout)
@@ -92,26 +105,26 @@ async def test_idle_sessions_do_not_hold_up_those_of_another_timeout():
     assert held(backend) == 3 + 1
 
 
-async def test_a_busy_timeout_is_kept_short_among_many_idle_ones():
+async def test_a_busy_timeout_is_kept_short_among_many_idle_ones(save_and_let_expire):
     backend = InMemorySessionBackend()
     for number in range(20):
         await backend.save(f"idle{number}", {"a": 1}, 3600 + number)
     for batch in range(5):
-        await save_and_let_expire(backend, f"batch{batch}-", 50, timeout=0.005)
+        await save_and_let_expire(backend, f"batch{batch}-", 50)
     assert held(backend) <= 20 + 100
 
 
-async def test_sessions_of_many_timeouts_are_dropped():
+async def test_sessions_of_many_timeouts_are_dropped(clock):
     backend = InMemorySessionBackend()
     for number in range(100):
-        await backend.save(f"s{number}", {"a": 1}, 0.01 + number / 1_000_000)
-    await asyncio.sleep(0.02)
+        await backend.save(f"s{number}", {"a": 1}, 1 + number)
+    clock.now += 100
     for _ in range(101):
         await backend.save("new", {"a": 1}, 60)
     assert held(backend) == 1
 
 
-async def test_reading_an_expired_session_drops_it():
+async def test_reading_an_expired_session_drops_it(save_and_let_expire):
     backend = InMemorySessionBackend()
     await save_and_let_expire(backend, "old", 1)
     assert held(backend) == 1
@@ -159,7 +172,7 @@ async def test_beyond_max_sessions_the_one_written_longest_ago_goes():
     ]
 
 
-async def test_an_expired_session_makes_room_before_a_living_one():
+async def test_an_expired_session_makes_room_before_a_living_one(save_and_let_expire):
     backend = InMemorySessionBackend(max_sessions=2)
     await backend.save("long", {"a": 1}, 60)
     await save_and_let_expire(backend, "short", 1)

@@ -9,7 +9,7 @@ from micropie.testing import SessionBackendContract
 from micropie_redis import RedisSessionBackend
 from support.servers import HOST
 
-PATIENT = 10  # seconds; the machine may be busy with other tests
+PATIENT = 30  # seconds; the machine may be busy with other tests
 
 
 class BackendWithClients(RedisSessionBackend):

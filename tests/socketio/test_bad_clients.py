@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.memory import memory_growth
-from support.servers import HOST, serve
+from support.servers import CLIENT_TIMEOUT, HOST, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ def server():
 def nothing_bad_is_left(server):
     """After each test: no session, and nothing in the log but what uvicorn says of requests."""
     yield
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + CLIENT_TIMEOUT
     while (state := json.loads(server.get("/state").text)) != {
         "sessions": 0,
         "environs": 0,
@@ -76,7 +76,7 @@ class Poller:
 
 def websocket(server, sid=None):
     target = PATH + "websocket" + (f"&sid={sid}" if sid else "")
-    return connect(f"ws://{HOST}:{server.port}{target}", open_timeout=15)
+    return connect(f"ws://{HOST}:{server.port}{target}", open_timeout=CLIENT_TIMEOUT)
 
 
 async def joined(socket):
@@ -97,7 +97,7 @@ def read_until(connection, text):
 
 async def ended(socket):
     """Return the code with which the server closes."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(CLIENT_TIMEOUT):
         try:
             while True:
                 await socket.recv()
@@ -300,7 +300,7 @@ def test_an_upgrade_that_is_none_is_refused(server):
 async def test_a_websocket_that_says_polling_is_refused(server):
     for target in (PATH + "polling", "/socket.io/", "/socket.io/?EIO=3&transport=websocket"):
         with pytest.raises(InvalidStatus):
-            await connect(f"ws://{HOST}:{server.port}{target}", open_timeout=15)
+            await connect(f"ws://{HOST}:{server.port}{target}", open_timeout=CLIENT_TIMEOUT)
     with pytest.raises(InvalidStatus):
         await websocket(server, "unknown")
 
@@ -397,7 +397,7 @@ async def test_others_are_served_during_a_flood(server):
             await socket.send('42["sleep",1]')
         begin = time.monotonic()
         assert (await asyncio.to_thread(server.get, "/whoami")).status == 200
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 15
 
 
 async def test_arguments_that_do_not_fit_are_no_error_of_the_server(server):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.memory import memory_growth
-from support.servers import CLIENT_TIMEOUT, HOST
+from support.servers import CLIENT_TIMEOUT, HOST, SERVERS
 from support.static_files import HUGE, MIB
 
 ALLOWED_GROWTH = 16  # MiB; what is sent would take a hundred
@@ -15,10 +15,14 @@ SLOW_CLIENTS = 50
 PATHS = ["/static/huge.bin", "/fresh/huge.bin", "/send/huge.bin", "/hooked/guarded/huge.bin?key"]
 
 
+# Daphne takes all that an app sends, however slow its client is.
+pytestmark = pytest.mark.parametrize(
+    "server", [name for name in SERVERS if name != "daphne"], indirect=True
+)
+
+
 @pytest.fixture
 def pid(server):
-    if server.name == "daphne":
-        pytest.skip("Daphne takes all that an app sends, however slow its client is")
     return int(server.get("/pid").text)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from micropie import App, HttpMiddleware
 from micropie_static import Static, send_file
-from support.asgi import Client
+from support.asgi import PATIENCE, Client
 from support.asgi_websocket import WebSocketClient
 from support.raw_http import ask
 from support.static_files import CSS, LARGE, MODIFIED, SECRET
@@ -549,7 +549,7 @@ async def test_a_client_that_leaves_is_sent_no_more(client):
 
 
 async def test_slow_clients_hold_no_thread(client):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         exchanges = []
         for _ in range(100):  # more than there are threads
             exchange = client.open("GET", "/static/large.bin")

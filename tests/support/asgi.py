@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 # Seconds after which a test that waits for an app has failed; nothing takes nearly as long.
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 # Gone from the scope, as with a server that leaves the key out.
 ABSENT: Any = object()

@@ -22,7 +22,7 @@ APP = "support.races:make_app"
 PROCESSES = 4
 TOGETHER = 100  # requests of one browser at the same time, the same number in each process
 ROUNDS = 20  # of the first race: 2,000 writes
-PATIENT = 30.0  # seconds; the machine may be busy with other tests
+PATIENT = 60.0  # seconds; the machine may be busy with other tests
 
 
 # In the processes of the server

@@ -14,7 +14,8 @@ from typing import Any
 import redis
 from support.servers import HOST, reserved_port
 
-START_TIMEOUT = 30.0  # seconds; a loaded machine may take several
+START_TIMEOUT = 60.0  # seconds; a loaded machine may take several
+CLIENT_TIMEOUT = 30.0
 
 # Milliseconds without an answer after which a node counts as dead.
 FAILURE_TIMEOUT = 500
@@ -74,7 +75,8 @@ class RedisServer:
 
     def command(self, *args: Any) -> Any:
         """Return the answer to one command, sent on a connection of its own."""
-        with redis.Redis(host=HOST, port=self.port, protocol=2, socket_timeout=5) as client:
+        options = {"protocol": 2, "socket_timeout": CLIENT_TIMEOUT}
+        with redis.Redis(HOST, self.port, **options) as client:
             return client.execute_command(*args)
 
     def wait_for_replica(self) -> None:
@@ -84,7 +86,7 @@ class RedisServer:
 
     def connect(self) -> socket.socket:
         """Return a new connection that is served: one more of its clients."""
-        connection = socket.create_connection((HOST, self.port), timeout=5)
+        connection = socket.create_connection((HOST, self.port), timeout=CLIENT_TIMEOUT)
         connection.sendall(b"PING\r\n")
         assert connection.recv(7) == b"+PONG\r\n"
         return connection
@@ -106,7 +108,7 @@ class RedisServer:
         The list is filled when the block ends.
         """
         commands: list[str] = []
-        with socket.create_connection((HOST, self.port), timeout=5) as watching:
+        with socket.create_connection((HOST, self.port), timeout=CLIENT_TIMEOUT) as watching:
             lines = watching.makefile()
             watching.sendall(b"MONITOR\r\n")
             assert lines.readline() == "+OK\n"

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import pytest
 
 HOST = "127.0.0.1"
-START_TIMEOUT = 30.0  # seconds; a loaded machine takes several to import a server
+START_TIMEOUT = 60.0  # seconds; a loaded machine takes several to import a server
 STOP_TIMEOUT = 10.0
 CLIENT_TIMEOUT = 20.0
 
