@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from micropie_sql_sessions.database import Database
 from micropie_sql_sessions.statements import PURGE_ID, Statements
 
-# A batch takes SQLite some milliseconds, and the pause, at least as long, lets those write who wait:
-# those of other processes look every few milliseconds, later every 25, whether it is their turn.
+# A batch takes SQLite some milliseconds, and the pause, at least as long, lets those write who
+# wait: they look every few milliseconds, later every 25, whether it is their turn.
 _BATCH = 100
 _PAUSE = 0.025  # seconds
 
