@@ -823,6 +823,22 @@ async def test_a_failing_load_is_a_503(url, logged):
     assert (await browser.get("/")).json == {"a": "1"}
 
 
+async def test_a_store_that_stays_away_is_a_line_of_the_log_for_each_request(logged):
+    backend = WatchedBackend()
+    browser = await noted(Notes(backend), a=1)
+    for method, url in (("load", "/"), ("merge", "/note?a=2")):
+        backend.failing = {method}
+        for _ in range(3):
+            assert (await browser.get(url)).status == 503
+    lines = [record.getMessage() for record in logged]
+    assert [line.partition("WatchedBackend: ")[2] for line in lines] == [
+        *3 * ["ConnectionError: no load today"],
+        *3 * ["ConnectionError: no merge today"],
+    ]
+    # Dozens of lines, which say the same each time.
+    assert [record.exc_info is not None for record in logged] == [True, *5 * [False]]
+
+
 async def test_a_failing_load_is_no_matter_for_those_without_a_session():
     backend = WatchedBackend()
     backend.failing = {"load"}
@@ -894,7 +910,7 @@ async def test_a_failing_touch_is_logged_and_the_request_goes_on(logged):
     assert (answer.status, answer.json) == (200, {"a": "1"})
     assert backend.calls == ["load", "touch"]
     record = one_error(logged)
-    assert "expiry" in record.getMessage()
+    assert "kept alive" in record.getMessage()
     assert "no touch today" in str(record.exc_info[1])
 
 

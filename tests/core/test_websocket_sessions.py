@@ -505,7 +505,7 @@ async def test_a_store_that_is_down_refuses_the_handshake(backend, logged):
     assert ending.error is None
     assert ending.refused == (1011, "")
     (record,) = logged
-    assert record.getMessage() == "a session could not be loaded from Backend"
+    assert "a session could not be loaded from Backend: ConnectionError" in record.getMessage()
 
 
 async def test_a_store_that_is_down_at_the_handshake_refuses_it(backend, logged):
@@ -517,7 +517,7 @@ async def test_a_store_that_is_down_at_the_handshake_refuses_it(backend, logged)
     ending = await run(backend, handler, headers={})
     assert ending.refused == (1011, "")
     (record,) = logged
-    assert record.getMessage() == "a session could not be stored in Backend"
+    assert "a session could not be stored in Backend: ConnectionError" in record.getMessage()
 
 
 async def test_a_store_that_is_down_at_the_end_closes_with_1011(backend, logged):
@@ -530,7 +530,7 @@ async def test_a_store_that_is_down_at_the_end_closes_with_1011(backend, logged)
     assert ending.error is None
     assert ending.closed == (1011, "")
     (record,) = logged
-    assert record.getMessage() == "a session could not be stored in Backend"
+    assert "a session could not be stored in Backend: ConnectionError" in record.getMessage()
 
 
 async def test_an_expiry_that_can_not_be_pushed_out_is_logged_only(backend, logged):

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 # A batch takes some milliseconds then, for which those of other processes have to wait.
-_MOST = 50
+_MOST = 20
 
 _Result = TypeVar("_Result")
 Work = Callable[[AsyncConnection], Awaitable[_Result]]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -11,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from micropie_sql_sessions.database import Database
 from micropie_sql_sessions.statements import PURGE_ID, Statements
 
-# A batch takes SQLite some milliseconds, and the pause lets those write who wait: it looks again
-# every few milliseconds whether it is their turn.
-_BATCH = 200
-_PAUSE = 0.02  # seconds
+# A batch takes SQLite some milliseconds, and the pause, at least as long, lets those write who
+# wait: they look every few milliseconds, later every 25, whether it is their turn.
+_BATCH = 100
+_PAUSE = 0.025  # seconds
 
 _logger = logging.getLogger("micropie")
 
@@ -47,17 +48,19 @@ class Purger:
             keys = (await connection.scalars(self._statements.expired, values)).all()
             if not keys:
                 return 0, 0
-            # Looked at again: a session that was given up may be saved anew meanwhile.
+            # By itself, so that SQLite is held no longer than it takes. Looked at again: a session
+            # that was given up may be saved anew meanwhile.
             values = {"now": now, "keys": keys}
             deleted = await connection.execute(self._statements.purge, values)
             return len(keys), deleted.rowcount
 
         while True:
-            found, deleted = await self._database.write(batch)
+            begin = time.monotonic()
+            found, deleted = await self._database.run(batch)
             count += deleted
             if found < _BATCH:
                 return count
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(max(_PAUSE, time.monotonic() - begin))
 
     def start(self) -> None:
         """Purge now and then, from now on."""

@@ -4,6 +4,8 @@ import os
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
 from typing import Any
 
 from micropie.cookies import SessionCookie
@@ -21,6 +23,10 @@ _ID_BYTES = 32
 
 # Longer than any id of ours or of an older release; a longer one isn't worth the backend's time.
 _MAX_ID_LENGTH = 256
+
+
+# A store that is away fails every request, and each traceback has dozens of lines.
+_SECONDS_BETWEEN_TRACEBACKS = 60.0
 
 
 class StoreUnavailable(ExplainedError):
@@ -43,10 +49,21 @@ class SessionManager:
         self.backend = backend
         self.timeout = timeout
         self._cookie = cookie
+        # When the traceback of each type of error was logged last.
+        self._explained: dict[type[Exception], float] = {}
 
-    @property
-    def _store(self) -> str:
-        return type(self.backend).__name__  # for the log
+    def _log_failure(self, what: str, error: Exception) -> None:
+        """Log why the store failed: in one line, with a traceback now and then."""
+        kind, now = type(error), monotonic()
+        is_news = now - self._explained.get(kind, -inf) >= _SECONDS_BETWEEN_TRACEBACKS
+        if is_news:
+            self._explained[kind] = now
+        reason, _, _ = str(error).partition("\n")
+        logger.error(
+            "a session could not be %s %s: %s: %s",
+            *(what, type(self.backend).__name__, kind.__name__, reason),
+            exc_info=error if is_news else None,
+        )
 
     async def load(self, connection: Connection) -> Session:
         """Return the session that the connection's cookie names, or a new empty one.
@@ -60,7 +77,7 @@ class SessionManager:
         try:
             data = await self.backend.load(session_id)
         except Exception as error:
-            logger.error("a session could not be loaded from %s", self._store, exc_info=error)
+            self._log_failure("loaded from", error)
             raise StoreUnavailable from None
         # An id that is not in the store is never adopted: somebody else may have chosen it.
         if not data:
@@ -112,7 +129,7 @@ class SessionManager:
             if changed or removed:
                 return await self._merge(session_id, session, changed, removed, scope)
         except Exception as error:
-            logger.error("a session could not be stored in %s", self._store, exc_info=error)
+            self._log_failure("stored in", error)
             raise StoreUnavailable from None
         await self._keep_alive(session_id, session)
         return []
@@ -181,7 +198,7 @@ class SessionManager:
         try:
             await self.backend.touch(session_id, dict(session), self.timeout)
         except Exception as error:
-            logger.error("a session's expiry could not be pushed out", exc_info=error)
+            self._log_failure("kept alive in", error)
 
     @asynccontextmanager
     async def session_for(self, scope: Scope) -> AsyncIterator[Session]:
