@@ -114,6 +114,17 @@ async def test_hooks_see_the_head_and_may_change_it():
     assert hook.seen == [(203, None)]
 
 
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("path", ["/", "/stream", "/mounted"])
+async def test_a_status_without_a_body_takes_body_and_length_away(path, status):
+    app = Pages()
+    app.mount("/mounted", PlainTextResponse("an answer"))
+    app.middlewares.append(Noting({"status_code": status}))
+    answer = await Client(app).get(path)
+    assert (answer.status, answer.body, answer.complete) == (status, b"", True)
+    assert answer.header("content-length") is None
+
+
 async def test_an_http_error_of_the_app_is_answered_as_one_of_the_handler():
     app = Pages()
     hook = Noting()

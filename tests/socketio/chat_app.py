@@ -187,6 +187,14 @@ async def sleep(sid, seconds):
     await asyncio.sleep(seconds)
 
 
+@sio.event
+async def cling(sid):
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        await asyncio.sleep(60)
+
+
 class Room(socketio.AsyncNamespace):
     async def on_connect(self, sid, environ):
         async with self.server.http_session(sid, self.namespace) as session:

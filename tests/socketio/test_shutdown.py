@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.servers import HOST, serve
+from support.servers import CLIENT_TIMEOUT, HOST, serve
 from support.socketio_clients import browsing
 
 pytestmark = [
@@ -81,6 +81,16 @@ async def test_a_server_with_long_polls_ends_in_time(name):
     server, options = SERVERS[name]
     with serve(server, "chat_app:app", FOLDER, options=options) as running:
         assert await stopped(running, connect) < IN_TIME
+
+
+async def test_a_handler_that_takes_no_notice_does_not_keep_the_server():
+    async def connect(browser):
+        client = await browser.connect()
+        await client.emit("cling")
+        assert await client.call("add", (1, 2)) == 3
+
+    with serve("uvicorn", "chat_app:app", FOLDER) as running:
+        assert await stopped(running, connect) < CLIENT_TIMEOUT
 
 
 async def test_an_idle_server_ends_in_time():

@@ -1,7 +1,7 @@
 """The Engine.IO server: what python-engineio does, behind checks of what clients send."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,7 +22,8 @@ _SEPARATOR = "\x1e"
 # Seconds between looks at whether the server wants to stop, while long polls keep it from that.
 _LOOK_AROUND = 0.25
 
-# Seconds for disconnect handlers and for closing connections, when the app shuts down.
+# Seconds for disconnect handlers, for closing connections and for tasks that are cancelled, when
+# the app shuts down.
 _GRACE = 1.0
 
 
@@ -81,10 +82,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
 
     async def shutdown(self) -> None:
         """End everything that runs in the background."""
-        tasks = self._tasks - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancel(self._tasks - {asyncio.current_task()})
         self.sockets.clear()
         self.service_task_handle = self.service_task_event = None
         self.start_service_task = self._monitors_clients
@@ -300,7 +298,14 @@ async def _within(seconds: float, coroutines: list[Coroutine[Any, Any, Any]]) ->
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     if not tasks:
         return
-    _, late = await asyncio.wait(tasks, timeout=seconds)
-    for task in late:
+    done, late = await asyncio.wait(tasks, timeout=seconds)
+    await asyncio.gather(*done, return_exceptions=True)
+    await _cancel(late)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel *tasks*; those that take no notice have `_GRACE` to end."""
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks:
+        await asyncio.wait({asyncio.gather(*tasks, return_exceptions=True)}, timeout=_GRACE)

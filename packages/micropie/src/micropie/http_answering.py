@@ -10,6 +10,7 @@ from micropie.failures import error_response, log_failure, log_nothing
 from micropie.middleware import HttpMiddleware
 from micropie.request import PARENT, Request
 from micropie.response import (
+    BODILESS,
     ASGIResponse,
     Response,
     ResponseError,
@@ -174,17 +175,21 @@ class HttpAnswering:
         send: Send,
     ) -> None:
         """Let another ASGI app *answer*; hooks and session see the head of its response pass."""
-        has_begun = is_replaced = False
+        has_begun = is_over = False
 
         async def relay(message: Message) -> None:
-            nonlocal has_begun, is_replaced
+            nonlocal has_begun, is_over
             if message["type"] == "http.response.start":
                 has_begun = True
                 head = await self._finish_relayed(request, message, entered, send)
-                is_replaced = head is None
+                is_over = head is None
                 message = head or message
-            if not is_replaced:
+            if not is_over:
                 await send(message)
+                if message.get("status") in BODILESS:
+                    # A hook may have made it one, and the body would be taken for the next answer.
+                    is_over = True
+                    await send({"type": "http.response.body", "body": b""})
 
         try:
             await answer(relay)
@@ -213,6 +218,8 @@ class HttpAnswering:
                     changed = Response(status, None, headers).replaced(changes)
                     status, headers = changed.status, changed.headers
             raw = raw_headers(headers)
+            if status in BODILESS and status != start["status"]:
+                raw = [pair for pair in raw if pair[0] != b"content-length"]
             raw += raw_headers(await self._store_session(request))
             return {**start, "status": status, "headers": raw}
         except Exception as error:

@@ -15,7 +15,7 @@ _JSON = (b"content-type", b"application/json")
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
 # Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
-_BODILESS = frozenset({204, 304})
+BODILESS = frozenset({204, 304})
 
 # RFC 9110, 5.5: a value with a line break would start another header, or the body, of the
 # attacker's choice.
@@ -153,7 +153,7 @@ class Response:
         Raises:
             ResponseError: a header may not be sent.
         """
-        payload: Payload = b"" if self.status in _BODILESS else self.payload
+        payload: Payload = b"" if self.status in BODILESS else self.payload
         start = {
             "type": "http.response.start",
             "status": self.status,
@@ -180,7 +180,7 @@ class Response:
             elif name == b"content-type":
                 has_type = True
             raw.append((name, value))
-        if self.status in _BODILESS:
+        if self.status in BODILESS:
             return [pair for pair in raw if pair[0] != b"content-length"]
         if self._content_type is not None and not has_type:
             raw.append(self._content_type)
