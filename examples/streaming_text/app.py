@@ -42,9 +42,12 @@ class Streaming(App):
     async def readers(self):
         return {"readers": self._readers}
 
-    def squares(self, upto: int = 1_000_000):
+    async def squares(self, upto: int = 1_000_000):
+        return 200, self._squares(min(upto, 10_000_000)), TEXT
+
+    def _squares(self, upto: int):
         """A generator without `async` runs in a thread; this much text is never in memory."""
-        for number in range(1, min(upto, 10_000_000) + 1):
+        for number in range(1, upto + 1):
             yield f"{number},{number**2}\n"
 
 
