@@ -645,6 +645,13 @@ async def test_sqlite_writes_through_and_lets_others_read_meanwhile(sqlite):
     await backend.shutdown()
 
 
+async def test_a_statement_that_psycopg_has_given_up_does_not_wait_for_ever(postgresql):
+    backend = SQLSessionBackend(postgresql.url_for("postgresql+psycopg"), timeout=2.5)
+    async with backend._source.engine().connect() as connection:  # only its own tell
+        assert (await connection.exec_driver_sql("SHOW lock_timeout")).scalar() == "2500ms"
+    await backend.shutdown()
+
+
 def test_a_program_that_closes_nothing_ends(sqlite):
     program = (
         "import asyncio\n"

@@ -49,7 +49,7 @@ class OwnEngine:
     Args:
         url: as SQLAlchemy takes it; without a driver it means that of the extra.
         max_connections: the most to open.
-        timeout: seconds that SQLite and MySQL wait for another process to finish writing.
+        timeout: seconds that the database waits for another process to finish writing.
     """
 
     def __init__(self, url: str | URL, max_connections: int, timeout: float) -> None:
@@ -121,6 +121,10 @@ class OwnEngine:
             ) from None
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        elif engine.dialect.driver == "psycopg":
+            # A statement whose caller has given up: asyncpg has the server cancel it.
+            wait = f"SET lock_timeout = {math.ceil(self._timeout * 1000)}"
+            event.listen(engine.sync_engine, "connect", lambda new, _record: _execute(new, wait))
         self._open = opened = set()
         event.listen(engine.sync_engine, "connect", lambda new, _record: opened.add(new))
         event.listen(engine.sync_engine, "close", lambda old, _record: opened.discard(old))
@@ -167,8 +171,12 @@ def _wrong_dialect(dialect: str) -> str:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
     # Readers and a writer at the same time, and nothing acknowledged is lost with the power.
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    _execute(connection, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+
+
+def _execute(connection: Any, *statements: str) -> None:
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
     cursor.close()
