@@ -104,7 +104,8 @@ class RedisSessionBackend(SessionBackend):
 
         Raises:
             redis.exceptions.ConnectionError: the connection broke, and by the next try the
-                session was gone: Redis had deleted it, and what it held went with the answer.
+                session was gone: Redis had deleted it, and what it held went with the answer. A
+                given client that tries again by itself hides that; the session is then {}.
         """
         key = self._key(session_id)
         tries = 0
