@@ -4,9 +4,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = "chromium"  # the command, and the Debian package
+
+# Milliseconds; the machine may be busy with other tests.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def chromium(*arguments: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Without its sandbox: as root it has none, and the pages are our own.
         browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", *arguments]
+            executable_path=path, args=["--no-sandbox", *arguments], timeout=PATIENCE
         )
         try:
             yield browser
