@@ -268,6 +268,7 @@ class Reader:
             "PYTHONPATH": path,
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_ADDOPTS": "",  # a page shows what pytest prints without any
         }
 
     # Servers.
