@@ -7,12 +7,12 @@ import pytest
 TESTS = Path(__file__).parent
 
 # Folders and modules whose tests look at other programs more than at Python: browsers, databases
-# that fail, package installers, the processes that examples and pages of the documentation start.
+# that fail, the processes that examples and pages of the documentation start.
 ONCE = (
     "composition",
     "docs",
     "examples",
-    "packaging",
+    "packaging/test_bundle.py",
     "redis/test_faults.py",
     "redis/test_processes.py",
     "socketio/test_many.py",
