@@ -15,6 +15,7 @@ NEEDS = {
     "micropie_static": ["micropie-static"],
     "micropie_socketio": ["micropie-socketio"],
     "micropie_sql_sessions": ["micropie-sql-sessions"],
+    "micropie_redis": ["micropie-redis"],
     "sqlalchemy": ["sqlalchemy[asyncio]", "micropie-sql-sessions"],
     "aiosqlite": ["aiosqlite", "[sqlite]"],
 }
