@@ -49,7 +49,8 @@ def tables(options: Options) -> Iterator[Table]:
                 spent = server.cpu_seconds - before
                 _check(path, digest)
                 growth = (server.memory("VmHWM") - ready[server]) / MIB
-                return blocks * MIB / seconds / 1e6, {"ms of CPU": spent * 1000, "growth MiB": growth}
+                columns = {"ms of CPU": spent * 1000, "growth MiB": growth}
+                return blocks * MIB / seconds / 1e6, columns
 
             table.fill(running, options.rounds, measure)
     yield table
