@@ -66,7 +66,7 @@ def loads(data: bytes) -> Any:
 def _read(data: bytes) -> Any:
     fast = _orjson_loads()
     # orjson reads integers over 64 bits as floats.
-    if fast is not None and not _LONG_DIGITS.search(data):
+    if fast is not None and not _has_long_digits(data):
         return fast(data)
     try:
         value = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
@@ -128,7 +128,16 @@ def _check_strict(value: Any, levels: int) -> None:
             _check_strict(item, levels - 1)
 
 
+_DIGIT = re.compile(rb"[0-9]")
 _LONG_DIGITS = re.compile(rb"[0-9]{19}")
+
+
+def _has_long_digits(data: bytes) -> bool:
+    """Tell whether *data* may hold an integer of 64 bits or more: 19 digits in a row.
+
+    Those would cover one of every nineteenth place, which are looked at first.
+    """
+    return bool(_DIGIT.search(data[18::19]) and _LONG_DIGITS.search(data))
 
 
 def _refuse(constant: str) -> Any:
