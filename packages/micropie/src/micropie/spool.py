@@ -5,10 +5,12 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
-from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from micropie.errors import logger
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -82,7 +84,7 @@ class Spool:
             self._check_open()
             return await in_thread(job)
 
-    def save_as(self, path: Path) -> None:
+    def save_as(self, path: "Path") -> None:
         """Make the new file *path* of the content, by moving where the file system allows.
 
         Blocking: call it in a job of `in_turn`. The content stays readable, whatever then becomes
@@ -145,7 +147,7 @@ class Spool:
         if file is not None:
             file.close()
 
-    def _move(self, path: Path) -> bool:
+    def _move(self, path: "Path") -> bool:
         """Tell whether the temporary file could become *path*."""
         # Windows can't move a file that is open.
         if not self._folder or os.name == "nt":

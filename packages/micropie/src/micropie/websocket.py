@@ -178,7 +178,8 @@ class WebSocket:
             raise TypeError(f"send_text() takes a str, not {type(text).__name__}")
         if not text.isascii():
             text.encode()  # raises for a lone surrogate; Granian would send an empty text
-        await self._send_message({"type": "websocket.send", "text": text})
+        self._check_sending()
+        await self._transmit({"type": "websocket.send", "text": text})
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message.
@@ -189,7 +190,8 @@ class WebSocket:
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}")
-        await self._send_message({"type": "websocket.send", "bytes": bytes(data)})
+        self._check_sending()
+        await self._transmit({"type": "websocket.send", "bytes": bytes(data)})
 
     async def send_json(self, value: Any) -> None:
         """Send a text message of *value* as JSON.
@@ -261,11 +263,10 @@ class WebSocket:
         if self._ahead is not None:
             self._ahead.cancel()
 
-    async def _send_message(self, message: Message) -> None:
+    def _check_sending(self) -> None:
         self._check_open()
         if not self._send_tells and self._look_ahead().done():
             self._check_connected(self._look_ahead().result())
-        await self._transmit(message)
 
     def _check_connected(self, message: Message) -> None:
         if message["type"] == "websocket.disconnect":
