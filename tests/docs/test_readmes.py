@@ -177,7 +177,6 @@ STATIC = ROOT / "packages" / "micropie-static" / "README.md"
 
 
 async def test_static_readme_files_and_downloads(tmp_path, monkeypatch):
-    pytest.importorskip("micropie_static")
     monkeypatch.chdir(tmp_path)
     for name in ("static/app.css", "invoices/may.txt", "secret.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -191,7 +190,6 @@ async def test_static_readme_files_and_downloads(tmp_path, monkeypatch):
 
 
 async def test_static_readme_urls_in_templates(tmp_path, monkeypatch):
-    pytest.importorskip("micropie_static")
     monkeypatch.chdir(tmp_path)
     for folder in ("static", "templates"):
         (tmp_path / folder).mkdir()

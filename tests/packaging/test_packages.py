@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from support.servers import HOST, reserved_port
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted((ROOT / "packages").iterdir())
 NAMES = [path.name for path in PACKAGES]
-
-pytestmark = pytest.mark.skipif(find_spec("uv") is None, reason="needs uv")
 
 # What is installed -> what comes with it, beside what that needs in its turn, and what does not.
 EXTRAS = {
@@ -157,5 +154,4 @@ def test_typed_code_of_a_user_passes_type_checkers(install, tmp_path):
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
     mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python]
     run(*mypy, user, cwd=tmp_path, env={"PATH": str(Path(python).parent)})
-    if find_spec("pyright") is not None:
-        run(sys.executable, "-m", "pyright", "--pythonpath", python, user, cwd=tmp_path)
+    run(sys.executable, "-m", "pyright", "--pythonpath", python, user, cwd=tmp_path)
