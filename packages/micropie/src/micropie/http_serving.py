@@ -26,6 +26,9 @@ from micropie.types import Handler, Receive, Scope, Send
 # Headers of a request that has a session to load or a body to parse.
 _NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
 
+# The arguments of a handler that takes none.
+_NONE: tuple[list[Any], dict[str, Any]] = [], {}
+
 
 class HttpServing(HttpAnswering):
     """The part of an App that serves HTTP requests."""
@@ -101,7 +104,11 @@ class HttpServing(HttpAnswering):
         result: Any = None
         try:
             try:
-                mount, route = mount_or_route(request, self._mounts, self._routes)
+                if self._mounts:
+                    mount, route = mount_or_route(request, self._mounts, self._routes)
+                else:
+                    mount = None
+                    route, request.path_params = self._routes.find(request.scope)
                 if (
                     needs_more
                     and b"cookie" in request._raw_headers
@@ -116,7 +123,19 @@ class HttpServing(HttpAnswering):
                 if result is not None:
                     mount = None
                 elif mount is None:
-                    result = await self._handle(request, route, may_have_body=needs_more)
+                    if route is None:
+                        raise HTTPError(404)
+                    request._handler_name = route.name
+                    if route.allowed is not None and request.method not in route.allowed:
+                        result = _not_allowed(request, route)
+                    else:
+                        if needs_more:
+                            await request.parse_body()
+                        args, kwargs = _NONE if route.binder is None else route.binder.bind(request)
+                        if route.is_coroutine:
+                            result = await route.handler(*args, **kwargs)
+                        else:
+                            result = await self._run(route, args, kwargs)
             except Exception as error:
                 mount, result = None, error
             except CancelledError as error:
@@ -150,20 +169,8 @@ class HttpServing(HttpAnswering):
                 return answer_of(answer)
         return None
 
-    async def _handle(self, request: Request, route: Route | None, *, may_have_body: bool) -> Any:
-        """Return what the handler of *route* returned."""
-        if route is None:
-            raise HTTPError(404)
-        request._handler_name = route.name
-        if route.allowed is not None and request.method not in route.allowed:
-            if request.method == "OPTIONS":
-                return 204, None, {"Allow": route.allow_header}
-            raise HTTPError(405, headers={"Allow": route.allow_header})
-        if may_have_body:
-            await request.parse_body()
-        args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
-        if route.is_coroutine:
-            return await route.handler(*args, **kwargs)
+    async def _run(self, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what the handler of *route*, which is no coroutine function, returns."""
         if not route.blocks:
             return route.handler(*args, **kwargs)
         result = await self._workers.run(route.handler, *args, **kwargs)
@@ -184,3 +191,15 @@ class HttpServing(HttpAnswering):
             await self._relay(request, answer, entered, send)
         else:
             await answer(send)
+
+
+def _not_allowed(request: Request, route: Route) -> Any:
+    """Return the answer to OPTIONS.
+
+    Raises:
+        HTTPError: 405, for every other method.
+    """
+    allow = {"Allow": route.allow_header}
+    if request.method == "OPTIONS":
+        return 204, None, allow
+    raise HTTPError(405, headers=allow)

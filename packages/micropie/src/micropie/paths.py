@@ -4,13 +4,16 @@ from urllib.parse import unquote
 
 from micropie.types import Scope
 
+# Bytes are searched for a number several times faster than for other bytes.
+_PERCENT = ord("%")
+
 
 def path_segments(scope: Scope) -> list[str]:
     """Split the path below `root_path` into decoded segments; "/a/b/" gives ["a", "b"]."""
     path: str = scope["path"]
     root_path: str = scope.get("root_path") or ""
     raw_path: bytes | None = scope.get("raw_path")
-    if raw_path and b"%" in raw_path and b"%2f" in raw_path.lower():
+    if raw_path and _PERCENT in raw_path and b"%2f" in raw_path.lower():
         return _raw_segments(raw_path, root_path)
     if root_path:
         path = below(path, root_path)

@@ -205,16 +205,14 @@ class RouteTable:
         segments = path_segments(scope)
         if not segments:
             return self.by_path.get("/"), []
-        route = self._named(segments[0])
+        name = "/" + segments[0]
+        route = self.by_path.get(name) or self.by_path.get(name.replace("-", "_"))
         if route is not None:
             return route, segments[1:]
         index = self.by_path.get("/")
         if index is not None and index.takes_path:
             return index, segments
         return None, segments
-
-    def _named(self, segment: str) -> Route | None:
-        return self.by_path.get("/" + segment) or self.by_path.get("/" + segment.replace("-", "_"))
 
     def resolve(self, handler: str | Handler) -> Route | None:
         """Return the route that a middleware chose by name or by the callable itself.
