@@ -2,7 +2,9 @@
 
 import asyncio
 import contextvars
+import gc
 import inspect
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -169,6 +171,34 @@ async def test_a_handler_that_was_cancelled_is_no_longer_the_current_request():
             return self.request.path
 
     assert (await Client(Outer()).get("/impatient")).text == "/impatient"
+
+
+@pytest.mark.parametrize("path", ["/", "/item/1", "/visit"])
+async def test_a_timer_that_a_server_starts_after_an_answer_holds_nothing_of_the_request(path):
+    requests, contexts = [], []
+
+    class Site(App):
+        async def index(self):
+            requests.append(weakref.ref(self.request))
+            return "Hello"
+
+        async def item(self, number: int):
+            requests.append(weakref.ref(self.request))
+            return {"number": number}
+
+        async def visit(self):
+            self.session["visits"] = 1
+            requests.append(weakref.ref(self.request))
+            return "Welcome"
+
+    async def send(message):
+        contexts.append(contextvars.copy_context())  # as loop.call_later does
+
+    app = Site()
+    await app(Client(app).scope("GET", path), None, send)
+    gc.collect()
+    assert [request() for request in requests] == [None]
+    assert len(contexts) == 2
 
 
 async def test_a_handler_sees_the_context_of_its_server():

@@ -326,7 +326,7 @@ class App(HttpServing, WebSocketServing):
             extra_headers: pairs or a dict.
         """
         response = Response(status_code, body, extra_headers)
-        await self._conclude(self.request, response, [], send)
+        await self._conclude_and_send(self.request, response, [], send)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""

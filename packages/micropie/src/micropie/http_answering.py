@@ -34,15 +34,18 @@ class HttpAnswering:
 
     async def _conclude(
         self, request: Request, result: Any, entered: list[HttpMiddleware], send: Send
-    ) -> None:
-        """Turn the handler's *result* into a response, run the hooks after it, and send it.
+    ) -> tuple[Message, Message] | None:
+        """Turn the handler's *result* into a response, and run the hooks after it.
 
         An Exception as *result* is answered as an error.
+
+        Returns:
+            what is to be sent; None for a stream or another app's answer, which has been sent.
         """
         if isinstance(result, ASGIResponse):
             answer = partial(result.app, request.scope, request._receive)
             await self._relay(request, answer, entered, send)
-            return
+            return None
         streams: list[BodyStream] = []
         try:
             rendered = self._rendered(request, result)
@@ -54,13 +57,20 @@ class HttpAnswering:
                 rendered = await self._with_session(request, rendered, streams)
             _, start, body = rendered
             if type(body) is dict:
-                await send(start)
-                await send(body)
-            else:
-                await self._send_stream(request, start, streams[-1], send)
+                return start, body
+            await self._send_stream(request, start, streams[-1], send)
+            return None
         finally:
             for stream in streams:
                 await stream.close()
+
+    async def _conclude_and_send(
+        self, request: Request, result: Any, entered: list[HttpMiddleware], send: Send
+    ) -> None:
+        """Send the response that `_conclude` makes of *result*."""
+        messages = await self._conclude(request, result, entered, send)
+        for message in messages or ():
+            await send(message)
 
     def _rendered(self, request: Request, result: Any) -> Rendered:
         """Return the response for *result* and what to send; for an error if it can't be sent."""
@@ -196,7 +206,7 @@ class HttpAnswering:
         except Exception as error:
             if has_begun:
                 raise
-            await self._conclude(request, error, entered, send)
+            await self._conclude_and_send(request, error, entered, send)
 
     async def _finish_relayed(
         self, request: Request, start: Message, entered: list[HttpMiddleware], send: Send
@@ -223,7 +233,7 @@ class HttpAnswering:
             raw += raw_headers(await self._store_session(request))
             return {**start, "status": status, "headers": raw}
         except Exception as error:
-            await self._conclude(request, error, left, send)
+            await self._conclude_and_send(request, error, left, send)
             return None
         finally:
             current.reset(token)

@@ -21,7 +21,7 @@ from micropie.response import (
     ready_messages,
 )
 from micropie.routing import Route, RouteTable
-from micropie.types import Handler, Receive, Scope, Send
+from micropie.types import Handler, Message, Receive, Scope, Send
 
 # Headers of a request that has a session to load or a body to parse.
 _NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
@@ -58,47 +58,61 @@ class HttpServing(HttpAnswering):
             request = Request(scope, receive, self._limits)
             token = current.set([request])
             try:
-                await self._serve(request, send, needs_more=needs_more)
+                messages = await self._serve(request, send, needs_more=needs_more)
             finally:
                 current.reset(token)
-            return
-        holder = [scope, receive, self._limits]
-        token = current.set(holder)
-        try:
+        else:
+            holder = [scope, receive, self._limits]
+            token = current.set(holder)
             try:
-                result = await handler()
-            except Exception as error:
-                result = error
-            except CancelledError as error:
-                result = cancelled_within(error)
-            # One item means that somebody has asked for the Request: see context.py.
-            if type(result) is not str or len(holder) == 1 or scope["method"] == "HEAD":
-                request = cast(Request, current_connection())
-                request._handler_name = self._routes.by_path[scope["path"]].name
-                await self._conclude(request, result, [], send)
+                try:
+                    result = await handler()
+                except Exception as error:
+                    result = error
+                except CancelledError as error:
+                    result = cancelled_within(error)
+                # One item means that somebody has asked for the Request: see context.py.
+                is_plain = type(result) is str and len(holder) > 1 and scope["method"] != "HEAD"
+                if not is_plain:
+                    request = cast(Request, current_connection())
+                    request._handler_name = self._routes.by_path[scope["path"]].name
+                    messages = await self._conclude(request, result, [], send)
+            finally:
+                current.reset(token)
+            if is_plain:
+                try:
+                    body = result.encode()
+                except UnicodeEncodeError:
+                    body = result.encode("utf-8", "replace")
+                size = len(body)
+                length = (
+                    CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
+                )
+                start = {"type": "http.response.start", "status": 200, "headers": [HTML, length]}
+                await send(start)
+                await send({"type": "http.response.body", "body": body})
                 return
-        finally:
-            current.reset(token)
-        try:
-            body = result.encode()
-        except UnicodeEncodeError:
-            body = result.encode("utf-8", "replace")
-        size = len(body)
-        length = CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
-        await send({"type": "http.response.start", "status": 200, "headers": [HTML, length]})
-        await send({"type": "http.response.body", "body": body})
+        # Out of the context, which a server may keep for the sake of a timer, with all it holds.
+        if messages is not None:
+            await send(messages[0])
+            await send(messages[1])
 
     @abstractmethod
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection that is not HTTP."""
 
-    async def _serve(self, request: Request, send: Send, *, needs_more: bool) -> None:
+    async def _serve(
+        self, request: Request, send: Send, *, needs_more: bool
+    ) -> tuple[Message, Message] | None:
         """Answer *request* with everything that may stand before its handler.
 
         Args:
             request: the request.
             send: the ASGI channel.
             needs_more: whether there may be a session to load or a body to parse.
+
+        Returns:
+            what is to be sent; None if the answer is on its way already.
         """
         entered: list[HttpMiddleware] = []
         result: Any = None
@@ -142,14 +156,12 @@ class HttpServing(HttpAnswering):
                 mount, result = None, cancelled_within(error)
             if mount is not None:
                 await self._serve_mounted(request, mount, entered, send)
-                return
+                return None
             if not entered and request._session is None:
-                messages = ready_messages(result, request.method)
+                messages = ready_messages(result, request.scope["method"])
                 if messages is not None:
-                    await send(messages[0])
-                    await send(messages[1])
-                    return
-            await self._conclude(request, result, entered, send)
+                    return messages
+            return await self._conclude(request, result, entered, send)
         finally:
             if request._files is not None:
                 await request._files.close()

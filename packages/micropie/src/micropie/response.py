@@ -56,6 +56,8 @@ def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
 
     None for a result that is no plain str or dict, and for one that needs a closer look.
     """
+    if method == "HEAD":
+        return None
     if type(result) is dict:
         content_type = _JSON
         try:
@@ -66,8 +68,6 @@ def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
         content_type = HTML
         body = result.encode("utf-8", "replace")
     else:
-        return None
-    if method == "HEAD":
         return None
     size = len(body)
     length = CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
