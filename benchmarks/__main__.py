@@ -1,7 +1,7 @@
 """MicroPie beside its peers: `hatch run bench:all`, or python -m benchmarks.
 
 Checks that every contestant gives the right answer to a job, then measures all of them in turn,
-round by round. A whole run, which takes most of an hour, writes benchmarks/results/.
+round by round. A whole run, which takes half an hour or more, writes benchmarks/results/.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS)
     parser.add_argument("--jobs", nargs="+", choices=JOB_NAMES)
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS)
-    parser.add_argument("--rounds", type=int, default=7, help="measurements of each contestant")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contestant")
     chosen = parser.parse_args()
     if chosen.rounds < 5:
         parser.error("a median wants at least 5 rounds")
