@@ -62,6 +62,13 @@ def test_importing_it_imports_no_optional_dependency():
     assert run(code) == "[]\n"
 
 
+def test_importing_it_imports_nothing_that_few_apps_need():
+    rare = {"decimal", "hashlib", "html", "http", "pathlib", "shutil", "tempfile", "uuid"}
+    code = "import asyncio, sys; before = set(sys.modules); import micropie, MicroPie\n"
+    code += f"print(sorted({rare} & set(sys.modules) - before))"
+    assert run(code) == "[]\n"
+
+
 def test_importing_it_starts_and_opens_nothing():
     code = (
         "import micropie, threading, asyncio\n"

@@ -34,6 +34,10 @@ class Color(enum.Enum):
     WHEN = datetime.date(2024, 2, 29)
 
 
+class Price(decimal.Decimal, enum.Enum):
+    LOW = "1.50"
+
+
 class Level(enum.IntEnum):
     HIGH = 3
 
@@ -117,6 +121,7 @@ OUT: dict[str, tuple[Any, str | None]] = {
     "enum": ([Color.RED, Color.NUMBER], '["red",5]'),
     "enum of others": ([Color.LIST, Color.WHEN], '[[1,2],"2024-02-29"]'),
     "enum subclasses": ([Level.HIGH, Size.LARGE, Flag.A | Flag.B], '[3,"l",3]'),
+    "enum of decimals": ([Price.LOW], '["1.50"]'),
     "enum as a key": ({Size.LARGE: 1}, '{"l":1}'),
     "subclasses": ([Text("a"), Number(5), collections.OrderedDict(a=1)], '["a",5,{"a":1}]'),
     "defaultdict": (collections.defaultdict(list, {"a": [1]}), '{"a":[1]}'),

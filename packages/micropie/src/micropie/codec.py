@@ -10,13 +10,11 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
-from decimal import Decimal
 from enum import Enum
 from functools import cache
 from itertools import chain
 from math import isfinite
 from typing import Any
-from uuid import UUID
 
 __all__ = ["MAX_DEPTH", "dumps", "dumps_strict", "loads"]
 
@@ -168,10 +166,13 @@ def _extra(value: Any) -> Any:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if isinstance(value, UUID | Decimal):
-        return str(value)
     if isinstance(value, Enum):
         return value.value
+    from decimal import Decimal  # here: few apps need them
+    from uuid import UUID
+
+    if isinstance(value, UUID | Decimal):
+        return str(value)
     hint = "; did you forget to await it?" if hasattr(value, "__await__") else ""
     raise TypeError(f"{type(value).__name__} has no JSON form{hint}")
 

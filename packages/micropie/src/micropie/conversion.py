@@ -5,15 +5,17 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
 from enum import Enum
 from math import isfinite
-from typing import Any, Literal, Union
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from micropie.converter import Converter, FileConverter, ListConverter
 from micropie.models import model_converter
 from micropie.uploads import UploadFile
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from uuid import UUID
 
 
 def converter_for(annotation: Any) -> Converter | None:
@@ -28,6 +30,8 @@ def converter_for(annotation: Any) -> Converter | None:
         return None
     if annotation in _SIMPLE:
         return _SIMPLE[annotation]
+    if isinstance(annotation, type) and (annotation.__module__, annotation.__name__) in _NAMED:
+        return _NAMED[annotation.__module__, annotation.__name__]
     if annotation is UploadFile:
         return FileConverter()
     model = model_converter(annotation, converter_for)
@@ -120,11 +124,13 @@ def _int(text: str) -> int:
 
 
 # UUID() leaves the rest to int(), which takes as much again: "0x...", "+..." and " ...".
-_UUID = re.compile(r"(urn:uuid:)?\{?[0-9a-f-]+\}?", re.IGNORECASE)
+_UUID = r"(?i)(urn:uuid:)?\{?[0-9a-f-]+\}?"
 
 
-def _uuid(text: str) -> UUID:
-    if not _UUID.fullmatch(text):
+def _uuid(text: str) -> "UUID":
+    from uuid import UUID
+
+    if not re.fullmatch(_UUID, text):
         raise ValueError
     return UUID(text)
 
@@ -155,7 +161,9 @@ def _json_float(value: Any) -> float:
     return number
 
 
-def _decimal(text: str) -> Decimal:
+def _decimal(text: str) -> "Decimal":
+    from decimal import Decimal, InvalidOperation
+
     _check_plain(text)
     try:
         value = Decimal(text)
@@ -166,7 +174,7 @@ def _decimal(text: str) -> Decimal:
     return value
 
 
-def _json_decimal(value: Any) -> Decimal:
+def _json_decimal(value: Any) -> "Decimal":
     if type(value) not in (int, float, str):
         raise ValueError
     return _decimal(str(value))
@@ -208,12 +216,16 @@ _SIMPLE: dict[Any, Converter] = {
     float: Converter("a number", _float, _json_float),
     bool: Converter("a boolean", _bool, _typed(bool)),
     bytes: _parsed("a string", str.encode),
-    UUID: _parsed("a UUID", _uuid),
     datetime: _parsed("a date and time (ISO 8601)", datetime.fromisoformat),
     date: _parsed("a date (ISO 8601)", date.fromisoformat),
     time: _parsed("a time (ISO 8601)", time.fromisoformat),
-    Decimal: Converter("a decimal number", _decimal, _json_decimal),
     # JSON values with a structure of their own; text has none.
     dict: Converter("an object", _unstructured, _typed(dict)),
     list: ListConverter(_AS_IS),
+}
+
+# By module and name: few apps need these, and those that name one have imported its module.
+_NAMED = {
+    ("uuid", "UUID"): _parsed("a UUID", _uuid),
+    ("decimal", "Decimal"): Converter("a decimal number", _decimal, _json_decimal),
 }

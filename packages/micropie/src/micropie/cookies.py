@@ -1,7 +1,6 @@
 """Cookies: those a client sends, and the one that carries the session's id (RFC 6265)."""
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from micropie.tokens import TOKEN
@@ -25,11 +24,10 @@ def parse_cookies(header: str) -> dict[str, str]:
     return cookies
 
 
-@dataclass(frozen=True, slots=True)
 class SessionCookie:
     """The cookie that carries the session's id; it lives as long as the browser runs.
 
-    Attributes:
+    Args:
         name: a token.
         secure: whether it is sent over https only; "auto" as the request that sets it came.
         samesite: "Strict", "Lax" or "None".
@@ -37,43 +35,48 @@ class SessionCookie:
         path: below which it is sent.
 
     Raises:
-        ValueError: an attribute has no valid value; the message names the App's parameter.
+        ValueError: an argument has no valid value; the message names the App's parameter.
     """
 
-    name: str = "session_id"
-    secure: bool | Literal["auto"] = "auto"
-    samesite: str = "Lax"
-    domain: str | None = None
-    path: str = "/"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not TOKEN.fullmatch(self.name):
-            raise ValueError(f"session_cookie must be a token, not {self.name!r}")
-        if self.secure not in (True, False, "auto"):
+    def __init__(
+        self,
+        name: str = "session_id",
+        secure: bool | Literal["auto"] = "auto",
+        samesite: str = "Lax",
+        domain: str | None = None,
+        path: str = "/",
+    ) -> None:
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
+            raise ValueError(f"session_cookie must be a token, not {name!r}")
+        if secure not in (True, False, "auto"):
+            raise ValueError(f'session_cookie_secure must be True, False or "auto", not {secure!r}')
+        if samesite not in ("Strict", "Lax", "None"):
             raise ValueError(
-                f'session_cookie_secure must be True, False or "auto", not {self.secure!r}'
+                f'session_cookie_samesite must be "Strict", "Lax" or "None", not {samesite!r}'
             )
-        if self.samesite not in ("Strict", "Lax", "None"):
-            raise ValueError(
-                f'session_cookie_samesite must be "Strict", "Lax" or "None", not {self.samesite!r}'
-            )
-        if self.samesite == "None" and self.secure is False:
+        if samesite == "None" and secure is False:
             raise ValueError(
                 'session_cookie_samesite="None" needs session_cookie_secure: browsers drop such '
                 "a cookie otherwise"
             )
-        if self.domain is not None and not _is_value(self.domain):
-            raise ValueError(f"session_cookie_domain can't be {self.domain!r}")
+        if domain is not None and not _is_value(domain):
+            raise ValueError(f"session_cookie_domain can't be {domain!r}")
         # Browsers take a path without a slash for none (RFC 6265, 5.2.4).
-        if not _is_value(self.path) or not self.path.startswith("/"):
-            raise ValueError(f"session_cookie_path must start with '/', not {self.path!r}")
+        if not _is_value(path) or not path.startswith("/"):
+            raise ValueError(f"session_cookie_path must start with '/', not {path!r}")
 
         # Of these, browsers take none without (RFC 6265bis, 4.1.3); "auto" may be https.
-        is_host = self.name.lower().startswith("__host-")
-        if is_host and (self.domain is not None or self.path != "/"):
-            raise ValueError(f"session_cookie {self.name!r} allows no domain, and no path but '/'")
-        if self.secure is False and (is_host or self.name.lower().startswith("__secure-")):
-            raise ValueError(f"session_cookie {self.name!r} needs session_cookie_secure")
+        is_host = name.lower().startswith("__host-")
+        if is_host and (domain is not None or path != "/"):
+            raise ValueError(f"session_cookie {name!r} allows no domain, and no path but '/'")
+        if secure is False and (is_host or name.lower().startswith("__secure-")):
+            raise ValueError(f"session_cookie {name!r} needs session_cookie_secure")
+
+        self.name = name
+        self.secure = secure
+        self.samesite = samesite
+        self.domain = domain
+        self.path = path
 
     def check_id(self, session_id: str) -> None:
         """Refuse an id that can't stand in a cookie, with ValueError."""

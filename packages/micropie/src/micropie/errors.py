@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import logging
-from http import HTTPStatus
 from typing import Any
 
 from micropie.types import HeadersInput
@@ -79,6 +78,8 @@ _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 @functools.lru_cache(maxsize=512)
 def status_line(status_code: int) -> str:
     """Return "404 Not Found" for 404; the bare number for a status without a name."""
+    from http import HTTPStatus  # here: most answers are not errors
+
     try:
         return f"{int(status_code)} {_PHRASES.get(status_code) or HTTPStatus(status_code).phrase}"
     except ValueError:

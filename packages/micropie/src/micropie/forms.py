@@ -3,8 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
 from micropie.errors import BadRequest, ContentTooLarge
@@ -26,8 +25,7 @@ TOO_MANY_FILES = "too many files"
 FIELD_TOO_LONG = "a form field is too long"
 
 
-@dataclass(frozen=True, slots=True)
-class FormLimits:
+class FormLimits(NamedTuple):
     """How much a form may hold: the App's parameters of the same names."""
 
     max_form_fields: int
@@ -88,7 +86,7 @@ def multipart_boundary(content_type: str) -> bytes:
     """
     boundaries = {
         value.strip()
-        for name, value in _PARAMETER.findall(content_type)
+        for name, value in re.findall(_PARAMETER, content_type)
         if name.lower() == "boundary"
     }
     # Two could be read in two ways, by a filter in front of this server and by the server.
@@ -97,7 +95,7 @@ def multipart_boundary(content_type: str) -> bytes:
     boundary: str = boundaries.pop()
     if boundary.startswith('"'):
         boundary = boundary[1:-1]
-    if not _BOUNDARY.fullmatch(boundary):
+    if not re.fullmatch(_BOUNDARY, boundary):
         raise BadRequest("the multipart boundary is not valid")
     return boundary.encode("ascii")
 
@@ -263,16 +261,17 @@ def _events(parser: Any, chunk: bytes) -> Generator[Any, None, None]:
         raise BadRequest("the multipart body is malformed") from None
 
 
-_PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+# Compiled by the first who needs them: not every app has forms.
+_PARAMETER = r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)'
+_BOUNDARY = r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]"
 # Forbidden by RFC 7578, 4.2, but how .NET and older aiohttp send a name beyond ASCII; .NET puts a
 # useless one beside it, so this one wins.
-_EXTENDED_FILENAME = re.compile(r""";\s*filename\*=utf-8'[^']*'([^\s;"]+)\s*$""", re.IGNORECASE)
+_EXTENDED_FILENAME = r"""(?i);\s*filename\*=utf-8'[^']*'([^\s;"]+)\s*$"""
 
 
 def _filename(filename: str | None, disposition: str) -> str | None:
     """Return the file's name out of a Content-Disposition header; None if it is a field's."""
-    if extended := _EXTENDED_FILENAME.search(disposition):
+    if extended := re.search(_EXTENDED_FILENAME, disposition):
         return unquote(extended[1], "utf-8", "replace")
     return None if filename is None else _text(filename)
 

@@ -4,9 +4,8 @@ import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from micropie.codec import dumps_strict, loads
 from micropie.session_backend import LoadedSession, SessionBackend, hash_session_id
@@ -17,8 +16,7 @@ MAX_SESSIONS = 100_000
 _EMPTY = b"{}"
 
 
-@dataclass(slots=True)
-class _Stored:
+class _Stored(NamedTuple):
     document: bytes
     timeout: float
     expires: float  # by time.monotonic()

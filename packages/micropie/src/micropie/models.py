@@ -114,17 +114,16 @@ def _struct_converter(cls: Any) -> ModelConverter:
         try:
             return msgspec.convert(values, cls, strict=not is_form)
         except msgspec.ValidationError as error:
-            raise FieldErrors(_ECHO.sub(r"\1\3", str(error))) from None
+            raise FieldErrors(re.sub(_ECHO, r"\1\3", str(error))) from None
 
     lists = {f.encode_name for f in msgspec.structs.fields(cls) if _is_collection(f.type)}
     return ModelConverter(from_fields, frozenset(lists))
 
 
 # Where msgspec repeats what the client sent: values of enums and tags, and unknown names.
-_ECHO = re.compile(
-    r"\A(Invalid (?:enum )?value|Object contains unknown field) (?:(['\"`]).*?\2|-?\d+)"
-    r"( - at `[^`]*`)?\Z",
-    re.DOTALL,
+_ECHO = (
+    r"(?s)\A(Invalid (?:enum )?value|Object contains unknown field) (?:(['\"`]).*?\2|-?\d+)"
+    r"( - at `[^`]*`)?\Z"
 )
 
 

@@ -1,6 +1,6 @@
 """Mounts: which other ASGI app, if any, serves a path, before the App's handlers do."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from micropie.paths import below
@@ -10,8 +10,7 @@ from micropie.session_manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A mounted app that serves a request.
 
     Attributes:

@@ -49,7 +49,7 @@ def _origin(text: object) -> str:
     """Return an origin as browsers write it: in lower case, without its scheme's own port."""
     if text == "*":
         return "*"
-    match = _ORIGIN.fullmatch(text.lower()) if isinstance(text, str) else None
+    match = re.fullmatch(_ORIGIN, text.lower()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f'websocket_origins: {text!r} is no origin such as "https://example.com"')
     scheme, origin = match["scheme"], match["origin"]
@@ -57,8 +57,6 @@ def _origin(text: object) -> str:
 
 
 # RFC 6454, 6.2: no path and no wildcard. A slash at the end is what people copy.
-_ORIGIN = re.compile(
-    r"(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?", re.ASCII
-)
+_ORIGIN = r"(?a)(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?"
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}

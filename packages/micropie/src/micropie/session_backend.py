@@ -1,6 +1,5 @@
 """What a session store must be able to do, and what it can leave to defaults."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -127,5 +126,7 @@ def hash_session_id(session_id: str) -> str:
 
     An id holds 256 random bits, so a plain hash is enough: there is nothing to guess from.
     """
+    import hashlib  # here: it sets OpenSSL going
+
     # A cookie may carry any text, and no text may make this fail.
     return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()

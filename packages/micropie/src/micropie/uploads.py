@@ -114,24 +114,26 @@ def safe_filename(filename: str) -> str:
     stream of another file. Unicode stays as it is.
     """
     name = re.split(r"[/\\]", filename)[-1]
-    name = _UNSAFE.sub("", name)
-    name = _RESERVED.sub("_", name)
+    name = re.sub(_UNSAFE, "", name)
+    name = re.sub(_RESERVED, "_", name)
     # A leading dot hides a file; trailing dots and spaces are not there for Windows.
     stem, suffix = os.path.splitext(name.lstrip(". ").rstrip(". "))
     suffix = _cut(suffix, _MAX_SUFFIX)
     stem = _cut(stem, _MAX_NAME - len(suffix.encode()))
     name = (stem + suffix).rstrip(". ")
-    if _DEVICE.fullmatch(name.partition(".")[0].rstrip()):
+    if re.fullmatch(_DEVICE, name.partition(".")[0].rstrip()):
         name = "_" + name
     return name or "file"
 
 
+# Compiled by the first who needs them, for they take as long as the import of all the rest here.
+#
 # Control characters, lone surrogates, line separators, and the marks that reverse the reading
 # order, which let "photo\u202egpj.exe" look like a picture.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069\u200e\u200f]")
-_RESERVED = re.compile('[<>:"|?*]')
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069\u200e\u200f]"
+_RESERVED = '[<>:"|?*]'
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-_DEVICE = re.compile("(?:con|prn|aux|nul|conin\\$|conout\\$|(?:com|lpt)[0-9¹²³])", re.IGNORECASE)
+_DEVICE = "(?i)(?:con|prn|aux|nul|conin\\$|conout\\$|(?:com|lpt)[0-9¹²³])"
 # File systems take 255 bytes (ext4, APFS) or 255 characters (NTFS); leave room for a number.
 _MAX_NAME = 200
 _MAX_SUFFIX = 20
