@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -93,6 +94,19 @@ async def test_only_content_above_1_mib_goes_to_disk(upload: Uploads, spool_fold
     assert names(spool_folder) == []
     await upload(BATCH_SIZE + 1)
     assert len(names(spool_folder)) == 1
+
+
+async def test_a_file_that_comes_in_tiny_chunks_takes_little_memory() -> None:
+    spool = Spool()
+    tracemalloc.start()
+    try:
+        for number in range(BATCH_SIZE // 4):
+            await spool.write(number.to_bytes(4))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        await spool.close()
+    assert peak < 3 * BATCH_SIZE
 
 
 async def test_a_temporary_file_is_for_its_owner_only(upload: Uploads, spool_folder: Path) -> None:

@@ -28,8 +28,8 @@ class Spool:
 
     def __init__(self) -> None:
         self.size = 0
-        self._batch: list[bytes | bytearray] = []
-        self._batched = 0
+        # Filled again once it is in the file: a new one would be got from the system page by page.
+        self._batch = BytesIO()
         self._memory: BytesIO | None = None
         self._folder = ""  # of the temporary file, as long as it is ours to delete
         self._file: BinaryIO | None = None
@@ -39,10 +39,9 @@ class Spool:
     async def write(self, chunk: bytes | bytearray) -> None:
         """Append *chunk*."""
         self.size += len(chunk)
-        self._batch.append(chunk)
-        self._batched += len(chunk)
-        if self._batched > BATCH_SIZE:
-            await self._flush()
+        self._batch.write(chunk)
+        if self._batch.tell() > BATCH_SIZE:
+            await in_thread(self._write_batch)
 
     async def finish(self, memory: int = BATCH_SIZE) -> None:
         """Make what was written readable, from its start.
@@ -51,11 +50,11 @@ class Spool:
             memory: bytes that may stay in memory; BATCH_SIZE at most do.
         """
         if not self._folder and self.size <= memory:
-            self._memory = BytesIO(b"".join(self._batch))
-            self._batch.clear()
+            self._memory = self._batch
+            self._memory.seek(0)
         else:
-            await self._flush()
-            await in_thread(self._close_file)
+            await in_thread(self._write_last_batch)
+        self._batch = BytesIO()
 
     @property
     def in_memory(self) -> int:
@@ -107,20 +106,9 @@ class Spool:
         """Forget the content and delete the temporary file; safe at any time and twice."""
         self._closed = True
         self._memory = None
-        self._batch.clear()
+        self._batch = BytesIO()
         if self._file is not None or self._folder:
             await in_thread(self._discard)
-
-    async def _flush(self) -> None:
-        import aiofiles.threadpool
-
-        if not self._folder:
-            await in_thread(self._create_file)
-        # One large write: each one gives up the interpreter's lock and has to get it back.
-        data = b"".join(self._batch)
-        self._batch.clear()
-        self._batched = 0
-        await aiofiles.threadpool.wrap(self._file).write(data)
 
     async def _opened(self) -> Any:
         """Return the temporary file as aiofiles has it, opened if it was not."""
@@ -129,13 +117,25 @@ class Spool:
         self._check_open()
         return aiofiles.threadpool.wrap(self._file or await in_thread(self._open_file))
 
-    def _create_file(self) -> None:
+    def _write_batch(self) -> None:
+        # One large write: each one gives up the interpreter's lock and has to get it back.
+        file = self._file or self._create_file()
+        with self._batch.getbuffer() as batch, batch[: self._batch.tell()] as written:
+            file.write(written)
+        self._batch.seek(0)
+
+    def _write_last_batch(self) -> None:
+        self._write_batch()
+        self._close_file()
+
+    def _create_file(self) -> BinaryIO:
         import tempfile  # here: with what it imports, it takes as long to load as the core
 
         # The folder is for its owner only, so the file may have the permissions that new files
         # have, and keep them when it moves.
         self._folder = tempfile.mkdtemp(prefix="micropie-")
         self._file = open(self._path, "xb")  # noqa: SIM115 - until finish()
+        return self._file
 
     def _open_file(self) -> BinaryIO:
         if self._file is None:
@@ -174,7 +174,7 @@ class Spool:
         file.seek(position)
 
     def _discard(self) -> None:
-        # A write that was abandoned in its thread holds the file's own lock until it is through.
+        # A read that was abandoned in its thread holds the file's own lock until it is through.
         with suppress(OSError):  # a full disk; nothing of it is wanted any more
             self._close_file()
         if self._folder:
