@@ -124,6 +124,8 @@ class WebSocket:
         if subprotocol is not None and subprotocol not in self.subprotocols:
             raise ValueError(f"the client did not offer the subprotocol {subprotocol!r}")
         raw = raw_headers(headers) + raw_headers(await self.request._start_session(session_id))
+        if self.closed:
+            raise ConnectionClosed(*self._closed_with)
         await self._transmit(
             {"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw}
         )
@@ -225,24 +227,22 @@ class WebSocket:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
-        return self._messages()
+        return self
 
-    async def _messages(self) -> AsyncIterator[str | bytes]:
-        """Yield messages until the connection is closed."""
-        while True:
-            try:
-                message = await self._next()
-            except ConnectionClosed:
-                return
-            yield message
+    async def __anext__(self) -> str | bytes:
+        """Return the next message; the iteration ends when the connection is closed."""
+        try:
+            return await self._next()
+        except ConnectionClosed:
+            raise StopAsyncIteration from None
 
     async def _next(self) -> str | bytes:
         self._check_open()
         message = await (self._receive() if self._send_tells else self._receive_ahead())
-        self._check_connected(message)
+        if message["type"] == "websocket.disconnect":
+            raise self._disconnected(message)
         text: str | None = message.get("text")
-        data: bytes | None = message.get("bytes")
-        return text if text is not None else data or b""
+        return text if text is not None else message.get("bytes") or b""
 
     async def _receive_ahead(self) -> Message:
         """Return the message that sending may be waiting for already."""
@@ -266,14 +266,15 @@ class WebSocket:
     def _check_sending(self) -> None:
         self._check_open()
         if not self._send_tells and self._look_ahead().done():
-            self._check_connected(self._look_ahead().result())
+            message = self._look_ahead().result()
+            if message["type"] == "websocket.disconnect":
+                raise self._disconnected(message)
 
-    def _check_connected(self, message: Message) -> None:
-        if message["type"] == "websocket.disconnect":
-            self.closed = True
-            # A server may leave the code out, or send None for the reason.
-            self._closed_with = (message.get("code") or NO_STATUS, message.get("reason") or "")
-            raise ConnectionClosed(*self._closed_with)
+    def _disconnected(self, message: Message) -> ConnectionClosed:
+        self.closed = True
+        # A server may leave the code out, or send None for the reason.
+        self._closed_with = (message.get("code") or NO_STATUS, message.get("reason") or "")
+        return ConnectionClosed(*self._closed_with)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -282,8 +283,6 @@ class WebSocket:
             raise RuntimeError("await ws.accept() before receiving or sending")
 
     async def _transmit(self, message: Message) -> None:
-        if self.closed:
-            raise ConnectionClosed(*self._closed_with)
         try:
             await self._send(message)
         except OSError:  # ASGI: what send() raises after the client has left
