@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
+import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -379,6 +380,21 @@ async def test_a_generator_that_never_waits_does_not_keep_others_waiting():
         await exchange.started()
         assert (await client.get("/hello")).text == "hello"
         assert exchange.running
+
+
+async def test_others_get_their_turn_after_every_chunk_that_took_long():
+    turns, seen = [], []
+
+    class Slow(App):
+        async def index(self):
+            for number in range(5):
+                seen.append(len(turns))
+                time.sleep(0.001)  # noqa: ASYNC251 - stands for work
+                asyncio.get_running_loop().call_soon(turns.append, number)
+                yield "a"
+
+    await Client(Slow()).get("/")
+    assert seen == [0, 1, 2, 3, 4]
 
 
 async def test_a_generator_is_closed_while_a_slow_client_keeps_send_waiting():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from time import perf_counter
 
 from micropie.errors import ClientDisconnected, cancelled_within
 from micropie.types import Message, Send
@@ -63,21 +64,15 @@ class BodyStream:
         Raises:
             Exception: what the generator raised; the last chunk is then never sent.
         """
-
-        async def send_on(message: Message) -> None:
-            try:
-                await send(message)
-            except OSError:
-                raise ClientDisconnected from None
-
         watch = asyncio.ensure_future(gone())
         try:
-            await send_on(start)
-            self._send.set_result(send_on)
+            await _send_on(send, start)
+            self._send.set_result(send)
             await asyncio.wait({self._pump, watch}, return_when=asyncio.FIRST_COMPLETED)
             if self._pump.done() and not self._pump.cancelled():
                 self._pump.result()
-                await send_on({"type": "http.response.body", "body": b"", "more_body": False})
+                end = {"type": "http.response.body", "body": b"", "more_body": False}
+                await _send_on(send, end)
             else:
                 await self.close()
                 if not self._pump.cancelled():
@@ -101,17 +96,20 @@ class BodyStream:
             first = _chunk_bytes(await anext(self._chunks, b""))
             send = await self._send
             if first:
-                await send(_chunk_message(first))
-            count = 0
+                await _send_on(send, _chunk_message(first))
+            turn_ends = perf_counter() + _TURN
             async for chunk in self._chunks:
                 if self._is_closing:
                     return  # the generator has caught its cancellation, and gone on
                 data = chunk if type(chunk) is bytes else _chunk_bytes(chunk)
                 if data:
-                    await send(_chunk_message(data))
-                count += 1
-                if count % _CHUNKS_A_TURN == 0:
+                    try:  # as _send_on, without a coroutine more for each chunk
+                        await send(_chunk_message(data))
+                    except OSError:
+                        raise ClientDisconnected from None
+                if perf_counter() > turn_ends:
                     await asyncio.sleep(0)
+                    turn_ends = perf_counter() + _TURN
         except asyncio.CancelledError as error:
             raise cancelled_within(error) from error
         finally:
@@ -121,8 +119,15 @@ class BodyStream:
 
 
 # Neither a generator nor a server's send() needs to wait for anything, and while nobody waits no
-# other client is served and nobody hears that this one has left.
-_CHUNKS_A_TURN = 32
+# other client is served and nobody hears that this one has left. In seconds.
+_TURN = 0.0002
+
+
+async def _send_on(send: Send, message: Message) -> None:
+    try:
+        await send(message)
+    except OSError:
+        raise ClientDisconnected from None
 
 
 def _chunk_bytes(chunk: object) -> bytes:
