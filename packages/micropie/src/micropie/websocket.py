@@ -16,7 +16,7 @@ NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
 INVALID_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1007, 1008, 1011
 
 # RFC 6455, 7.4, and IANA's registry: the others only stand for what no close frame has told.
-_SENDABLE = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+_SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
 
 def check_close(code: object, reason: object) -> None:
@@ -28,7 +28,7 @@ def check_close(code: object, reason: object) -> None:
     """
     if not isinstance(code, int) or not isinstance(reason, str):
         raise TypeError(f"a close takes an int and a str, not {code!r} and {reason!r}")
-    if code not in _SENDABLE:
+    if not any(code in codes for codes in _SENDABLE):
         raise ValueError(f"the close code {code} may not be sent; use 1000, or 3000 to 4999")
 
 
