@@ -9,7 +9,11 @@ from micropie.request import Connection, Request
 # Holds either the one connection, or what the Request of a plain HTTP request is to be made from
 # when somebody asks for it: most handlers never do. Every server runs a request in a task of its
 # own, and so in a context of its own.
-current: ContextVar[list[Any]] = ContextVar("micropie.connection")
+_current: ContextVar[list[Any]] = ContextVar("micropie.connection")
+
+# For the way of every request: to look a method up on an imported name makes a new object of it.
+set_current = _current.set
+reset_current = _current.reset
 
 # Threads that a handler starts see its context, and may ask at the same time.
 _lock = Lock()
@@ -21,7 +25,7 @@ def current_connection() -> Connection:
     Raises:
         RuntimeError: nothing is being served, in this task or thread.
     """
-    holder = current.get(None)
+    holder = _current.get(None)
     if holder is None:
         raise RuntimeError(
             "there is no current request: `request` and `session` are there for handlers, hooks "

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from functools import partial
 from typing import Any
 
-from micropie.context import current
+from micropie.context import reset_current, set_current
 from micropie.errors import logger
 from micropie.failures import error_response, log_failure, log_nothing
 from micropie.middleware import HttpMiddleware
@@ -219,7 +219,7 @@ class HttpAnswering:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
         status = start["status"]
         left = list(entered)
-        token = current.set([request])  # the other app, that is sending this, may have set its own
+        token = set_current([request])  # the other app, that is sending this, may have set its own
         try:
             while left:
                 changes = await left.pop().after_request(request, status, None, headers)
@@ -236,4 +236,4 @@ class HttpAnswering:
             await self._conclude_and_send(request, error, left, send)
             return None
         finally:
-            current.reset(token)
+            reset_current(token)

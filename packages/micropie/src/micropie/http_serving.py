@@ -6,7 +6,7 @@ from asyncio import CancelledError
 from typing import Any, cast
 
 from micropie.body import BodyLimits
-from micropie.context import current, current_connection
+from micropie.context import current_connection, reset_current, set_current
 from micropie.errors import HTTPError, cancelled_within
 from micropie.http_answering import HttpAnswering
 from micropie.middleware import HttpMiddleware
@@ -18,6 +18,7 @@ from micropie.response import (
     SHORT,
     Response,
     answer_of,
+    content_length,
     ready_messages,
 )
 from micropie.routing import Route, RouteTable
@@ -56,14 +57,15 @@ class HttpServing(HttpAnswering):
                 break
         if handler is None or needs_more or self.middlewares or scope.get("root_path"):
             request = Request(scope, receive, self._limits)
-            token = current.set([request])
+            token = set_current([request])
             try:
                 messages = await self._serve(request, send, needs_more=needs_more)
             finally:
-                current.reset(token)
+                reset_current(token)
         else:
+            is_plain = True
             holder = [scope, receive, self._limits]
-            token = current.set(holder)
+            token = set_current(holder)
             try:
                 try:
                     result = await handler()
@@ -72,24 +74,22 @@ class HttpServing(HttpAnswering):
                 except CancelledError as error:
                     result = cancelled_within(error)
                 # One item means that somebody has asked for the Request: see context.py.
-                is_plain = type(result) is str and len(holder) > 1 and scope["method"] != "HEAD"
-                if not is_plain:
+                if type(result) is not str or len(holder) == 1 or scope["method"] == "HEAD":
+                    is_plain = False
                     request = cast(Request, current_connection())
                     request._handler_name = self._routes.by_path[scope["path"]].name
                     messages = await self._conclude(request, result, [], send)
             finally:
-                current.reset(token)
+                reset_current(token)
             if is_plain:
                 try:
                     body = result.encode()
                 except UnicodeEncodeError:
                     body = result.encode("utf-8", "replace")
                 size = len(body)
-                length = (
-                    CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
-                )
-                start = {"type": "http.response.start", "status": 200, "headers": [HTML, length]}
-                await send(start)
+                length = CONTENT_LENGTHS[size] if size < SHORT else content_length(size)
+                headers = [HTML, length]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
                 await send({"type": "http.response.body", "body": body})
                 return
         # Out of the context, which a server may keep for the sake of a timer, with all it holds.

@@ -27,9 +27,15 @@ Payload = bytes | Stream | BodyStream
 # The two ASGI messages of a response; a stream stands in for the second.
 Messages = tuple[Message, Message | Stream | BodyStream]
 
-# Bodies of fewer bytes find their header here; to make it would take longer than to encode them.
+
+def content_length(size: int) -> tuple[bytes, bytes]:
+    """Return the header that announces a body of *size* bytes."""
+    return b"content-length", b"%d" % size
+
+
+# Ready for bodies of fewer bytes: to make one takes longer than to encode most of these.
 SHORT = 1024
-CONTENT_LENGTHS = tuple((b"content-length", b"%d" % length) for length in range(SHORT))
+CONTENT_LENGTHS = tuple(map(content_length, range(SHORT)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
     else:
         return None
     size = len(body)
-    length = CONTENT_LENGTHS[size] if size < SHORT else (b"content-length", b"%d" % size)
+    length = CONTENT_LENGTHS[size] if size < SHORT else content_length(size)
     start = {"type": "http.response.start", "status": 200, "headers": [content_type, length]}
     return start, {"type": "http.response.body", "body": body}
 
@@ -185,7 +191,7 @@ class Response:
         if self._content_type is not None and not has_type:
             raw.append(self._content_type)
         if not has_length and isinstance(self.payload, bytes):
-            raw.append((b"content-length", b"%d" % len(self.payload)))
+            raw.append(content_length(len(self.payload)))
         return raw
 
 

@@ -3,7 +3,7 @@
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 
-from micropie.context import current
+from micropie.context import reset_current, set_current
 from micropie.errors import ExplainedError, HTTPError, answer_to, cancelled_within, logger
 from micropie.middleware import WebSocketMiddleware
 from micropie.mounts import Mount, Mounts, mount_or_route
@@ -44,7 +44,7 @@ class WebSocketServing:
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket connection, to its end."""
         request = WebSocketRequest(scope)
-        token = current.set([request])
+        token = set_current([request])
         entered: list[WebSocketMiddleware] = []
         try:
             mount, route = mount_or_route(request, self._mounts, self._ws_routes)
@@ -67,7 +67,7 @@ class WebSocketServing:
                 await self._run_mounted_websocket(request, mount, receive, send)
         finally:
             await _after_websocket(request, entered)
-            current.reset(token)
+            reset_current(token)
 
     async def _load_websocket_session(self, request: WebSocketRequest) -> None:
         if PARENT not in request.scope and "cookie" in request.headers:
