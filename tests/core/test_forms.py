@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx2
 import pytest
@@ -419,6 +420,20 @@ def test_a_urlencoded_form_is_parsed_within_its_limits() -> None:
     assert parse_form(b"&".join([b"a=1"] * 5), LIMITS) == {"a": ["1"] * 5}
     assert parse_form(b"a=" + b"x" * 1000, LIMITS) == {"a": ["x" * 1000]}
     assert parse_form(b"a=" + b"%78" * 1000 + b"&b=2", LIMITS) == {"a": ["x" * 1000], "b": ["2"]}
+
+
+def test_a_urlencoded_form_is_read_as_the_standard_library_reads_it() -> None:
+    source = random.Random(7)
+    pieces = [*"az09AF %%%%&&==+_\0\x7f\n\ré", "%4", "%zz", "=41", "%c3", "%C3%A9", "%3d", "%0A"]
+    for _ in range(20_000):
+        text = "".join(source.choices(pieces, k=source.randrange(12)))
+        data = text.encode()
+        if not source.randrange(4):
+            data += source.randbytes(2)  # often no UTF-8
+        expected = parse_qs(
+            data.decode("utf-8", "replace"), keep_blank_values=True, errors="replace"
+        )
+        assert parse_form(data, FormLimits(100, 100, 0)) == expected, data
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """application/x-www-form-urlencoded, as query strings and forms carry it (WHATWG URL, 5.1)."""
 
+from binascii import a2b_qp
 from urllib.parse import unquote_to_bytes
 
 
@@ -15,7 +16,10 @@ def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
             continue
         name, _, value = pair.partition("=")
         if "%" in pair:
-            name, value = _decoded(name), _decoded(value)
+            if "%" in name:
+                name = _decoded(name)
+            if "%" in value:
+                value = _decoded(value)
         if name in values:
             values[name].append(value)
         else:
@@ -24,4 +28,11 @@ def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
 
 
 def _decoded(text: str) -> str:
-    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
+    # Quoted-printable (RFC 2045, 6.7) is the same with "=" for "%", and decoded in C. What it sees
+    # in a way of its own is left to Python: line breaks, characters beyond ASCII, and malformed
+    # escapes, of which more is left than one byte of three.
+    if text.isascii() and "\n" not in text and "\r" not in text:
+        data = a2b_qp(text.replace("=", "=3D").replace("%", "="))
+        if len(data) == len(text) - 2 * text.count("%"):
+            return data.decode("utf-8", "replace")
+    return unquote_to_bytes(text).decode("utf-8", "replace")
