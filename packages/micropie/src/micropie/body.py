@@ -42,9 +42,11 @@ class Body:
         limits: of size and time.
     """
 
-    _taken: asyncio.Event  # something out of _ahead
+    _taken: asyncio.Event | None = None  # something out of _ahead; made by client_gone
     # To receive. Made by the first who must wait for a message: nobody can be in the way before.
     _turn: asyncio.Lock | None = None
+    _message: Message  # the last one received
+    _late: Started | None = None  # the receiving of the next one
     _raw: bytes | None = None
     _began = False
     _is_complete = False
@@ -57,7 +59,7 @@ class Body:
         self._names = names
         self._receive = receive
         self._limits = limits
-        self._ahead: list[Message] = []  # received by client_gone, for a reader to come
+        self._ahead: list[Message] = []  # received, and left to a reader to come
         value = names.get(b"content-length", b"")
         # As nearly all are, with nothing repeated that could be another. `_length` judges the rest.
         is_alone = len(names) == len(scope["headers"]) and b"transfer-encoding" not in names
@@ -94,10 +96,40 @@ class Body:
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413, 408 or 400, as `stream`.
         """
+        data = self.arrived()
+        return await self.rest() if data is None else data
+
+    def arrived(self) -> bytes | None:
+        """Return the whole body if it has come with the head, as most have; else begin to read.
+
+        Returns:
+            None if `rest` is to be awaited for it.
+
+        Raises:
+            RuntimeError: it was streamed already, or was multipart and parsed.
+            HTTPError: 413, 408 or 400, as `stream`.
+        """
         if self._raw is None:
             self._begin()
-            data = await self._next_chunk()
-            self._raw = data if self._is_complete else await self._with_the_rest(data)
+            message = self._message_at_once()
+            if message is None:
+                return None
+            data = message.get("body")
+            if not data or len(data) != self._length or message.get("more_body", False):
+                self._ahead.insert(0, message)  # for `rest`, which looks closer
+                return None
+            self._is_complete = True
+            self._raw = data
+        return self._raw
+
+    async def rest(self) -> bytes:
+        """Return the whole body that has not `arrived`.
+
+        Raises:
+            HTTPError: 413, 408 or 400, as `stream`.
+        """
+        first = await self._next_chunk()
+        self._raw = first if self._is_complete else await self._with_the_rest(first)
         return self._raw
 
     async def _with_the_rest(self, first: bytes) -> bytes:
@@ -133,20 +165,47 @@ class Body:
             raise ContentTooLarge(f"the body is over {limit} bytes")
 
     async def _next_chunk(self) -> bytes:
-        message = self._ahead.pop(0) if self._ahead else None
-        if message is not None:
+        return self._chunk_of(self._message_at_once() or await self._late_message())
+
+    def _message_at_once(self) -> Message | None:
+        """Return the next message; None if it is to be waited for."""
+        if self._ahead:
+            return self._take_ahead()
+        if self._turn is not None or self._late is not None:
+            return None
+        receiving = self._receive_message().__await__()
+        waits_for = next(receiving, _DONE)
+        if waits_for is _DONE:
+            return self._message
+        self._late = Started(receiving, waits_for)
+        return None
+
+    def _take_ahead(self) -> Message:
+        if self._taken is not None:
             self._taken.set()
-        elif self._turn is not None:
-            message = await self._wait_for(None)
-        else:
-            # It has come with the head, more often than not.
-            receiving = self._receive().__await__()
-            try:
-                waits_for = next(receiving)
-            except StopIteration as end:
-                message = end.value
-            else:
-                message = await self._wait_for(Started(receiving, waits_for))
+        return self._ahead.pop(0)
+
+    async def _receive_message(self) -> None:
+        # Kept, because what a coroutine returns to `next` comes as an exception, which is slower.
+        self._message = await self._receive()
+
+    async def _late_message(self) -> Message:
+        late, self._late = self._late, None
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        try:
+            async with asyncio.timeout(self._limits.timeout), self._turn:
+                if self._ahead:  # client_gone was the one before
+                    return self._take_ahead()
+                await (late or self._receive_message())
+                return self._message
+        except TimeoutError:
+            error = RequestTimeout("no data came for too long")
+            # The rest of the body may still come: it must not be taken for another request. But
+            # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
+            raise (error if self._is_new_http else _and_close(error)) from None
+
+    def _chunk_of(self, message: Message) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         chunk: bytes = message.get("body", b"")
@@ -158,22 +217,6 @@ class Body:
         if length is not None and (size > length or (size < length and self._is_complete)):
             raise BadRequest("the body is not as long as its Content-Length")
         return chunk
-
-    async def _wait_for(self, receiving: Started[Message] | None) -> Message:
-        """Return the next message; *receiving* it has begun already, or begins in its turn."""
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        try:
-            async with asyncio.timeout(self._limits.timeout), self._turn:
-                if self._ahead:  # client_gone was the one before
-                    self._taken.set()
-                    return self._ahead.pop(0)
-                return await (receiving or self._receive())
-        except TimeoutError:
-            error = RequestTimeout("no data came for too long")
-            # The rest of the body may still come: it must not be taken for another request. But
-            # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
-            raise (error if self._is_new_http else _and_close(error)) from None
 
     def replayed(self) -> Receive:
         """Return a channel that gives the body once more, to another app.
@@ -215,6 +258,9 @@ class Body:
 
 # Of a Content-Length: an exabyte is enough, and int() takes its time for thousands of them.
 _DIGITS = 18
+
+# Where a coroutine that has to wait would say for what.
+_DONE = object()
 
 # Servers hand on what one read from the socket gave, 64 to 256 KiB at most.
 _MESSAGES_AHEAD = 8
