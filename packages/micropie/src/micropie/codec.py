@@ -50,7 +50,12 @@ def loads(data: bytes) -> Any:
             number or a character that no other program would be sure to read the same: NaN, an
             infinity, a lone surrogate.
     """
-    value = _read(data)
+    fast = _orjson_loads()
+    # orjson reads integers over 64 bits as floats.
+    if fast is not None and not _has_long_digits(data):
+        value = fast(data)
+    else:
+        value = _reference_loads(data)
     # Few documents have so many brackets that it is worth looking at all of their values.
     if (
         len(data) > MAX_DEPTH
@@ -61,11 +66,7 @@ def loads(data: bytes) -> Any:
     return value
 
 
-def _read(data: bytes) -> Any:
-    fast = _orjson_loads()
-    # orjson reads integers over 64 bits as floats.
-    if fast is not None and not _has_long_digits(data):
-        return fast(data)
+def _reference_loads(data: bytes) -> Any:
     try:
         value = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
         if b"\\u" in data:
