@@ -47,16 +47,8 @@ class Parameter:
         Raises:
             BadRequest: there is none, or it does not fit.
         """
-        value = _REQUIRED
         try:
-            if self.takes_text:
-                texts = request.query_params.get(self.name)
-                if texts is not None:
-                    return self._from_texts(texts)
-                if request._form is not None:
-                    value = self._from_field(request, request._form)
-            elif request._form is not None:
-                value = self._from_body(request, request._form)
+            value = self._named(request) if self.takes_text else self._from_body(request)
         except (ValueError, RecursionError) as error:
             raise self._refusal(error) from None
         if value is not _REQUIRED:
@@ -65,26 +57,26 @@ class Parameter:
             raise BadRequest(f"Missing required parameter '{self.name}'")
         return self.default
 
-    def _from_texts(self, texts: list[str]) -> Any:
-        """Convert the values that a query or form gave for this name; one takes the first."""
+    def _named(self, request: Connection) -> Any:
+        """Find what goes by this name: a query value, a field, a key of a JSON object, a file."""
         converter = self.converter
+        values = request.query_params.get(self.name)
+        if values is None:
+            values = (request._fields or {}).get(self.name)
+            if values is None:
+                if converter is None and request._files is not None:
+                    return request._files.get(self.name, _REQUIRED)
+                return _REQUIRED
+            if request._is_json:
+                return values[0] if converter is None else converter.from_json(values[0])
+        # One value is the first of all that a query or form gave.
         if converter is None:
-            return texts[0]
-        return converter.from_text(texts if converter.many else texts[0])
+            return values[0]
+        return converter.from_text(values if converter.many else values[0])
 
-    def _from_field(self, request: Connection, form: dict[str, list[Any]]) -> Any:
-        values = form.get(self.name)
-        if values is not None:
-            if not request._is_json:
-                return self._from_texts(values)
-            return values[0] if self.converter is None else self.converter.from_json(values[0])
-        if self.converter is None and request._files is not None:
-            return request._files.get(self.name, _REQUIRED)
-        return _REQUIRED
-
-    def _from_body(self, request: Connection, form: dict[str, list[Any]]) -> Any:
-        converter = self.converter
-        if converter is None:
+    def _from_body(self, request: Connection) -> Any:
+        converter, form = self.converter, request._fields
+        if converter is None or form is None:
             return _REQUIRED
         if isinstance(converter, ModelConverter):
             if request._is_json:
@@ -184,7 +176,7 @@ class Binder:
 
     def _left_over(self, rest: Parameter, request: Connection) -> dict[str, Any]:
         """Return the named values that no parameter of the handler has claimed."""
-        names = dict.fromkeys((*request.query_params, *(request._form or ())))
+        names = dict.fromkeys((*request.query_params, *(request._fields or ())))
         return {
             name: Parameter(name, _REQUIRED, rest.converter).from_request(request)
             for name in names

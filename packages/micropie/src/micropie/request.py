@@ -20,8 +20,9 @@ JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
-# As most clients write them.
-_PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
+# Those that are read as a whole, and how most clients write them.
+_WHOLE = (JSON, URLENCODED)
+_PARSED = {media_type.encode(): media_type for media_type in _WHOLE}
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
@@ -42,7 +43,7 @@ class Connection:
     _session_used = False
     _failed = False
     _handler_name = "no handler"  # for the log
-    # The parsed body; _form is None as long as there is none.
+    # The parsed body; `_form` is None as long as there is none.
     _form: dict[str, list[Any]] | None = None
     _json: Any = None
     _is_json = False
@@ -136,6 +137,14 @@ class Connection:
         parent: Connection | None = self.scope.get(PARENT)
         return self._failed or (parent is not None and parent._has_failed)
 
+    @property
+    def _fields(self) -> dict[str, list[Any]] | None:
+        """The parsed body as a form, which a JSON object becomes here; None if there is none."""
+        if self._form is None and self._is_json:
+            fields = self._json if isinstance(self._json, dict) else {}
+            self._form = {name: [value] for name, value in fields.items()}
+        return self._form
+
     def _mark_failed(self) -> None:
         """Take note that the handler failed, so that nothing of the session is stored."""
         connection: Connection | None = self
@@ -156,6 +165,7 @@ class Request(Connection):
 
     handler: str | Handler | None = None
     _route_handler: str | Handler | None = None  # the spelling of older middleware
+    _opened: Body | None = None  # as long as nobody wants to know of it
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
         self.scope = scope
@@ -169,9 +179,13 @@ class Request(Connection):
         method: str = self.scope["method"]
         return method
 
-    @lazy
+    @property
     def _body(self) -> Body:
-        return Body(self.scope, self._raw_headers, self._receive, self._limits)
+        body = self._opened
+        if body is None:
+            body = Body(self.scope, self._raw_headers, self._receive, self._limits)
+            self._opened = body
+        return body
 
     @property
     def body_params(self) -> dict[str, list[Any]]:
@@ -201,9 +215,10 @@ class Request(Connection):
         Raises:
             RuntimeError: the body was not parsed yet.
         """
-        if self._form is None:
-            self._parsed_form("get_json")
-        return self._json if self._is_json else {}
+        if self._is_json:
+            return self._json
+        self._parsed_form("get_json")
+        return {}
 
     def form(self, name: str, default: Any = None) -> Any:
         """Return the first form value of *name*, or *default*."""
@@ -245,18 +260,20 @@ class Request(Connection):
                 that stalls.
             RuntimeError: it is multipart, and the library for that is not installed.
         """
-        if self._form is not None:
+        if self._form is not None or self._is_json:
             return
         body = self._body
         if not body.is_expected:
             return
         names = self._raw_headers
         media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
-        if media_type == JSON:
-            self._form = self._parse_json(await body.read())
-        elif media_type == URLENCODED:
-            data = await body.read()
-            if len(data) <= _LONG_FORM:
+        if media_type in _WHOLE:
+            data = body.arrived()
+            if data is None:
+                data = await body.rest()
+            if media_type == JSON:
+                self._parse_json(data)
+            elif len(data) <= _LONG_FORM:
                 self._form = parse_form(data, self._limits.form)
             else:
                 self._form = await asyncio.to_thread(parse_form, data, self._limits.form)
@@ -275,8 +292,7 @@ class Request(Connection):
 
     def _receive_again(self) -> Receive:
         """Return the channel for an app that is to read the body itself, from its beginning."""
-        body: Body | None = self.__dict__.get("_body")
-        return self._receive if body is None else body.replayed()
+        return self._receive if self._opened is None else self._opened.replayed()
 
     @lazy
     def _media_type(self) -> str:
@@ -285,25 +301,26 @@ class Request(Connection):
         media_type = value.partition(";")[0].strip().lower()
         return JSON if media_type.endswith("+json") else media_type
 
-    def _parse_json(self, data: bytes) -> dict[str, list[Any]]:
+    def _parse_json(self, data: bytes) -> None:
         if not data:
-            return {}  # the head announced a body of any length, and it has none
+            self._form = {}  # the head announced a body of any length, and it has none
+            return
         try:
             self._json = codec.loads(data)
         except ValueError:
             raise BadRequest("the body is not valid JSON") from None
         self._is_json = True
-        return {k: [v] for k, v in self._json.items()} if isinstance(self._json, dict) else {}
 
     def _parsed_form(self, attribute: str) -> dict[str, list[Any]]:
-        if self._form is None:
+        form = self._fields
+        if form is None:
             if self._media_type in (JSON, URLENCODED, MULTIPART) and self._body.is_expected:
                 raise RuntimeError(
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"
                 )
-            self._form = {}
-        return self._form
+            form = self._form = {}
+        return form
 
 
 class WebSocketRequest(Connection):
