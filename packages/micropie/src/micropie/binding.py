@@ -75,12 +75,14 @@ class Parameter:
         return converter.from_text(values if converter.many else values[0])
 
     def _from_body(self, request: Connection) -> Any:
-        converter, form = self.converter, request._fields
+        """Find a file of this name, or make a model of the whole body."""
+        converter = self.converter
+        if isinstance(converter, ModelConverter) and request._is_json:
+            return converter.from_json(request._json)
+        form = request._fields
         if converter is None or form is None:
             return _REQUIRED
         if isinstance(converter, ModelConverter):
-            if request._is_json:
-                return converter.from_json(request._json)
             return converter.from_form(form)
         files = request._files.getlist(self.name) if request._files is not None else []
         if not files and self.name in form:

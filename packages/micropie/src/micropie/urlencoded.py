@@ -9,9 +9,7 @@ def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     if not data:
         return values
-    if b"+" in data:
-        data = data.replace(b"+", b" ")
-    for pair in data.decode("utf-8", "replace").split("&"):
+    for pair in data.decode("utf-8", "replace").replace("+", " ").split("&"):
         if not pair:
             continue
         name, _, value = pair.partition("=")
