@@ -62,7 +62,7 @@ class Parameter:
         converter = self.converter
         values = request.query_params.get(self.name)
         if values is None:
-            values = (request._fields or {}).get(self.name)
+            values = (request._form or request._fields or {}).get(self.name)
             if values is None:
                 if converter is None and request._files is not None:
                     return request._files.get(self.name, _REQUIRED)

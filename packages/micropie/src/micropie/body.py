@@ -186,7 +186,7 @@ class Body:
         return self._ahead.pop(0)
 
     async def _receive_message(self) -> None:
-        # Kept, because what a coroutine returns to `next` comes as an exception, which is slower.
+        # Kept, because what a coroutine returns to `next` comes as an exception, and slower.
         self._message = await self._receive()
 
     async def _late_message(self) -> Message:

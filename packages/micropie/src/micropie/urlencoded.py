@@ -27,10 +27,10 @@ def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
 
 def _decoded(text: str) -> str:
     # Quoted-printable (RFC 2045, 6.7) is the same with "=" for "%", and decoded in C. What it sees
-    # in a way of its own is left to Python: line breaks, characters beyond ASCII, and malformed
-    # escapes, of which more is left than one byte of three.
-    if text.isascii() and "\n" not in text and "\r" not in text:
-        data = a2b_qp(text.replace("=", "=3D").replace("%", "="))
+    # in a way of its own is left to Python: "=", line breaks, characters beyond ASCII, and
+    # malformed escapes, of which more is left than one byte of three.
+    if text.isascii() and "=" not in text and "\n" not in text and "\r" not in text:
+        data = a2b_qp(text.replace("%", "="))
         if len(data) == len(text) - 2 * text.count("%"):
             return data.decode("utf-8", "replace")
     return unquote_to_bytes(text).decode("utf-8", "replace")
