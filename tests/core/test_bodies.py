@@ -92,6 +92,9 @@ class Bodies(App):
             "default": request.json(default="none"),
         }
 
+    async def named(self, name):
+        return name
+
     async def pieces(self):
         return [len(chunk) async for chunk in self.request.stream()]
 
@@ -505,6 +508,16 @@ async def test_a_hook_can_parse_the_body_first(content_type, body):
 
 
 @pytest.mark.parametrize(("content_type", "body"), PARSED, ids=PARSED_IDS)
+async def test_a_handler_gets_what_a_hook_has_put_in_the_place_of_a_value(content_type, body):
+    async def before(request):
+        await request.parse_body()
+        request.body_params["name"] = ["Grace"]
+
+    answer = await hooked(before).request(url="/named", **sending(body, content_type))
+    assert answer.text == "Grace"
+
+
+@pytest.mark.parametrize(("content_type", "body"), PARSED, ids=PARSED_IDS)
 async def test_a_hook_can_read_the_raw_body_first(content_type, body):
     seen = []
 
@@ -689,6 +702,44 @@ async def test_a_slow_client_has_its_time_for_every_chunk():
             await asyncio.sleep(0.02)
             exchange.feed(b"x", more=number < 3)
         assert (await exchange.finish()).body == b"xxxx"
+
+
+class Arrival:
+    """What `receive` of a server that is not written in Python gives: `__await__`, and no more."""
+
+    def __init__(self, arrived: asyncio.Future, body: bytes) -> None:
+        self._waiting = arrived.__await__()
+        self._message = {"type": "http.request", "body": body}
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        try:
+            return next(self._waiting)
+        except StopIteration:
+            raise StopIteration(self._message) from None
+
+
+@pytest.mark.parametrize(("arrives", "status"), [("before", 200), ("late", 200), ("never", 408)])
+async def test_a_server_may_have_awaitables_of_its_own(arrives, status):
+    arrived = asyncio.get_running_loop().create_future()
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    if arrives == "before":
+        arrived.set_result(None)
+    elif arrives == "late":
+        asyncio.get_running_loop().call_soon(arrived.set_result, None)
+    app = Bodies(body_timeout=0.02 if arrives == "never" else 30)
+    scope = Client(None).scope("POST", "/parsed", head(JSON, len(AN_OBJECT)))
+    await app(scope, lambda: Arrival(arrived, AN_OBJECT), send)
+    assert sent[0]["status"] == status
 
 
 async def test_there_may_be_no_timeout():
