@@ -9,8 +9,8 @@ import pytest
 # What a request took when its path was last looked at. To make one longer may be right: then its
 # new number is written here, by somebody who has seen it in benchmarks/.
 INSTRUCTIONS = {
-    "hello": {(3, 11): 218, (3, 12): 227, (3, 13): 224},
-    "item": {(3, 11): 667, (3, 12): 647, (3, 13): 648},
+    "hello": {(3, 11): 223, (3, 12): 232, (3, 13): 229},
+    "item": {(3, 11): 649, (3, 12): 630, (3, 13): 626},
 }
 GROWTH = 1.1
 

@@ -123,12 +123,12 @@ class HttpServing(HttpAnswering):
                 else:
                     mount = None
                     route, request.path_params = self._routes.find(request.scope)
-                if (
-                    needs_more
-                    and b"cookie" in request._raw_headers
-                    and (self.middlewares or route or (mount and mount.shares_session))
-                ):
-                    await self._load_session(request)
+                if needs_more:
+                    headers = request._raw_headers = dict(request.scope["headers"])
+                    if b"cookie" in headers and (
+                        self.middlewares or route or (mount and mount.shares_session)
+                    ):
+                        await self._load_session(request)
                 if self.middlewares:
                     result = await self._before_hooks(request, entered)
                     chosen = request.handler or request._route_handler
