@@ -1,6 +1,7 @@
 """What a handler returned -> status, headers and body, checked before anything is sent."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any
@@ -267,11 +268,17 @@ def raw_headers(headers: HeadersInput | None) -> RawHeaders:
 def _raw_header(pair: Any) -> tuple[bytes, bytes]:
     try:
         name, value = pair
-        raw = name.lower().encode("latin-1"), value.strip(" \t").encode("latin-1")
+        raw = _raw_name(name), value.strip(" \t").encode("latin-1")
     except (AttributeError, TypeError, ValueError):
         raise ResponseError(f"gave the header {pair!r}; headers are pairs of latin-1 str") from None
-    if not TOKEN.fullmatch(name):
-        raise ResponseError(f"gave the header name {name!r}, which is no token")
-    if _CONTROL.search(value):
+    # What is printable has no control character, and that is told ten times faster.
+    if not value.isprintable() and _CONTROL.search(value):
         raise ResponseError(f"gave the header {name!r} a value with a control character")
     return raw
+
+
+@functools.lru_cache(maxsize=256)
+def _raw_name(name: str) -> bytes:
+    if not TOKEN.fullmatch(name):
+        raise ResponseError(f"gave the header name {name!r}, which is no token")
+    return name.lower().encode()
