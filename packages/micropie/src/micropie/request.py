@@ -98,7 +98,11 @@ class Connection:
     @lazy
     def cookies(self) -> dict[str, str]:
         """The cookies by name."""
-        return parse_cookies(self.headers.get("cookie", ""))
+        names = self._raw_headers
+        value = names.get(b"cookie")
+        if value is not None and len(names) == len(self.scope["headers"]):
+            return parse_cookies(value.decode("latin-1"))
+        return parse_cookies(self.headers.get("cookie", ""))  # it may be there twice, to be joined
 
     @lazy
     def query_params(self) -> dict[str, list[str]]:

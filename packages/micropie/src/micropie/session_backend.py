@@ -1,7 +1,8 @@
 """What a session store must be able to do, and what it can leave to defaults."""
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 
@@ -126,7 +127,13 @@ def hash_session_id(session_id: str) -> str:
 
     An id holds 256 random bits, so a plain hash is enough: there is nothing to guess from.
     """
+    # A cookie may carry any text, and no text may make this fail.
+    hashed: str = _sha256()(session_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashed
+
+
+@functools.cache
+def _sha256() -> Callable[[bytes], Any]:
     import hashlib  # here: it sets OpenSSL going
 
-    # A cookie may carry any text, and no text may make this fail.
-    return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256
