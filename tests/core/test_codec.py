@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,8 @@ from support.json_values import FLOATS, IN, OUT
 
 TESTS = Path(__file__).parents[1]
 
-with_orjson = pytest.param(
-    "with-orjson", marks=pytest.mark.skipif(find_spec("orjson") is None, reason="needs orjson")
-)
 
-
-@pytest.fixture(scope="module", params=[with_orjson, "without-orjson"])
+@pytest.fixture(scope="module", params=["with-orjson", "without-orjson"])
 def results(request: pytest.FixtureRequest) -> dict[str, Any]:
     """What an App made of all the values, in an interpreter of its own."""
     command = [sys.executable, "-W", "error", "-m", "support.json_values", request.param]

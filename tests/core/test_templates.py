@@ -10,14 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 
 from micropie import App
 from support.asgi import Client
 
 pytestmark = pytest.mark.anyio
-
-jinja2 = pytest.importorskip("jinja2")
 
 
 class Pages(App):
