@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 
 import pytest
 
@@ -188,6 +189,21 @@ async def test_a_form_is_utf_8_whatever_its_type_says(content_type):
 async def test_a_multipart_form_gives_fields_and_files():
     answer = await Client(Bodies()).request(url="/parsed", **sending(A_MULTIPART, MULTIPART))
     assert answer.json == {"form": {"name": ["Ada"]}, "json": {}, "files": {"file": "a.txt"}}
+
+
+@pytest.mark.parametrize("path", ["/named", "/parsed"])
+async def test_the_answer_to_an_upload_does_not_wait_until_its_files_are_deleted(
+    path, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    body = A_MULTIPART.replace(b"content", bytes(2 * 1024**2))
+    async with Client(Bodies()).open(url=path, **sending(body, MULTIPART)) as exchange:
+        exchange.pause()
+        await exchange.started()
+        assert list(tmp_path.iterdir()) != []
+        exchange.resume()
+        assert (await exchange.finish()).status == 200
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

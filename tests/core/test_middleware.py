@@ -1,11 +1,12 @@
 """Hooks around HTTP requests."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, allow
-from support.asgi import Client
+from support.asgi import PATIENCE, Client
 
 pytestmark = pytest.mark.anyio
 
@@ -386,6 +387,26 @@ async def test_an_error_of_a_hook_closes_the_stream():
     answer = await Client(app).get("/")
     assert (answer.status, answer.text) == (503, "503 Service Unavailable")
     assert closed == [True]
+
+
+@pytest.mark.parametrize("after", [{"body": "replaced"}, HTTPError(503)], ids=["body", "error"])
+async def test_what_replaces_a_stream_does_not_wait_for_its_end(after):
+    may_end = asyncio.Event()
+
+    class Streaming(Page):
+        async def index(self):
+            try:
+                yield "a"
+            finally:
+                await may_end.wait()
+
+    app = Streaming()
+    app.middlewares.append(Hook(after=after))
+    async with Client(app).open("GET", "/") as exchange:
+        async with asyncio.timeout(PATIENCE):
+            await exchange.started()
+        may_end.set()
+        assert (await exchange.finish()).complete
 
 
 WRONG_ANSWERS = [

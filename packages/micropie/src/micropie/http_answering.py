@@ -40,7 +40,8 @@ class HttpAnswering:
         An Exception as *result* is answered as an error.
 
         Returns:
-            what is to be sent; None for a stream or another app's answer, which has been sent.
+            what is to be sent; None if it has been sent: a stream, what took the place of one, or
+            another app's answer.
         """
         if isinstance(result, ASGIResponse):
             answer = partial(result.app, request.scope, request._receive)
@@ -56,9 +57,13 @@ class HttpAnswering:
             if request._session is not None:
                 rendered = await self._with_session(request, rendered, streams)
             _, start, body = rendered
-            if type(body) is dict:
+            if type(body) is not dict:
+                await self._send_stream(request, start, streams[-1], send)
+            elif not streams:
                 return start, body
-            await self._send_stream(request, start, streams[-1], send)
+            else:  # in the place of a stream, whose end may take its time
+                await send(start)
+                await send(body)
             return None
         finally:
             for stream in streams:

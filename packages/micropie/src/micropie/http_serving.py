@@ -157,11 +157,17 @@ class HttpServing(HttpAnswering):
             if mount is not None:
                 await self._serve_mounted(request, mount, entered, send)
                 return None
+            messages = None
             if not entered and request._session is None:
                 messages = ready_messages(result, request.scope["method"])
-                if messages is not None:
-                    return messages
-            return await self._conclude(request, result, entered, send)
+            if messages is None:
+                messages = await self._conclude(request, result, entered, send)
+            if messages is not None and request._files is not None:
+                # Now: the client is not to wait until they are deleted.
+                await send(messages[0])
+                await send(messages[1])
+                return None
+            return messages
         finally:
             if request._files is not None:
                 await request._files.close()
