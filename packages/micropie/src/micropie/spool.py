@@ -124,6 +124,8 @@ class Spool:
         with self._batch.getbuffer() as batch, batch[: self._batch.tell()] as written:
             file.write(written)
         self._batch.seek(0)
+        if self._closed:  # meanwhile, when there may have been no file yet to delete
+            self._discard()
 
     def _write_last_batch(self) -> None:
         self._write_batch()
@@ -132,6 +134,7 @@ class Spool:
     def _create_file(self) -> BinaryIO:
         import tempfile  # here: with what it imports, it takes as long to load as the core
 
+        self._check_open()
         # The folder is for its owner only, so the file may have the permissions that new files
         # have, and keep them when it moves.
         self._folder = tempfile.mkdtemp(prefix="micropie-")
