@@ -16,6 +16,8 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=pie"
 BINARY = "application/octet-stream"
 
+MIB = 1024**2  # more of a file than this goes to disk
+
 A_FORM = b"name=Ada&tag=a&tag=b"
 AN_OBJECT = b'{"name": "Ada", "tags": ["a", "b"]}'
 A_MULTIPART = (
@@ -921,6 +923,50 @@ async def test_newer_http_without_a_body(content_type):
     options = {"headers": head(content_type, None), "http_version": "2"}
     answer = await Client(Bodies()).get("/parsed", **options)
     assert (answer.status, answer.json) == (200, {"form": {}, "json": {}, "files": {}})
+
+
+async def test_a_form_that_a_hook_gave_up_leaves_no_file(tmp_path, monkeypatch, logged):
+    async def before(request):
+        with pytest.raises(HTTPError, match="malformed"):
+            await request.parse_body()
+        assert list(tmp_path.iterdir())
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    head = b'--pie\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+    body = head + bytes(2 * MIB) + b"\r\n--pie is malformed"
+    answer = await hooked(before).request(url="/parsed", **sending(body, MULTIPART))
+    assert answer.status == 500
+    (record,) = logged
+    assert str(record.exc_info[1]) == "the body was read already, and was not kept"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [MIB // 2, 2 * MIB])
+async def test_a_form_that_a_hook_did_not_wait_for_leaves_no_file(tmp_path, monkeypatch, size):
+    parsing = []
+
+    async def before(request):
+        parsing.append(asyncio.create_task(request.parse_body()))
+        await asyncio.wait(parsing, timeout=0.05)
+        return {"status_code": 503}
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    head = b'--pie\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+    options = {"method": "POST", "headers": {"Content-Type": MULTIPART, **CHUNKED}}
+    client = hooked(before)
+    async with client.open(
+        url="/parsed", body=head + bytes(size), unfinished=True, **options
+    ) as exchange:
+        exchange.pause()  # the answer stays on its way while the rest comes
+        await exchange.started()
+        exchange.feed(bytes(2 * MIB), more=True)
+        exchange.feed(b"\r\n" + head + bytes(2 * MIB) + b"\r\n--pie--\r\n", more=False)
+        await asyncio.wait(parsing)
+        with pytest.raises(ValueError, match="closed"):
+            parsing[0].result()
+        exchange.resume()
+        assert (await exchange.finish()).status == 503
+    assert list(tmp_path.iterdir()) == []
 
 
 # Mounted apps read the body themselves.

@@ -633,6 +633,19 @@ async def test_deleting_an_assigned_handler_uncovers_the_classs():
     assert (await Client(app).get("/extra")).status == 404
 
 
+@pytest.mark.parametrize("result", ["text", {"a": 1}])
+async def test_a_handler_deleted_while_it_runs_answers_nevertheless(result):
+    async def once():
+        del app.once
+        return result
+
+    app = App()
+    app.once = once
+    client = Client(app)
+    assert (await client.get("/once")).status == 200
+    assert (await client.get("/once")).status == 404
+
+
 async def test_handlers_can_be_assigned_before_and_after_app_is_initialised():
     class Late(App):
         def __init__(self):

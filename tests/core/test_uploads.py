@@ -7,6 +7,7 @@ import resource
 import shutil
 import stat
 import tempfile
+import threading
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
@@ -493,3 +494,36 @@ async def test_an_upload_that_is_being_read_can_be_closed(upload: Uploads) -> No
     await file.close()
     with pytest.raises(ValueError, match="closed"):
         await file.read()
+
+
+@pytest.mark.parametrize("closed", ["before the move", "after the move"])
+async def test_closing_during_a_save_leaves_other_files_alone(
+    upload: Uploads, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    link = os.link
+
+    def interrupted_link(source: str, target: str) -> None:
+        if closed == "after the move":
+            link(source, target)
+        begun.set()
+        assert go_on.wait(10)
+        if closed == "before the move":
+            link(source, target)
+
+    monkeypatch.setattr(os, "link", interrupted_link)
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "content"  # as the temporary file is called in its folder
+    mine.write_text("mine")
+    file = await upload(LARGE)
+    saving = asyncio.create_task(file.save(folder))
+    assert await asyncio.to_thread(begun.wait, 10)
+    await file.close()
+    go_on.set()
+    if closed == "after the move":
+        assert (await saving).read_bytes() == content_of(LARGE)
+    else:
+        with pytest.raises(ValueError, match="closed"):
+            await saving
+        assert names(folder) == []
+    assert mine.read_text() == "mine"

@@ -39,9 +39,16 @@ class Files(dict[str, UploadFile]):
     def __init__(self) -> None:
         super().__init__()
         self._lists: dict[str, list[UploadFile]] = {}
+        self._closed = False
 
     def add(self, name: str, file: UploadFile) -> None:
-        """Append *file* to those of *name*."""
+        """Append *file* to those of *name*.
+
+        Raises:
+            ValueError: they were closed: nobody would delete this one.
+        """
+        if self._closed:
+            raise ValueError("the form is closed: its response is on its way already")
         self.setdefault(name, file)
         self._lists.setdefault(name, []).append(file)
 
@@ -50,7 +57,8 @@ class Files(dict[str, UploadFile]):
         return list(self._lists.get(name, ()))
 
     async def close(self) -> None:
-        """Delete the temporary files of all; safe to call twice."""
+        """Delete the temporary files of all, and take no more; safe to call twice."""
+        self._closed = True
         cancelled: asyncio.CancelledError | None = None
         for files in self._lists.values():
             for file in files:

@@ -77,7 +77,9 @@ class HttpServing(HttpAnswering):
                 if type(result) is not str or len(holder) == 1 or scope["method"] == "HEAD":
                     is_plain = False
                     request = cast(Request, current_connection())
-                    request._handler_name = self._routes.by_path[scope["path"]].name
+                    route = self._routes.by_path.get(scope["path"])
+                    if route is not None:  # else it was deleted meanwhile
+                        request._handler_name = route.name
                     messages = await self._conclude(request, result, [], send)
             finally:
                 reset_current(token)

@@ -283,7 +283,8 @@ class Request(Connection):
                 self._form = await asyncio.to_thread(parse_form, data, self._limits.form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
-            self._files = Files()
+            if self._files is None:  # else a parse that failed left some, which are to be deleted
+                self._files = Files()
             self._form = await parse_multipart(
                 self.stream(), boundary, self._limits.form, self._files
             )

@@ -32,6 +32,7 @@ class Spool:
         self._batch = BytesIO()
         self._memory: BytesIO | None = None
         self._folder = ""  # of the temporary file, as long as it is ours to delete
+        self._path = ""  # of that file; kept, for what is late must not meet another one
         self._file: BinaryIO | None = None
         self._closed = False
         self._turn = asyncio.Lock()
@@ -123,6 +124,8 @@ class Spool:
         with self._batch.getbuffer() as batch, batch[: self._batch.tell()] as written:
             file.write(written)
         self._batch.seek(0)
+        if self._closed:  # meanwhile, when there may have been no file yet to delete
+            self._discard()
 
     def _write_last_batch(self) -> None:
         self._write_batch()
@@ -131,13 +134,16 @@ class Spool:
     def _create_file(self) -> BinaryIO:
         import tempfile  # here: with what it imports, it takes as long to load as the core
 
+        self._check_open()
         # The folder is for its owner only, so the file may have the permissions that new files
         # have, and keep them when it moves.
         self._folder = tempfile.mkdtemp(prefix="micropie-")
+        self._path = os.path.join(self._folder, "content")
         self._file = open(self._path, "xb")  # noqa: SIM115 - until finish()
         return self._file
 
     def _open_file(self) -> BinaryIO:
+        self._check_open()
         if self._file is None:
             self._file = open(self._path, "rb")  # noqa: SIM115 - until close()
         return self._file
@@ -181,18 +187,14 @@ class Spool:
             self._delete_file()
 
     def _delete_file(self) -> None:
-        folder, path, self._folder = self._folder, self._path, ""
+        folder, self._folder = self._folder, ""
         try:
             with suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(self._path)
             with suppress(FileNotFoundError):
                 os.rmdir(folder)
         except OSError:
-            logger.exception("the temporary file %s could not be deleted", path)
-
-    @property
-    def _path(self) -> str:
-        return os.path.join(self._folder, "content")
+            logger.exception("the temporary file %s could not be deleted", self._path)
 
     def _check_open(self) -> None:
         if self._closed:
