@@ -16,6 +16,10 @@ from micropie_sql_sessions.errors import is_missing_table, is_passing
 _RETRIES = 4
 _BASE_DELAY = 0.05  # seconds, doubled before each try, of which at least half is waited
 
+# Seconds for a connection that is given up to take its leave. With some drivers SQLAlchemy stops
+# waiting after two; cancelled before that, it leaves an error behind that nobody looks at.
+_GOODBYE = 3.0
+
 _Result = TypeVar("_Result")
 
 
@@ -54,8 +58,6 @@ class Database:
         await asyncio.wait((task,), timeout=self._timeout)
         if not task.done():
             task.cancel()
-            # Once more: the first may end in waiting for a goodbye from the database.
-            asyncio.get_running_loop().call_later(self._timeout, task.cancel)
         elif not task.cancelled() and not isinstance(task.exception(), TimeoutError):
             return task.result()
         raise self._too_late()
@@ -98,7 +100,8 @@ class Database:
         return await self.run(in_transaction)
 
     async def _tries(self, work: Work[_Result]) -> _Result:
-        async with asyncio.timeout(self._timeout):
+        # The end also of work that nobody waits for any more, and of waiting for a goodbye.
+        async with asyncio.timeout(self._timeout + _GOODBYE):
             for number in range(_RETRIES):
                 try:
                     return await self._try(work)
