@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from micropie.body import BodyLimits
 from micropie.construction import (
+    INSTANCE_NAMES,
     InitSignature,
     Unready,
     check_not_served,
@@ -75,14 +76,13 @@ class App(HttpServing, WebSocketServing):
         ValueError: an argument is out of range.
     """
 
-    # Named here, so that a handler of such a name is refused as any other of App's own.
     debug: bool
     middlewares: list[HttpMiddleware]
     ws_middlewares: list[WebSocketMiddleware]
     startup_handlers: list[LifespanHandler]
     shutdown_handlers: list[LifespanHandler]
-    _shares_session: bool
-    _templates: Templates
+
+    _instance_names = INSTANCE_NAMES
 
     # The rest that begins with "_" is not for subclasses, whose helpers are named like that too.
     _overridable = frozenset(

@@ -63,6 +63,15 @@ class InitSignature:
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
+# The attributes of an App's instances: a handler of such a name is refused, as of any other of its
+# own. By hand: what a class annotates, Python 3.14 evaluates only when it is asked to (PEP 649).
+INSTANCE_NAMES = frozenset(
+    {"debug", "middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers"}
+    | {"_limits", "_mounts", "_plain", "_routes", "_sessions", "_shares_session", "_templates"}
+    | {"_websocket_origins", "_workers", "_ws_routes"}
+)
+
+
 def fill_in(app: object) -> None:
     """Let all that is likely to be used first, if `__init__` is forgotten, say that it was."""
     for name in _MADE_BY_INIT:

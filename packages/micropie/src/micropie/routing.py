@@ -275,8 +275,8 @@ def check_name(name: str, base: type) -> None:
 @functools.cache
 def reserved_names(base: type) -> frozenset[str]:
     """Return the names that no subclass may use: *base*'s own, but for its `_overridable` ones."""
-    annotated = (key for cls in base.__mro__ for key in vars(cls).get("__annotations__", ()))
-    names = {*dir(base), *annotated} - getattr(base, "_overridable", frozenset())
+    own = {*dir(base), *getattr(base, "_instance_names", ())}
+    names = own - getattr(base, "_overridable", frozenset())
     return frozenset(name for name in names if not name.startswith("__"))
 
 
