@@ -1,6 +1,5 @@
 """What handlers and middleware see of a request."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from micropie.paths import below
 from micropie.session import Session
 from micropie.types import Handler, Headers, Receive, Scope
 from micropie.urlencoded import parse_urlencoded
+from micropie.workers import to_thread
 
 # The types of bodies that are parsed.
 JSON = "application/json"
@@ -280,7 +280,7 @@ class Request(Connection):
             elif len(data) <= _LONG_FORM:
                 self._form = parse_form(data, self._limits.form)
             else:
-                self._form = await asyncio.to_thread(parse_form, data, self._limits.form)
+                self._form = await to_thread(parse_form, data, self._limits.form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
             if self._files is None:  # else a parse that failed left some, which are to be deleted

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from micropie.errors import logger
+from micropie.workers import EXECUTOR, in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +117,8 @@ class Spool:
         import aiofiles.threadpool
 
         self._check_open()
-        return aiofiles.threadpool.wrap(self._file or await in_thread(self._open_file))
+        file = self._file or await in_thread(self._open_file)
+        return aiofiles.threadpool.wrap(file, executor=EXECUTOR)
 
     def _write_batch(self) -> None:
         # One large write: each one gives up the interpreter's lock and has to get it back.
@@ -155,8 +157,8 @@ class Spool:
 
     def _move(self, path: "Path") -> bool:
         """Tell whether the temporary file could become *path*."""
-        # Windows can't move a file that is open.
-        if not self._folder or os.name == "nt":
+        # Windows can't move a file that is open; Emscripten has no links.
+        if not self._folder or os.name == "nt" or not hasattr(os, "link"):
             return False
         self._open_file()
         try:
@@ -199,21 +201,3 @@ class Spool:
     def _check_open(self) -> None:
         if self._closed:
             raise ValueError("this upload is closed: files are gone once the response is sent")
-
-
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
-
-    A thread can't be stopped: whoever left it would never hear of the file it is about to make.
-    """
-    future = asyncio.get_running_loop().run_in_executor(None, function, *args)
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        future.exception()  # fetched, so that nobody logs it as lost
-        raise cancelled
-    return future.result()
