@@ -3,6 +3,7 @@
 import functools
 import inspect
 import types
+import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from micropie.conversion import converter_for
 from micropie.converter import Converter, FieldErrors, ModelConverter
 from micropie.errors import BadRequest
 from micropie.request import Connection
+from micropie.signatures import signature
 
 _REQUIRED = inspect.Parameter.empty
 _NO_KEYWORDS: dict[str, Any] = {}
@@ -120,7 +122,7 @@ class Binder:
         namespace = getattr(layers[-1], "__globals__", {})
         # What a partial has set is settled: no query may set it otherwise.
         settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
-        for parameter in list(inspect.signature(handler).parameters.values())[given:]:
+        for parameter in list(signature(handler).parameters.values())[given:]:
             if parameter.name not in settled:
                 self._add(parameter, namespace)
         self._names = {p.name for p in (*self._positional, *self._keyword_only)}
@@ -218,7 +220,17 @@ def _planned_converter(parameter: inspect.Parameter, namespace: dict[str, Any]) 
             annotation = eval(annotation, namespace)  # noqa: S307 - source, not request data
         except Exception as error:
             raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
+    for name in _unresolved(annotation):
+        raise TypeError(f"the annotation of parameter '{parameter.name}': {name!r} is not defined")
     try:
         return converter_for(annotation)
-    except TypeError as error:
+    except (TypeError, NameError) as error:
         raise TypeError(f"parameter '{parameter.name}': {error}") from None
+
+
+def _unresolved(annotation: Any) -> Iterator[str]:
+    """Yield the names in *annotation* that meant nothing when it was evaluated."""
+    if isinstance(annotation, typing.ForwardRef):
+        yield annotation.__forward_arg__
+    for part in typing.get_args(annotation):
+        yield from _unresolved(part)

@@ -4,6 +4,7 @@ import inspect
 from typing import Any, NoReturn
 
 from micropie.session_backend import SessionBackend
+from micropie.signatures import signature
 
 
 def check_number(
@@ -59,8 +60,8 @@ class InitSignature:
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
         if instance is not None:
             raise AttributeError("__signature__")  # calling an instance is another matter
-        signature = inspect.signature(owner.__init__)  # type: ignore[misc] # of this very class
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+        own = signature(owner.__init__)  # type: ignore[misc] # of this very class
+        return own.replace(parameters=list(own.parameters.values())[1:])
 
 
 # The attributes of an App's instances: a handler of such a name is refused, as of any other of its

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from micropie.converter import Converter, FieldErrors, ModelConverter
+from micropie.signatures import signature
 
 ConverterFor = Callable[[Any], Converter | None]
 
@@ -78,7 +79,7 @@ def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverte
     for name, hint in hints.items():
         if isinstance(hint, dataclasses.InitVar):  # taken like a field, and handed to __post_init__
             fields[name] = hint.type
-            if inspect.signature(cls).parameters[name].default is inspect.Parameter.empty:
+            if signature(cls).parameters[name].default is inspect.Parameter.empty:
                 required.add(name)
     converters = _field_converters(fields, converter_for)
     build = _fields_builder(converters, required)

@@ -8,6 +8,7 @@ from typing import TypeGuard, TypeVar
 
 from micropie.binding import Binder
 from micropie.paths import path_segments
+from micropie.signatures import signature
 from micropie.types import Handler, Scope
 
 H = TypeVar("H", bound=Handler)
@@ -120,7 +121,7 @@ class Route:
 
 def _takes_one(handler: Handler) -> bool:
     """Tell whether *handler* can be called with one positional argument, whatever else it takes."""
-    first = next(iter(inspect.signature(handler).parameters.values()), None)
+    first = next(iter(signature(handler).parameters.values()), None)
     return first is not None and first.kind not in (first.KEYWORD_ONLY, first.VAR_KEYWORD)
 
 
