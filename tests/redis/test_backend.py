@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 import redis
 from micropie import App, LoadedSession, SessionBackend, hash_session_id
 from micropie_redis import RedisSessionBackend
+from support.programs import program
 from support.servers import HOST, reserved_port
 from support.sessions import Browser
 
@@ -328,7 +329,7 @@ def self_signed(folder):
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *(program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
             *("-subj", "/CN=localhost", "-addext", f"subjectAltName=IP:{HOST}"),
             *("-keyout", str(key), "-out", str(certificate)),
         ],
