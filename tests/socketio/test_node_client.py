@@ -24,7 +24,8 @@ def modules(tmp_path_factory):
     """Install the client, outside of the source tree."""
     folder = tmp_path_factory.mktemp("node")
     shutil.copy(FOLDER / "package.json", folder)
-    command = [program("npm"), "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+    command = [program("npm"), "install", *options]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
     return folder
 
