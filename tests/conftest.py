@@ -10,6 +10,7 @@ TESTS = Path(__file__).parent
 # that fail, the processes that examples and pages of the documentation start.
 ONCE = (
     "composition",
+    "demo",
     "docs",
     "examples",
     "packaging/test_bundle.py",
@@ -21,8 +22,6 @@ ONCE = (
     "sql_sessions/test_faults.py",
     "sql_sessions/test_processes.py",
     "static/test_browser.py",
-    "test_demo.py",
-    "test_sessions_example.py",
 )
 
 # Failing comparisons of shared tests show their values, as those of other tests do.

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from support.servers import CLIENT_TIMEOUT, HOST, serve
 
-DEMO = Path(__file__).parents[1] / "examples" / "demo"
+DEMO = Path(__file__).parents[2] / "examples" / "demo"
 MB = 1_000_000
 
 

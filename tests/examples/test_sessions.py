@@ -9,7 +9,7 @@ from support.redis_servers import redis_server
 from support.servers import CLIENT_TIMEOUT, serve
 from support.sql_servers import MariaDB, PostgreSQL, sql_server
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "sessions"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sessions"
 SHARED = ["redis", "sqlite", "postgresql", "mysql"]
 
 

@@ -1,4 +1,4 @@
-"""The app that test_websocket_servers.py runs under each server."""
+"""The app that test_servers.py runs under each server."""
 
 import asyncio
 import time
