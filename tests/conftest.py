@@ -25,9 +25,7 @@ ONCE = (
 )
 
 # Failing comparisons of shared tests show their values, as those of other tests do.
-pytest.register_assert_rewrite(
-    "micropie.testing", "support.examples", "support.faults", "support.races"
-)
+pytest.register_assert_rewrite("micropie.testing", "support")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
