@@ -6,17 +6,15 @@ import enum
 import logging
 from http import HTTPStatus
 from itertools import count
-from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError
-from support.asgi import Answer, Client
+from micropie import App
+from support.asgi import Client
+from support.bodies import HTML, JSON
+from support.responses import Returning, answer_to, is_clean_500
 
 pytestmark = pytest.mark.anyio
-
-HTML = "text/html; charset=utf-8"
-JSON = "application/json"
 
 
 @dataclasses.dataclass
@@ -27,47 +25,6 @@ class Point:
 
 class Text(str):
     __slots__ = ()
-
-
-class Returning(App):
-    """Returns one value from handlers of every kind."""
-
-    def __init__(self, value: Any, **options: Any) -> None:
-        super().__init__(**options)
-        self.value = [value]  # in a list, or a function would become a handler
-
-    async def index(self):
-        return self.value[0]
-
-    async def with_argument(self, name):
-        return self.value[0]
-
-    def sync(self):
-        return self.value[0]
-
-
-async def answer_to(value: Any, method: str = "GET") -> Answer:
-    """Return the answer to *value*, which is the same from handlers of every kind."""
-    client = Client(Returning(value))
-    answer = await client.request(method, "/")
-    for url in ("/with_argument/x", "/sync"):
-        other = await client.request(method, url)
-        assert (other.status, other.headers, other.body) == (
-            answer.status,
-            answer.headers,
-            answer.body,
-        )
-    assert len(answer.messages) == 2
-    assert answer.complete
-    return answer
-
-
-def is_clean_500(answer: Answer) -> bool:
-    return (answer.status, answer.text, answer.header("content-type")) == (
-        500,
-        "500 Internal Server Error",
-        "text/plain; charset=utf-8",
-    )
 
 
 # Bodies.
@@ -280,68 +237,6 @@ async def test_the_log_says_what_a_tuple_must_be(logged):
     assert "gave the status 99" in logged[1].getMessage()
 
 
-# Headers that must not be sent.
-
-
-INJECTIONS = [
-    {"X-A": "a\r\nSet-Cookie: evil=1"},
-    {"X-A": "a\nb"},
-    {"X-A": "a\rb"},
-    {"X-A": "a\0b"},
-    {"X-A": "\r\n"},
-    {"X-A": "a\n"},
-    {"X-A": "a\x7f"},
-    {"X-A": "a\x1fb"},
-    {"X-A": "a\x0bb"},
-    {"X-A": "€"},
-    {"X-A": "\ud800"},
-    {"X\r\nSet-Cookie: evil": "1"},
-    {"X-A\n": "1"},
-    {"X A": "1"},
-    {"X:A": "1"},
-    {"": "1"},
-    {"X-\0": "1"},
-    {"X-é": "1"},
-    {"\u212aey": "1"},  # the Kelvin sign, whose lower case is "k"
-    {"X-A": 5},
-    {"X-A": None},
-    {"X-A": b"bytes"},
-    {b"X-A": "1"},
-    {5: "1"},
-    {"X-A": ["1"]},
-    [("X-A",)],
-    [("X-A", "1", "2")],
-    ["X-A: 1"],
-    [None],
-    "X-A: 1",
-    5,
-]
-
-
-@pytest.mark.parametrize("headers", INJECTIONS, ids=count())
-async def test_a_header_that_may_not_be_sent_is_a_500_and_a_log_line(headers, logged):
-    answer = await Client(Returning((200, "x", headers))).get("/")
-    assert is_clean_500(answer)
-    assert {name for name, _ in answer.headers} == {"content-type", "content-length"}
-    assert len(logged) == 1
-    assert "index" in logged[0].getMessage()
-
-
-@pytest.mark.parametrize("headers", INJECTIONS, ids=count())
-async def test_an_http_error_can_not_inject_headers_either(headers, logged):
-    class Raising(App):
-        async def index(self):
-            raise HTTPError(400, "x", headers)
-
-    assert is_clean_500(await Client(Raising()).get("/"))
-    assert len(logged) == 1
-
-
-async def test_a_header_value_may_have_a_tab_and_latin_1():
-    answer = await answer_to((200, "", {"X-A": "a\tb\xe9\xff", "X-Empty": ""}))
-    assert answer.headers[:2] == [("x-a", "a\tb\xe9\xff"), ("x-empty", "")]
-
-
 # HEAD.
 
 
@@ -375,135 +270,6 @@ async def test_204_and_304_have_neither_body_nor_length(status, body, method):
     headers = {"ETag": '"x"', "Content-Length": "4"}
     answer = await answer_to((status, body, headers), method)
     assert (answer.status, answer.body, answer.headers) == (status, b"", [("etag", '"x"')])
-
-
-# Redirects.
-
-
-class Redirecting(App):
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__()
-        self.arguments = arguments
-
-    async def index(self):
-        return self._redirect(*self.arguments)
-
-
-@pytest.mark.parametrize(
-    ("location", "sent"),
-    [
-        ("/path", "/path"),
-        ("https://example.org:8443/a?b=c#d", "https://example.org:8443/a?b=c#d"),
-        ("/a b", "/a%20b"),
-        ("/ü?q=ü&r=1", "/%C3%BC?q=%C3%BC&r=1"),
-        ("/a%20b?c=%2F", "/a%20b?c=%2F"),
-        ("/?q=a+b&c=d;e,f", "/?q=a+b&c=d;e,f"),
-        ("/a\r\nSet-Cookie: evil=1", "/a%0D%0ASet-Cookie:%20evil=1"),
-        ("/a\0b", "/a%00b"),
-        ("/\ud800", "/?"),
-        ('/"<>\\^`{|}', "/%22%3C%3E%5C%5E%60%7B%7C%7D"),
-        ("http://[::1]:80/", "http://[::1]:80/"),
-        ("", ""),
-    ],
-)
-async def test_a_redirect_is_a_302_with_an_encoded_location(location, sent):
-    answer = await Client(Redirecting(location)).get("/")
-    assert (answer.status, answer.body) == (302, b"")
-    assert answer.header("location") == sent
-
-
-async def test_a_redirect_may_carry_headers():
-    for headers in ([("Set-Cookie", "a=1")], {"Set-Cookie": "a=1"}):
-        answer = await Client(Redirecting("/x", headers)).get("/")
-        assert (answer.status, answer.header("set-cookie")) == (302, "a=1")
-
-
-async def test_a_redirect_to_no_text_is_a_500(logged):
-    assert is_clean_500(await Client(Redirecting(5)).get("/"))
-    assert len(logged) == 1
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_may_have_another_status(status):
-    class Moving(App):
-        async def index(self):
-            return self._redirect("/x", {"X-A": "1"}, status_code=status)
-
-    answer = await Client(Moving()).get("/")
-    assert (answer.status, answer.header("location"), answer.header("x-a")) == (status, "/x", "1")
-
-
-@pytest.mark.parametrize("status", [200, 300, 304, 400, "303"])
-def test_a_redirect_has_the_status_of_one(status):
-    with pytest.raises(ValueError, match="is no redirect: use 301, 302, 303"):
-        App()._redirect("/x", status_code=status)
-
-
-# URLs of handlers.
-
-
-class Linked(App):
-    async def index(self, *rest, name="none"):
-        return [*rest, name]
-
-    async def sign_up(self, *rest):
-        return [*rest]
-
-    async def _private(self): ...
-
-    async def ws_index(self, ws): ...
-
-    async def ws_chat(self, ws, room): ...
-
-    async def link(self):
-        return self._url_for("sign_up", "a b", next="/x?y")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "query", "url"),
-    [
-        (("index",), {}, "/"),
-        (("index", "a"), {}, "/index/a"),
-        (("sign_up",), {}, "/sign_up"),
-        (("sign_up", "a/b", 5, "ü?"), {}, "/sign_up/a%2Fb/5/%C3%BC%3F"),
-        (("sign_up",), {"q": "a b&c", "n": 1}, "/sign_up?q=a+b%26c&n=1"),
-        (("sign_up",), {"tag": ["a", "b"]}, "/sign_up?tag=a&tag=b"),
-        (("index",), {"handler_name": "x"}, "/?handler_name=x"),
-        (("ws_index",), {}, "/"),
-        (("ws_index", "a"), {}, "/index/a"),
-        (("ws_chat", "a b"), {"n": 1}, "/chat/a%20b?n=1"),
-    ],
-)
-def test_the_url_of_a_handler(arguments, query, url):
-    assert Linked()._url_for(*arguments, **query) == url
-
-
-async def test_the_url_of_a_handler_leads_to_it():
-    app = Linked()
-    client = Client(app)
-    assert (await client.get(app._url_for("sign_up", "a/b", "c d", "%2F"))).json == [
-        *("a/b", "c d", "%2F")
-    ]
-    assert (await client.get(app._url_for("index", "sign_up", name="n&m"))).json == [
-        "sign_up",
-        "n&m",
-    ]
-
-
-@pytest.mark.parametrize("root_path", ["/api", "/api/", "/my api"])
-async def test_the_url_of_a_handler_starts_with_root_path(root_path):
-    prefix = root_path.rstrip("/").replace(" ", "%20")
-    answer = await Client(Linked(), root_path=root_path).get(f"{prefix}/link")
-    assert answer.text == f"{prefix}/sign_up/a%20b?next=%2Fx%3Fy"
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["nothing", "_private", "request", "_redirect", "", "sign-up", "chat", "ws_sign_up", "ws_"],
-)
-def test_there_is_no_url_of_what_is_no_handler(name):
-    with pytest.raises(LookupError, match="Linked has no handler"):
-        Linked()._url_for(name)
 
 
 # By hand.
