@@ -1,74 +1,14 @@
 """Hooks around HTTP requests."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware, allow
-from support.asgi import PATIENCE, Client
+from micropie import App, HttpMiddleware
+from support.asgi import Client
+from support.hooks import Changing, Hook, Page, hooked
 
 pytestmark = pytest.mark.anyio
-
-
-class Page(App):
-    async def index(self):
-        return "index"
-
-    async def plain(self):
-        return 201, {"a": 1}, [("X-Handler", "1")]
-
-    async def typed(self, number: int):
-        return number
-
-    @allow("POST")
-    async def post(self): ...
-
-    async def fails(self):
-        raise ValueError("broken")
-
-    async def raises(self):
-        raise HTTPError(418, "teapot")
-
-    async def unsendable(self):
-        return {1}
-
-    async def stream(self):
-        yield "a"
-        yield "b"
-
-    async def nothing(self):
-        return None
-
-
-class Hook(HttpMiddleware):
-    """Notes when it runs; `before` and `after` are what its hooks return, or raise."""
-
-    def __init__(self, name: str = "hook", log: list[Any] | None = None, **does: Any) -> None:
-        self.name = name
-        self.log = [] if log is None else log
-        self.does = does
-
-    async def before_request(self, request):
-        self.log.append(f"{self.name} before")
-        return self._do("before")
-
-    async def after_request(self, request, status_code, response_body, extra_headers):
-        self.log.append(f"{self.name} after {status_code}")
-        return self._do("after")
-
-    def _do(self, name: str) -> Any:
-        action = self.does.get(name)
-        if isinstance(action, Exception):
-            raise action
-        return action
-
-
-def hooked(*hooks: HttpMiddleware, **options: Any) -> Client:
-    app = Page(**options)
-    app.middlewares.extend(hooks)
-    return Client(app)
-
 
 # Order.
 
@@ -208,16 +148,6 @@ async def test_the_dict_of_an_answer_is_not_changed():
 # Changing the response.
 
 
-class Changing(HttpMiddleware):
-    """Applies a function to what `after_request` gets."""
-
-    def __init__(self, change: Any) -> None:
-        self.change = change
-
-    async def after_request(self, request, status_code, response_body, extra_headers):
-        return self.change(status_code, response_body, extra_headers)
-
-
 async def test_after_hooks_see_the_body_before_it_is_encoded():
     seen = []
     client = hooked(Changing(lambda *response: seen.append(response)))
@@ -300,160 +230,6 @@ async def test_custom_error_pages_are_a_middleware(logged):
 async def test_head_of_a_changed_body_has_its_length():
     answer = await hooked(Changing(lambda *_: {"body": "longer than before"})).head("/")
     assert (answer.body, answer.header("content-length")) == (b"", "18")
-
-
-# Errors in hooks.
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_an_exception_in_a_hook_is_a_logged_500(when, logged):
-    error = ValueError("broken hook")
-    answer = await hooked(Hook(**{when: error})).get("/")
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
-    (record,) = logged
-    assert record.exc_info[1] is error
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_an_http_error_in_a_hook_is_the_answer(when):
-    answer = await hooked(Hook(**{when: HTTPError(401, "who?", {"X-A": "1"})})).get("/")
-    assert (answer.status, answer.text, answer.header("x-a")) == (401, "who?", "1")
-
-
-async def test_an_error_in_before_ends_the_way_in():
-    log: list[str] = []
-    failing = Hook("b", log, before=HTTPError(401))
-    await hooked(Hook("a", log), failing, Hook("c", log)).get("/")
-    assert log == ["a before", "b before", "a after 401"]
-
-
-async def test_an_error_in_after_does_not_end_the_way_out():
-    log: list[str] = []
-    failing = Hook("b", log, after=HTTPError(401))
-    await hooked(Hook("a", log), failing, Hook("c", log)).get("/")
-    assert log[3:] == ["c after 200", "b after 200", "a after 401"]
-
-
-async def test_an_error_page_may_replace_the_error_of_another_hook(logged):
-    pages = Changing(lambda status, body, headers: {"body": f"page {status}"})
-    answer = await hooked(pages, Hook(after=ValueError("x"))).get("/")
-    assert (answer.status, answer.text) == (500, "page 500")
-
-
-async def test_a_failing_error_page_is_a_plain_500(logged):
-    answer = await hooked(Hook(after=ValueError("x"))).get("/fails")
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
-    assert len(logged) == 2
-
-
-async def test_in_debug_an_error_in_a_hook_shows_its_traceback(logged):
-    answer = await hooked(Hook(before=ValueError("broken hook")), debug=True).get("/")
-    assert "ValueError: broken hook" in answer.text
-
-
-async def test_a_hook_that_reads_a_stream_and_gives_nothing_for_it_is_a_500(logged):
-    class Reading(HttpMiddleware):
-        async def before_request(self, request):
-            return None
-
-        async def after_request(self, request, status_code, response_body, extra_headers):
-            return {"headers": [("X-Size", str(len([c async for c in response_body])))]}
-
-    class Streaming(App):
-        async def index(self):
-            yield "a"
-            yield "b"
-
-    app = Streaming()
-    app.middlewares.append(Reading())
-    answer = await Client(app).get("/")
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
-    (record,) = logged
-    assert "index streamed to a hook that gave no other body in its place" in record.getMessage()
-
-
-async def test_an_error_of_a_hook_closes_the_stream():
-    closed = []
-
-    class Streaming(Page):
-        async def index(self):
-            try:
-                yield "a"
-            finally:
-                closed.append(True)
-
-    app = Streaming()
-    app.middlewares.append(Hook(after=HTTPError(503)))
-    answer = await Client(app).get("/")
-    assert (answer.status, answer.text) == (503, "503 Service Unavailable")
-    assert closed == [True]
-
-
-@pytest.mark.parametrize("after", [{"body": "replaced"}, HTTPError(503)], ids=["body", "error"])
-async def test_what_replaces_a_stream_does_not_wait_for_its_end(after):
-    may_end = asyncio.Event()
-
-    class Streaming(Page):
-        async def index(self):
-            try:
-                yield "a"
-            finally:
-                await may_end.wait()
-
-    app = Streaming()
-    app.middlewares.append(Hook(after=after))
-    async with Client(app).open("GET", "/") as exchange:
-        async with asyncio.timeout(PATIENCE):
-            await exchange.started()
-        may_end.set()
-        assert (await exchange.finish()).complete
-
-
-WRONG_ANSWERS = [
-    {"status": 200},
-    {"status_code": 200, "content": "x"},
-    {5: "x"},
-    {"status_code": "200"},
-    {"status_code": 99},
-    {"status_code": None},
-    {"body": {1, 2}},
-    {"headers": 5},
-    {"headers": {"X-A": "a\r\nb"}},
-    "text",
-    (200, "text"),
-    True,
-    5,
-]
-
-
-@pytest.mark.parametrize("wrong", WRONG_ANSWERS, ids=repr)
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_wrong_answer_of_a_hook_is_a_logged_500(when, wrong, logged):
-    answer = await hooked(Hook(**{when: wrong})).get("/")
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
-    assert len(logged) == 1
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_unknown_keys_are_named_in_the_log(when, logged):
-    await hooked(Hook(**{when: {"status": 200, "body": ""}})).get("/")
-    assert "unknown keys from a hook: ['status']" in logged[0].getMessage()
-
-
-async def test_a_header_that_a_hook_added_in_place_can_not_inject(logged):
-    def change(status, body, headers):
-        headers.append(("X-A", "a\r\nSet-Cookie: evil=1"))
-
-    answer = await hooked(Changing(change)).get("/")
-    assert (answer.status, answer.header("x-a")) == (500, None)
-
-
-async def test_a_hook_that_is_no_coroutine_function_is_a_500(logged):
-    class Sync(HttpMiddleware):
-        def before_request(self, request):
-            return None
-
-    assert (await hooked(Sync()).get("/")).status == 500
 
 
 # What hooks see.

@@ -1,4 +1,4 @@
-"""The app that test_bad_input.py and test_large_upload.py attack, under real servers.
+"""The app that the tests of this folder attack, under real servers.
 
 With MICROPIE_TEST_WITHOUT_ORJSON in the environment it does as if orjson were not installed.
 """

@@ -7,12 +7,11 @@ import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
+from support.bad_input import attacked, wait_until
 from support.memory import memory_growth
-from support.servers import CLIENT_TIMEOUT, serve
 
 MIB = 1024**2
 SIZE = int(os.environ.get("MICROPIE_LARGE_UPLOAD_MIB", "256"))  # MiB
@@ -29,26 +28,14 @@ END = b"\r\n--pie--\r\n"
 @pytest.fixture(scope="module", params=["httptools", "h11"])
 def server(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("large")
-    temporary, uploads = folder / "tmp", folder / "uploads"
-    temporary.mkdir()
-    uploads.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(temporary))
-        patch.setenv("MICROPIE_TEST_UPLOADS", str(uploads))
-        options = ("--http", request.param)
-        here = Path(__file__).parent
-        with serve("uvicorn", "bad_input_app:app", here, options=options) as running:
-            running.temporary, running.uploads = temporary, uploads
-            yield running
+    with attacked("uvicorn", folder, ("--http", request.param)) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(server):
     yield
-    deadline = time.monotonic() + CLIENT_TIMEOUT
-    while list(server.temporary.iterdir()):
-        assert time.monotonic() < deadline, "a temporary file was left"
-        time.sleep(0.005)
+    wait_until(lambda: not list(server.temporary.iterdir()))
     for path in server.uploads.iterdir():
         path.unlink()
     log = server.log()
