@@ -4,23 +4,15 @@ import pytest
 
 from micropie import App, InMemorySessionBackend, SessionBackend
 from support.asgi import Client
+from support.notes import Notes
 from support.sessions import Browser, ReadmeBackend, WatchedBackend, set_cookies
 
 pytestmark = pytest.mark.anyio
 
 
-class Notes(App):
-    async def index(self):
-        return dict(self.session)
-
-    async def note(self, **values):
-        self.session.update(values)
-
+class Jar(Notes):
     async def drop(self, name):
         del self.session[name]
-
-    async def logout(self):
-        self.session.clear()
 
     async def cookies(self):
         return self.request.cookies
@@ -121,13 +113,13 @@ def test_a_backend_must_implement_load_and_save():
 
 
 async def test_the_cookie_is_for_this_host_and_not_for_scripts():
-    cookie = await cookie_of(Notes())
+    cookie = await cookie_of(Jar())
     assert len(cookie.pop("value")) >= 43  # 256 bits in base64
     assert cookie == {"name": "session_id", "Path": "/", "HttpOnly": "", "SameSite": "Lax"}
 
 
 async def test_the_cookie_is_as_configured():
-    app = Notes(
+    app = Jar(
         session_cookie="__Secure-sid",
         session_cookie_secure=True,
         session_cookie_samesite="Strict",
@@ -158,19 +150,19 @@ async def test_the_cookie_is_as_configured():
     ],
 )
 async def test_the_cookie_is_secure_as_configured_and_by_scheme(secure, scheme, expected):
-    cookie = await cookie_of(Notes(session_cookie_secure=secure), scheme=scheme)
+    cookie = await cookie_of(Jar(session_cookie_secure=secure), scheme=scheme)
     assert ("Secure" in cookie) is expected
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_cookie_for_all_sites_is_always_secure(scheme):
-    cookie = await cookie_of(Notes(session_cookie_samesite="None"), scheme=scheme)
+    cookie = await cookie_of(Jar(session_cookie_samesite="None"), scheme=scheme)
     assert "Secure" in cookie
     assert cookie["SameSite"] == "None"
 
 
 async def test_a_renamed_cookie_is_the_one_that_counts():
-    browser = Browser(Notes(session_cookie="sid"))
+    browser = Browser(Jar(session_cookie="sid"))
     await browser.get("/note?a=1")
     assert list(browser.cookies) == ["sid"]
     assert (await browser.get("/")).json == {"a": "1"}
@@ -179,7 +171,7 @@ async def test_a_renamed_cookie_is_the_one_that_counts():
 
 
 async def test_the_cookie_is_set_once_and_not_with_every_response():
-    browser = Browser(Notes())
+    browser = Browser(Jar())
     assert len(set_cookies(await browser.get("/note?a=1"))) == 1
     for url in ("/", "/note?a=2", "/note?b=1", "/cookies", "/nowhere"):
         assert set_cookies(await browser.get(url)) == []
@@ -187,7 +179,7 @@ async def test_the_cookie_is_set_once_and_not_with_every_response():
 
 @pytest.mark.parametrize("urls", [["/logout"], ["/drop/a", "/drop/b"]])
 async def test_the_cookie_expires_when_the_session_is_emptied(urls):
-    app = Notes(session_cookie_domain="example.com", session_cookie_path="/x", session_cookie="sid")
+    app = Jar(session_cookie_domain="example.com", session_cookie_path="/x", session_cookie="sid")
     browser = Browser(app, scheme="https")
     await browser.get("/note?a=1&b=2")
     for url in urls:
@@ -222,7 +214,7 @@ async def test_other_cookies_of_the_response_stay():
 
 
 async def test_ids_are_long_and_never_the_same():
-    app = Notes()
+    app = Jar()
     ids = set()
     for _ in range(50):
         browser = Browser(app)
@@ -238,7 +230,7 @@ async def test_ids_are_long_and_never_the_same():
 )
 async def test_an_unknown_id_is_never_adopted(forged):
     backend = WatchedBackend()
-    browser = Browser(Notes(backend), {"session_id": forged})
+    browser = Browser(Jar(backend), {"session_id": forged})
     assert (await browser.get("/")).json == {}
     await browser.get("/note?a=1")
     assert browser.session_id != forged
@@ -247,7 +239,7 @@ async def test_an_unknown_id_is_never_adopted(forged):
 
 
 async def test_an_id_given_to_a_victim_before_login_is_of_no_use():
-    app = Notes()
+    app = Jar()
     victim = Browser(app, {"session_id": "chosen-by-the-attacker"})
     await victim.get("/note?user=victim")
     attacker = Browser(app, {"session_id": "chosen-by-the-attacker"})
@@ -255,7 +247,7 @@ async def test_an_id_given_to_a_victim_before_login_is_of_no_use():
 
 
 async def test_an_id_that_was_logged_out_is_never_adopted():
-    browser = Browser(Notes())
+    browser = Browser(Jar())
     await browser.get("/note?a=1")
     old = browser.clone()
     await browser.get("/logout")
@@ -269,7 +261,7 @@ async def test_an_id_that_was_logged_out_is_never_adopted():
 @pytest.mark.parametrize("size", [257, 5_000, 60_000])
 async def test_an_id_that_is_none_by_its_length_is_not_looked_up(size):
     backend = WatchedBackend()
-    answer = await Browser(Notes(backend), {"session_id": "x" * size}).get("/")
+    answer = await Browser(Jar(backend), {"session_id": "x" * size}).get("/")
     assert (answer.status, answer.json) == (200, {})
     assert backend.calls == []
 
@@ -293,7 +285,7 @@ async def test_an_id_that_is_none_by_its_length_is_not_looked_up(size):
 )
 async def test_odd_cookies_are_no_session_and_no_backend_call(header):
     backend = WatchedBackend()
-    answer = await Client(Notes(backend)).get("/", headers={"Cookie": header})
+    answer = await Client(Jar(backend)).get("/", headers={"Cookie": header})
     assert (answer.status, answer.json) == (200, {})
     assert backend.calls == []
 
@@ -311,7 +303,7 @@ async def test_odd_cookies_are_no_session_and_no_backend_call(header):
     ],
 )
 async def test_the_session_is_found_among_odd_cookies(template):
-    app = Notes()
+    app = Jar()
     browser = Browser(app)
     await browser.get("/note?a=1")
     header = template.format(browser.session_id)
@@ -319,7 +311,7 @@ async def test_the_session_is_found_among_odd_cookies(template):
 
 
 async def test_of_two_session_cookies_the_first_counts():
-    app = Notes()
+    app = Jar()
     one, other = Browser(app), Browser(app)
     await one.get("/note?who=one")
     await other.get("/note?who=other")
@@ -328,7 +320,7 @@ async def test_of_two_session_cookies_the_first_counts():
 
 
 async def test_cookies_split_over_several_fields_are_all_there():
-    app = Notes()
+    app = Jar()
     browser = Browser(app)
     await browser.get("/note?a=1")
     fields = [("cookie", "x=1"), ("cookie", f"session_id={browser.session_id}"), ("cookie", "y=2")]
@@ -339,7 +331,7 @@ async def test_cookies_split_over_several_fields_are_all_there():
 
 async def test_the_cookies_of_a_request_by_name():
     header = 'a=1; b="two words"; c=x=y; d; =e; f=; a=2; g = spaced '
-    answer = await Client(Notes()).get("/cookies", headers={"Cookie": header})
+    answer = await Client(Jar()).get("/cookies", headers={"Cookie": header})
     expected = {"a": "1", "b": "two words", "c": "x=y", "f": "", "g": "spaced"}
     assert answer.json == expected
     assert App()._parse_cookies(header) == expected
@@ -348,5 +340,5 @@ async def test_the_cookies_of_a_request_by_name():
 async def test_a_backend_gets_the_id_as_it_was_sent():
     backend = ReadmeBackend()
     backend.sessions['odd/"id"'] = {"a": 1}
-    client = Client(Notes(backend))
+    client = Client(Jar(backend))
     assert (await client.get("/", headers={"Cookie": 'session_id=odd/"id"'})).json == {"a": 1}
