@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 import redis
-from micropie import LoadedSession, hash_session_id
+from micropie import LoadedSession, SessionBackend, hash_session_id
 from micropie_redis import RedisSessionBackend
 from support.sessions import ID, LONG, PATIENT, Browser, Shop
 
@@ -70,6 +70,10 @@ async def test_keys_start_with_the_prefix(own_server):
     await backend.save(ID, {"a": 1}, LONG)
     await backend.shutdown()
     assert own_server.command("KEYS", "*") == [b"shop:{eu}:" + hash_session_id(ID).encode()]
+
+
+def test_it_is_a_session_backend():
+    assert issubclass(RedisSessionBackend, SessionBackend)
 
 
 # What it costs.

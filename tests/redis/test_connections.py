@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from micropie import SessionBackend, hash_session_id
+from micropie import hash_session_id
 from micropie_redis import RedisSessionBackend
 from support.programs import program
 from support.servers import HOST, reserved_port
@@ -150,7 +150,3 @@ async def test_tls_is_spoken_and_certificates_are_checked(tmp_path, own_server, 
             assert (await browser.get("/")).status == status
             await backend.shutdown()
     assert "certificate verify failed" in caplog.text
-
-
-def test_it_is_a_session_backend():
-    assert issubclass(RedisSessionBackend, SessionBackend)

@@ -14,6 +14,21 @@ from support.streaming import KINDS, failing_after, streaming
 pytestmark = pytest.mark.anyio
 
 
+class Endless(App):
+    """Streams without an end; `closed` is set when its generator was."""
+
+    def __init__(self):
+        super().__init__()
+        self.closed = asyncio.Event()
+
+    async def index(self):
+        try:
+            while True:
+                yield "a"
+        finally:
+            self.closed.set()
+
+
 async def event(flag: threading.Event | asyncio.Event) -> None:
     """Wait for *flag*, or fail."""
     if isinstance(flag, threading.Event):
@@ -62,21 +77,12 @@ async def test_a_generator_that_waits_before_its_first_chunk_is_closed_too():
 
 
 async def test_a_generator_that_never_waits_is_closed_when_the_client_leaves():
-    closed = asyncio.Event()
-
-    class Endless(App):
-        async def index(self):
-            try:
-                while True:
-                    yield "a"
-            finally:
-                closed.set()
-
-    async with Client(Endless()).open("GET", "/") as exchange:
+    app = Endless()
+    async with Client(app).open("GET", "/") as exchange:
         await exchange.chunk()
         exchange.disconnect()
         await exchange.ended()
-        assert closed.is_set()
+        assert app.closed.is_set()
 
 
 async def test_a_generator_that_never_waits_does_not_keep_others_waiting():
@@ -111,40 +117,22 @@ async def test_others_get_their_turn_after_every_chunk_that_took_long():
 
 
 async def test_a_generator_is_closed_while_a_slow_client_keeps_send_waiting():
-    closed = asyncio.Event()
-
-    class Endless(App):
-        async def index(self):
-            try:
-                while True:
-                    yield "a"
-            finally:
-                closed.set()
-
-    async with Client(Endless()).open("GET", "/") as exchange:
+    app = Endless()
+    async with Client(app).open("GET", "/") as exchange:
         await exchange.chunk()
         exchange.pause()
         await asyncio.sleep(0.01)
         exchange.disconnect()
         await exchange.ended()
-        assert closed.is_set()
+        assert app.closed.is_set()
 
 
 async def test_a_client_that_is_gone_from_the_start_gets_its_generator_closed():
-    closed = asyncio.Event()
-
-    class Endless(App):
-        async def index(self):
-            try:
-                while True:
-                    yield "a"
-            finally:
-                closed.set()
-
-    async with Client(Endless()).open("GET", "/") as exchange:
+    app = Endless()
+    async with Client(app).open("GET", "/") as exchange:
         exchange.disconnect()
         await exchange.ended()
-        assert closed.is_set()
+        assert app.closed.is_set()
 
 
 async def test_the_clients_body_is_passed_over_while_streaming():
