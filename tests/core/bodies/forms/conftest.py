@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from micropie.forms import Files
-from support.files import names
-from support.uploads import Uploads
+from support.uploads import Uploads, names
 
 
 @pytest.fixture

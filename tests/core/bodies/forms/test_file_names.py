@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from micropie.uploads import safe_filename
-from support.files import names
-from support.uploads import SMALL, Uploads
+from support.uploads import SMALL, Uploads, names
 
 pytestmark = pytest.mark.anyio
 

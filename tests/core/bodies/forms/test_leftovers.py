@@ -12,8 +12,8 @@ import pytest
 from micropie.errors import BadRequest
 from micropie.forms import Files
 from support.bodies import MIB
-from support.files import names
 from support.forms import BOUNDARY, END, file, parse
+from support.uploads import names
 
 pytestmark = pytest.mark.anyio
 

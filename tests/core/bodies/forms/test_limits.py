@@ -10,8 +10,8 @@ import pytest
 from micropie.errors import ContentTooLarge
 from micropie.forms import FORM_MEMORY, Files, FormLimits
 from support.bodies import MIB
-from support.files import names
 from support.forms import BOUNDARY, END, field, file, parse
+from support.uploads import names
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.files import names
-from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of
+from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names
 
 pytestmark = pytest.mark.anyio
 

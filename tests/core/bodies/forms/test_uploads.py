@@ -12,8 +12,7 @@ import pytest
 
 from micropie.spool import BATCH_SIZE, Spool
 from micropie.uploads import CHUNK_SIZE
-from support.files import names
-from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of
+from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names
 
 pytestmark = pytest.mark.anyio
 
