@@ -28,3 +28,5 @@ def server(running):
     log = running.log()
     assert "Traceback" not in log, log[-3000:]
     assert "error" not in log.lower(), log[-3000:]
+    for path in running.uploads.iterdir():
+        path.unlink()
