@@ -14,6 +14,7 @@ ONCE = (
     "docs",
     "examples",
     "packaging/test_bundle.py",
+    "packaging/test_scripts.py",
     "redis/test_faults.py",
     "redis/test_processes.py",
     "socketio/test_many.py",
