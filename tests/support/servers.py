@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -141,6 +142,8 @@ def serve(
     The working directory is *folder* too. *options* are further command-line arguments,
     *environment* further variables, *port* is one that the caller has reserved.
     """
+    if find_spec(name) is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     with reserved_port() if port is None else nullcontext(port) as port:
         command = [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options]
         with running(name, command, port, folder, environment=environment) as server:
