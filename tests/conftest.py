@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from support.programs import INSTALL
-
 TESTS = Path(__file__).parent
 
 # Folders and modules whose tests look at other programs more than at Python: browsers, databases
@@ -47,6 +45,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @contextmanager
 def packages_may_be_missing() -> Iterator[None]:
     """Skip what needs a package that is not installed."""
+    from support.programs import INSTALL  # not before `support` is registered above
+
     try:
         yield
     except ModuleNotFoundError as error:

@@ -29,6 +29,9 @@ _COMMANDS: dict[str, Callable[[str, int], list[str]]] = {
 }
 SERVERS = tuple(_COMMANDS)
 
+# Servers, and what uvicorn is told to speak WebSocket or HTTP with.
+_LIBRARIES = (*SERVERS, "wsproto", "websockets", "httptools", "h11")
+
 
 class Server:
     """A running server.
@@ -127,6 +130,13 @@ class Answer:
         self.text = self.body.decode()
 
 
+def need(*words: str) -> None:
+    """Raise what an import would, if a word of a server's command is a library that is missing."""
+    for word in words:
+        if word in _LIBRARIES and find_spec(word) is None:
+            raise ModuleNotFoundError(f"No module named {word!r}", name=word)
+
+
 @contextmanager
 def serve(
     name: str,
@@ -142,8 +152,7 @@ def serve(
     The working directory is *folder* too. *options* are further command-line arguments,
     *environment* further variables, *port* is one that the caller has reserved.
     """
-    if find_spec(name) is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    need(name, *options)
     with reserved_port() if port is None else nullcontext(port) as port:
         command = [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options]
         with running(name, command, port, folder, environment=environment) as server:
