@@ -9,6 +9,8 @@ import socketio
 from micropie import App, HTTPError, HttpMiddleware, WebSocketMiddleware
 from micropie_socketio import SocketIO
 
+PATIENCE = 45.0  # seconds to wait for an event; the client waits for longer
+
 
 class HttpDoor(HttpMiddleware):
     async def before_request(self, request):
@@ -67,7 +69,7 @@ class Chat(App):
 
     async def log(self, line):
         """Wait until *line* is in the log of events, and return all of it."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE
         while line not in self._events:
             if time.monotonic() > deadline:
                 raise HTTPError(504, repr(self._events))
@@ -164,7 +166,7 @@ async def try_to_remember(sid):
 
 @sio.event
 async def ask(sid, question):
-    return await sio.call("question", question, to=sid, timeout=10)
+    return await sio.call("question", question, to=sid, timeout=PATIENCE)
 
 
 @sio.event
@@ -190,9 +192,9 @@ async def sleep(sid, seconds):
 @sio.event
 async def cling(sid):
     try:
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
     except asyncio.CancelledError:
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
 
 
 class Room(socketio.AsyncNamespace):
