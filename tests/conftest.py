@@ -1,5 +1,6 @@
 """Fixtures for every test, and what scripts/test runs on one Python only."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,14 @@ ONCE = (
 pytest.register_assert_rewrite("micropie.testing", "support")
 
 
+@cache  # Called for each of thousands of tests, which are in some 150 files.
+def _runs_once(path: Path) -> bool:
+    return any(path.is_relative_to(TESTS / once) for once in ONCE)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests in ONCE."""
-    if any(item.path.is_relative_to(TESTS / path) for path in ONCE):
+    if _runs_once(item.path):
         item.add_marker("once")
 
 
