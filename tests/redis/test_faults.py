@@ -10,7 +10,18 @@ from redis.asyncio.sentinel import Sentinel
 
 from micropie import hash_session_id
 from micropie_redis import RedisSessionBackend
-from support.faults import TIMEOUT, Notes, User, Writers, check_numbers, statuses, until, users_of
+from support.faults import (
+    TIMEOUT,
+    Notes,
+    User,
+    Writers,
+    check_numbers,
+    leave,
+    leave_while_paused,
+    statuses,
+    until,
+    users_of,
+)
 from support.servers import HOST
 
 pytestmark = pytest.mark.anyio
@@ -65,21 +76,10 @@ async def test_a_paused_server_holds_nobody_up_for_long(app, own_server, caplog)
     assert f"has not answered in {TIMEOUT} s" in caplog.text
 
 
-async def leave(user, moment):
-    """Have the server cancel a request that has run for *moment* seconds."""
-    cookie = ("Cookie", f"session_id={user.session_id}")
-    async with user.client.open("GET", "/", headers=[cookie]) as exchange:
-        await asyncio.sleep(moment)
-        exchange.cancel()
-        await exchange.ended()
-
-
 async def test_what_a_paused_server_answers_later_reaches_nobody_else(app, own_server):
     users = await users_of(app, 20)
     for _ in range(3):
-        own_server.pause()
-        await asyncio.gather(*(leave(user, 0.1) for user in users))
-        own_server.resume()
+        await leave_while_paused(users, own_server)
         await check_numbers(users)
 
 
@@ -87,7 +87,7 @@ async def test_a_client_may_leave_at_any_moment(app):
     chance = random.Random(1)
     users = await users_of(app, 20)
     for _ in range(50):
-        moments = [chance.random() * 0.005 for _ in users]
+        moments = [asyncio.sleep(chance.random() * 0.005) for _ in users]
         await asyncio.gather(*map(leave, users, moments))
         await check_numbers(users)
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import time
+from collections import Counter
 
 import socketio
 from micropie import App, HTTPError, HttpMiddleware, WebSocketMiddleware
@@ -14,6 +15,7 @@ PATIENCE = 45.0  # seconds to wait for an event; the client waits for longer
 
 class HttpDoor(HttpMiddleware):
     async def before_request(self, request):
+        app._arrived[request.query("sid")] += 1
         if request.query("banned"):
             return {"status_code": 403, "body": "banned"}
         return None
@@ -28,6 +30,7 @@ class Chat(App):
     def __init__(self, **options):
         super().__init__(**options)
         self._events: list[str] = []
+        self._arrived: Counter[str | None] = Counter()
         self._released = asyncio.Event()
         self.middlewares.append(HttpDoor())
         self.ws_middlewares.append(WebSocketDoor())
@@ -75,6 +78,14 @@ class Chat(App):
                 raise HTTPError(504, repr(self._events))
             await asyncio.sleep(0.005)
         return list(self._events)
+
+    async def arrived(self, sid, number: int):
+        """Wait until *number* requests of a client have come, and are being served."""
+        deadline = time.monotonic() + PATIENCE
+        while self._arrived[sid] < number:
+            if time.monotonic() > deadline:
+                raise HTTPError(504)
+            await asyncio.sleep(0.005)
 
     async def gone(self, sid):
         """Wait until client *sid* has left."""

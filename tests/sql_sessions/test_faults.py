@@ -20,6 +20,7 @@ from support.faults import (
     User,
     Writers,
     check_numbers,
+    leave_while_paused,
     statuses,
     until,
     users_of,
@@ -173,13 +174,7 @@ async def test_an_app_starts_and_stops_while_the_server_is_paused(own_server, ca
 async def test_what_a_paused_server_answers_later_reaches_nobody_else(app, own_server):
     users = await users_of(app, 20)
     for _ in range(3):
-        own_server.pause()
-        reading = [asyncio.create_task(user.get("/")) for user in users]
-        await asyncio.sleep(0.1)  # the questions are on their way
-        for task in reading:
-            task.cancel()  # as a server does when the client has gone
-        await asyncio.wait(reading)
-        own_server.resume()
+        await leave_while_paused(users, own_server)
         await check_numbers(users)
 
 

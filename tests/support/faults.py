@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from micropie import App
+from support import processes
 from support.asgi import Answer
 from support.races import STORE, make_backend
 from support.sessions import Browser
@@ -71,6 +72,26 @@ async def check_numbers(users: Iterable[Browser]) -> None:
     answers = await asyncio.gather(*(user.get("/") for user in users))
     numbers = [answer.json["number"] for answer in answers]
     assert numbers == [str(index) for index in range(len(numbers))]
+
+
+async def leave(user: Browser, moment: Awaitable[object]) -> None:
+    """Have the server cancel a request of *user* when *moment* has come, as if the client left."""
+    cookie = ("Cookie", f"session_id={user.session_id}")
+    async with user.client.open("GET", "/", headers=[cookie]) as exchange:
+        await moment
+        exchange.cancel()
+        await exchange.ended()
+
+
+async def leave_while_paused(users: Iterable[Browser], server: Any) -> None:
+    """Let *users* leave when they have asked a database that does not answer, which then does."""
+
+    async def asked() -> bool:
+        return processes.is_asked(server.port)
+
+    server.pause()
+    await asyncio.gather(*(leave(user, until(asked)) for user in users))
+    server.resume()
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

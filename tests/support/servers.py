@@ -94,16 +94,14 @@ class Server:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def terminate(self) -> float:
-        """Send SIGTERM, and return the seconds that the server takes to end.
+    def terminate(self) -> None:
+        """Send SIGTERM, and wait until the server has ended.
 
         Raises:
             subprocess.TimeoutExpired: it does not.
         """
-        begin = time.monotonic()
         self._process.terminate()
         self._process.wait(CLIENT_TIMEOUT)
-        return time.monotonic() - begin
 
     def stop(self) -> None:
         """End the server: by SIGTERM, and by SIGKILL what that does not end."""
