@@ -90,7 +90,8 @@ async def leave_while_paused(users: Iterable[Browser], server: Any) -> None:
         return processes.is_asked(server.port)
 
     server.pause()
-    await asyncio.gather(*(leave(user, until(asked)) for user in users))
+    moment = asyncio.create_task(until(asked))
+    await asyncio.gather(*(leave(user, moment) for user in users))
     server.resume()
 
 
