@@ -12,7 +12,7 @@ from support.asgi import Answer
 from support.races import STORE, make_backend
 from support.sessions import Browser
 
-TIMEOUT = 2.0  # seconds: what backends are told
+TIMEOUT = 2.0  # seconds: what backends are told that are to find a database silent
 SLACK = 25.0  # seconds, for a machine that is busy with other tests
 PATIENCE = 60.0  # seconds until something that must happen has happened
 
