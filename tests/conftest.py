@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,14 @@ ONCE = (
 pytest.register_assert_rewrite("micropie.testing", "support")
 
 
+@cache  # Called for each of thousands of tests, which are in some 150 files.
+def _runs_once(path: Path) -> bool:
+    return any(path.is_relative_to(TESTS / once) for once in ONCE)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests in ONCE."""
-    if any(item.path.is_relative_to(TESTS / path) for path in ONCE):
+    if _runs_once(item.path):
         item.add_marker("once")
 
 

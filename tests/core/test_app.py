@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from micropie import App, HttpMiddleware
-from support.asgi import Client
+from support.asgi import PATIENCE, Client
 
 pytestmark = pytest.mark.anyio
 
@@ -159,14 +159,17 @@ async def test_an_app_called_in_the_same_task_does_not_lose_its_request_either()
 async def test_a_handler_that_was_cancelled_is_no_longer_the_current_request():
     class Waiting(App):
         async def index(self):
+            limit.reschedule(asyncio.get_running_loop().time())
             await asyncio.Event().wait()
 
     inner = Waiting()
 
+    limit = asyncio.timeout(None)
+
     class Outer(App):
         async def impatient(self):
             with suppress(TimeoutError):
-                async with asyncio.timeout(0.01):
+                async with limit:
                     await inner(Client(inner).scope("GET", "/"), None, None)
             return self.request.path
 
@@ -245,18 +248,19 @@ async def test_a_response_reads_nothing_from_the_client_unasked():
 
 
 async def test_a_server_that_cancels_a_request_stops_its_handler():
-    stopped = asyncio.Event()
+    begun, stopped = asyncio.Event(), asyncio.Event()
 
     class Waiting(App):
         async def index(self):
+            begun.set()
             try:
                 await asyncio.Event().wait()
             finally:
                 stopped.set()
 
     async with Client(Waiting()).open("GET", "/") as exchange:
-        await asyncio.sleep(0.01)
-        assert exchange.running
+        async with asyncio.timeout(PATIENCE):
+            await begun.wait()
         exchange.cancel()
         await exchange.ended()
         assert stopped.is_set()

@@ -14,7 +14,7 @@ import jinja2
 import pytest
 
 from micropie import App
-from support.asgi import Client
+from support.asgi import PATIENCE, Client
 
 pytestmark = pytest.mark.anyio
 
@@ -348,12 +348,12 @@ async def test_the_event_loop_is_free_while_a_template_loads(write):
     class SlowLoader(jinja2.FileSystemLoader):
         def get_source(self, environment, template):
             reading.set()
-            assert go.wait(10)
+            assert go.wait(PATIENCE)
             return super().get_source(environment, template)
 
     app.env.loader = SlowLoader(write())
     rendering = asyncio.create_task(app._render_template("a.html"))
-    assert await asyncio.to_thread(reading.wait, 10)
+    assert await asyncio.to_thread(reading.wait, PATIENCE)
     assert not rendering.done()  # and this line ran
     go.set()
     assert await rendering == "a"

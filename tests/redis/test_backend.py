@@ -138,20 +138,19 @@ async def test_a_script_that_redis_has_lost_is_sent_again(own_server, backend):
 
 
 async def test_fractions_of_a_second_count(own_server, backend):
-    await backend.save(ID, {"a": 1}, 30.0004)
-    assert 29_000 < own_server.command("PTTL", KEY) <= 30_001
+    await backend.save(ID, {"a": 1}, 3600.0004)
+    assert 3_000_000 < own_server.command("PTTL", KEY) <= 3_600_001
     await backend.save(ID, {"a": 1}, 0.0001)  # not 0 ms, which would delete
-    loaded = await backend.load(ID)
-    assert loaded in ({"a": 1}, {})
-    await asyncio.sleep(0.01)
-    assert await backend.load(ID) == {}
+    async with asyncio.timeout(PATIENT):
+        while loaded := await backend.load(ID):
+            assert loaded == {"a": 1}
 
 
 async def test_the_time_left_is_told(backend):
-    await backend.save(ID, {"a": 1}, LONG)
+    await backend.save(ID, {"a": 1}, 3600)
     loaded = await backend.load(ID)
     assert isinstance(loaded, LoadedSession)
-    assert LONG - 5 < loaded.expires_in <= LONG
+    assert 3000 < loaded.expires_in <= 3600
 
 
 async def test_a_session_that_somebody_made_permanent_is_given_an_end_again(own_server, backend):

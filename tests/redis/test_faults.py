@@ -10,7 +10,19 @@ from redis.asyncio.sentinel import Sentinel
 
 from micropie import hash_session_id
 from micropie_redis import RedisSessionBackend
-from support.faults import TIMEOUT, Notes, User, Writers, check_numbers, statuses, until, users_of
+from support.faults import (
+    PATIENCE,
+    TIMEOUT,
+    Notes,
+    User,
+    Writers,
+    check_numbers,
+    leave,
+    leave_while_paused,
+    statuses,
+    until,
+    users_of,
+)
 from support.servers import HOST
 
 pytestmark = pytest.mark.anyio
@@ -22,8 +34,8 @@ def key_of(user):
 
 @contextlib.asynccontextmanager
 async def serving(url_or_client, **options):
-    """Run Notes on a Redis."""
-    backend = RedisSessionBackend(url_or_client, socket_timeout=TIMEOUT, **options)
+    """Run Notes on a Redis, patiently unless *options* say otherwise: the machine may be busy."""
+    backend = RedisSessionBackend(url_or_client, **{"socket_timeout": PATIENCE} | options)
     try:
         yield Notes(backend)
     finally:
@@ -34,6 +46,12 @@ async def serving(url_or_client, **options):
 async def app(own_server):
     # Few connections: one that is not given back is missed.
     async with serving(own_server.url, max_connections=4) as app:
+        yield app
+
+
+@pytest.fixture
+async def hasty(own_server):
+    async with serving(own_server.url, max_connections=4, socket_timeout=TIMEOUT) as app:
         yield app
 
 
@@ -52,34 +70,23 @@ async def test_a_killed_server_loses_nothing_that_it_acknowledged(app, own_serve
         assert set(stored) <= (await user.get("/")).json.keys()
 
 
-async def test_a_paused_server_holds_nobody_up_for_long(app, own_server, caplog):
-    users = await users_of(app, 20)
+async def test_a_paused_server_holds_nobody_up_for_long(hasty, own_server, caplog):
+    users = await users_of(hasty, 20)
     own_server.pause()
     assert await statuses(users, "/") == {503}
     assert await statuses(users, "/note?late=1") == {503}
-    assert await statuses([User(app)], "/") == {200}  # asks nothing of Redis
-    assert await statuses([User(app)], "/note?late=1") == {503}
+    assert await statuses([User(hasty)], "/") == {200}  # asks nothing of Redis
+    assert await statuses([User(hasty)], "/note?late=1") == {503}
     own_server.resume()
     await check_numbers(users)
     assert await statuses(users, "/note?late=1") == {200}
     assert f"has not answered in {TIMEOUT} s" in caplog.text
 
 
-async def leave(user, moment):
-    """Have the server cancel a request that has run for *moment* seconds."""
-    cookie = ("Cookie", f"session_id={user.session_id}")
-    async with user.client.open("GET", "/", headers=[cookie]) as exchange:
-        await asyncio.sleep(moment)
-        exchange.cancel()
-        await exchange.ended()
-
-
 async def test_what_a_paused_server_answers_later_reaches_nobody_else(app, own_server):
     users = await users_of(app, 20)
     for _ in range(3):
-        own_server.pause()
-        await asyncio.gather(*(leave(user, 0.1) for user in users))
-        own_server.resume()
+        await leave_while_paused(users, own_server)
         await check_numbers(users)
 
 
@@ -87,7 +94,7 @@ async def test_a_client_may_leave_at_any_moment(app):
     chance = random.Random(1)
     users = await users_of(app, 20)
     for _ in range(50):
-        moments = [chance.random() * 0.005 for _ in users]
+        moments = [asyncio.sleep(chance.random() * 0.005) for _ in users]
         await asyncio.gather(*map(leave, users, moments))
         await check_numbers(users)
 

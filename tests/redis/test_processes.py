@@ -6,6 +6,7 @@ from support.races import RacesAcrossProcesses
 
 
 class TestRedis(RacesAcrossProcesses):
-    @pytest.fixture
-    def store(self, own_server):
-        return own_server.url
+    @pytest.fixture(scope="class")
+    @classmethod
+    def store(cls, server):
+        return server.url

@@ -4,14 +4,18 @@ import asyncio
 import gc
 import os
 import time
+from collections import Counter
 
 import socketio
 from micropie import App, HTTPError, HttpMiddleware, WebSocketMiddleware
 from micropie_socketio import SocketIO
 
+PATIENCE = 45.0  # seconds to wait for an event; the client waits for longer
+
 
 class HttpDoor(HttpMiddleware):
     async def before_request(self, request):
+        app._arrived[request.query("sid")] += 1
         if request.query("banned"):
             return {"status_code": 403, "body": "banned"}
         return None
@@ -26,6 +30,7 @@ class Chat(App):
     def __init__(self, **options):
         super().__init__(**options)
         self._events: list[str] = []
+        self._arrived: Counter[str | None] = Counter()
         self._released = asyncio.Event()
         self.middlewares.append(HttpDoor())
         self.ws_middlewares.append(WebSocketDoor())
@@ -67,12 +72,20 @@ class Chat(App):
 
     async def log(self, line):
         """Wait until *line* is in the log of events, and return all of it."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE
         while line not in self._events:
             if time.monotonic() > deadline:
                 raise HTTPError(504, repr(self._events))
             await asyncio.sleep(0.005)
         return list(self._events)
+
+    async def arrived(self, sid, number: int):
+        """Wait until *number* requests of a client have come, and are being served."""
+        deadline = time.monotonic() + PATIENCE
+        while self._arrived[sid] < number:
+            if time.monotonic() > deadline:
+                raise HTTPError(504)
+            await asyncio.sleep(0.005)
 
     async def gone(self, sid):
         """Wait until client *sid* has left."""
@@ -164,7 +177,7 @@ async def try_to_remember(sid):
 
 @sio.event
 async def ask(sid, question):
-    return await sio.call("question", question, to=sid, timeout=10)
+    return await sio.call("question", question, to=sid, timeout=PATIENCE)
 
 
 @sio.event
@@ -190,9 +203,9 @@ async def sleep(sid, seconds):
 @sio.event
 async def cling(sid):
     try:
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
     except asyncio.CancelledError:
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
 
 
 class Room(socketio.AsyncNamespace):

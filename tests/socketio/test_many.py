@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from support.memory import resident_mib
-from support.servers import HOST, serve
+from support.servers import CLIENT_TIMEOUT, HOST, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +66,8 @@ async def test_five_hundred_clients_get_a_broadcast_each_and_leave_nothing(serve
     before = await memory_afterwards(server)
     for _ in range(3):
         await visit(server)
-        after = await memory_afterwards(server)
+    async with asyncio.timeout(CLIENT_TIMEOUT):  # a busy machine takes longer to let go
+        while await memory_afterwards(server) > before * 1.1:
+            pass
     state = json.loads((await asyncio.to_thread(server.get, "/state")).text)
     assert state == {"sessions": 0, "environs": 0, "rooms": {}}
-    assert after <= before * 1.1

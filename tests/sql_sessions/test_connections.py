@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from micropie_sql_sessions import SQLSessionBackend
+from support.faults import until as until_true
 from support.sessions import ID, LONG, PATIENT
 from support.sql_places import DRIVERS, until
 
@@ -93,8 +94,8 @@ async def test_requests_that_are_cancelled_leave_nothing_behind(place):
 
 
 async def test_a_call_that_waits_too_long_is_a_timeout_error(place):
-    backend = place.backend(timeout=0.5, purge_every=None)
-    await backend.save(ID, {"a": 1}, LONG)
+    patient, backend = place.backend(), place.backend(timeout=0.5, purge_every=None)
+    await patient.save(ID, {"a": 1}, LONG)
     engine = create_async_engine(place.url)
     async with engine.connect() as holding:
         if place.url.startswith("sqlite"):
@@ -103,9 +104,15 @@ async def test_a_call_that_waits_too_long_is_a_timeout_error(place):
         with pytest.raises(TimeoutError, match=r"0\.5 s"):
             await backend.merge(ID, {"b": 1}, (), LONG)
     await engine.dispose()
-    assert await backend.merge(ID, {"b": 1}, (), LONG) is True
-    assert await backend.load(ID) == {"a": 1, "b": 1}
-    await backend.shutdown()
+
+    async def merged():
+        with contextlib.suppress(TimeoutError):  # on a busy machine
+            return await backend.merge(ID, {"b": 1}, (), LONG)
+
+    await until_true(merged)
+    assert await patient.load(ID) == {"a": 1, "b": 1}
+    for each in (patient, backend):
+        await each.shutdown()
 
 
 @contextlib.asynccontextmanager
@@ -165,9 +172,9 @@ async def test_sqlite_writes_through_and_lets_others_read_meanwhile(sqlite):
 
 
 async def test_a_statement_that_psycopg_has_given_up_does_not_wait_for_ever(postgresql):
-    backend = SQLSessionBackend(postgresql.url_for("postgresql+psycopg"), timeout=2.5)
+    backend = SQLSessionBackend(postgresql.url_for("postgresql+psycopg"), timeout=25.5)
     async with backend._source.engine().connect() as connection:  # only its own tell
-        assert (await connection.exec_driver_sql("SHOW lock_timeout")).scalar() == "2500ms"
+        assert (await connection.exec_driver_sql("SHOW lock_timeout")).scalar() == "25500ms"
     await backend.shutdown()
 
 

@@ -20,6 +20,7 @@ from support.faults import (
     User,
     Writers,
     check_numbers,
+    leave_while_paused,
     statuses,
     until,
     users_of,
@@ -34,8 +35,8 @@ pytestmark = pytest.mark.anyio
 
 @contextlib.asynccontextmanager
 async def serving(url_or_engine, **options):
-    """Run Notes on a database."""
-    backend = SQLSessionBackend(url_or_engine, **{"timeout": TIMEOUT} | options)
+    """Run Notes on a database, patiently unless *options* say otherwise."""
+    backend = SQLSessionBackend(url_or_engine, **{"timeout": PATIENCE} | options)
     await backend.startup()
     try:
         yield Notes(backend)
@@ -47,6 +48,12 @@ async def serving(url_or_engine, **options):
 async def app(own_server):
     # Few connections: one that is not given back is missed.
     async with serving(own_server.url, max_connections=4) as app:
+        yield app
+
+
+@pytest.fixture
+async def hasty(own_server):
+    async with serving(own_server.url, max_connections=4, timeout=TIMEOUT) as app:
         yield app
 
 
@@ -149,15 +156,15 @@ async def test_connections_that_the_server_closes_are_made_anew(server):
 # Paused
 
 
-async def test_a_paused_server_holds_nobody_up_for_long(app, own_server, caplog):
-    users = await users_of(app, 20)
+async def test_a_paused_server_holds_nobody_up_for_long(hasty, own_server, caplog):
+    users = await users_of(hasty, 20)
     own_server.pause()
     assert await statuses(users, "/") == {503}
     assert await statuses(users, "/note?late=1") == {503}
-    assert await statuses([User(app)], "/") == {200}  # asks nothing of the database
-    assert await statuses([User(app)], "/note?late=1") == {503}
+    assert await statuses([User(hasty)], "/") == {200}  # asks nothing of the database
+    assert await statuses([User(hasty)], "/note?late=1") == {503}
     own_server.resume()
-    await recovery(app, users)
+    await recovery(hasty, users)
     assert f"has not answered in {TIMEOUT} s" in caplog.text
     gc.collect()  # an error that nobody has looked at would be told now, and fail the test
 
@@ -165,7 +172,7 @@ async def test_a_paused_server_holds_nobody_up_for_long(app, own_server, caplog)
 async def test_an_app_starts_and_stops_while_the_server_is_paused(own_server, caplog):
     own_server.pause()
     async with asyncio.timeout(20 * TIMEOUT):
-        async with serving(own_server.url) as app:
+        async with serving(own_server.url, timeout=TIMEOUT) as app:
             assert (await User(app).get("/note?number=0")).status == 503
     own_server.resume()
 
@@ -173,13 +180,7 @@ async def test_an_app_starts_and_stops_while_the_server_is_paused(own_server, ca
 async def test_what_a_paused_server_answers_later_reaches_nobody_else(app, own_server):
     users = await users_of(app, 20)
     for _ in range(3):
-        own_server.pause()
-        reading = [asyncio.create_task(user.get("/")) for user in users]
-        await asyncio.sleep(0.1)  # the questions are on their way
-        for task in reading:
-            task.cancel()  # as a server does when the client has gone
-        await asyncio.wait(reading)
-        own_server.resume()
+        await leave_while_paused(users, own_server)
         await check_numbers(users)
 
 
@@ -210,7 +211,8 @@ async def test_requests_wait_for_a_connection(server):
 
 
 async def test_a_session_that_somebody_holds_is_a_503_and_the_others_are_not(server):
-    async with serving(server.url, max_connections=4) as app, connecting(server.url) as connect:
+    options = {"max_connections": 4, "timeout": TIMEOUT}
+    async with serving(server.url, **options) as app, connecting(server.url) as connect:
         held, other = await users_of(app, 2)
         key = hash_session_id(held.session_id)
         connection = await connect()
@@ -235,7 +237,7 @@ async def nobody_waits(server):
 
 
 async def test_a_writer_waits_for_who_holds_the_session(server):
-    async with serving(server.url, timeout=PATIENCE) as app, connecting(server.url) as connect:
+    async with serving(server.url) as app, connecting(server.url) as connect:
         (user,) = await users_of(app)
         connection = await connect()
         await connection.execute(text(f"SELECT id FROM {TABLE} FOR UPDATE"))
@@ -259,7 +261,7 @@ async def test_stricter_isolation_loses_nothing(own_server, level, caplog):
 
 
 async def test_a_sqlite_file_that_somebody_writes_is_a_503_for_writers_only(tmp_path):
-    async with serving(sqlite_url(tmp_path)) as app:
+    async with serving(sqlite_url(tmp_path), timeout=TIMEOUT) as app:
         users = await users_of(app, 5)
         async with connecting(sqlite_url(tmp_path)) as connect:
             connection = await connect()

@@ -6,18 +6,21 @@ from support.races import RacesAcrossProcesses
 
 
 class TestSQLite(RacesAcrossProcesses):
-    @pytest.fixture
-    def store(self, tmp_path):
-        return f"sqlite+aiosqlite:///{tmp_path / 'sessions.db'}"
+    @pytest.fixture(scope="class")
+    @classmethod
+    def store(cls, folder):
+        return f"sqlite+aiosqlite:///{folder / 'sessions.db'}"
 
 
 class TestPostgreSQL(RacesAcrossProcesses):
-    @pytest.fixture
-    def store(self, postgresql):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def store(cls, postgresql):
         return postgresql.url
 
 
 class TestMariaDB(RacesAcrossProcesses):
-    @pytest.fixture
-    def store(self, mariadb):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def store(cls, mariadb):
         return mariadb.url

@@ -3,8 +3,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from support.sessions import ID, LONG
+from micropie_sql_sessions import SQLSessionBackend
+from support.sessions import ID, LONG, PATIENT
 from support.sql_places import until
 
 pytestmark = pytest.mark.anyio
@@ -45,15 +48,19 @@ async def test_one_of_many_purges_in_the_background(place):
     await until(lambda: place.count() == 0)
     # The next one is due in a minute, whoever asks.
     await first.save(ID, {"a": 1}, 1e-6)
-    second, often = place.backend(purge_every=LONG), place.backend(purge_every=0.05)
+    engine, seen = create_async_engine(place.url), []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    second = place.backend(purge_every=LONG)
+    often = SQLSessionBackend(engine, table=place.table, timeout=PATIENT, purge_every=0.05)
     for backend in (second, often):
         await backend.startup()
-    await asyncio.sleep(0.5)
+    await until(lambda: len(seen) > 20)  # it has asked some times
     assert place.count() == 1
     place.execute("UPDATE {} SET expires_at = '2001-01-01' WHERE id = 'purge'")
     await until(lambda: place.count() == 0)
     for backend in (first, second, often):
         await backend.shutdown()
+    await engine.dispose()
 
 
 async def test_a_purge_that_fails_is_logged_and_the_next_one_comes(place, caplog):
@@ -70,18 +77,19 @@ async def test_a_purge_that_fails_is_logged_and_the_next_one_comes(place, caplog
 
 
 async def test_purging_stops_with_the_app(place):
+    before = asyncio.all_tasks()
     backend = place.backend(purge_every=0.05)
     await backend.startup()
+    assert asyncio.all_tasks() > before
     await backend.shutdown()
-    place.execute("DELETE FROM {}")
-    await asyncio.sleep(0.2)
-    assert place.count("id = 'purge'") == 0
+    assert asyncio.all_tasks() == before
 
 
 async def test_nothing_is_purged_in_the_background_if_that_is_not_wanted(place):
+    before = asyncio.all_tasks()
     backend = place.backend(purge_every=None)
     await backend.startup()
     await backend.save(ID, {"a": 1}, 1e-6)
-    await asyncio.sleep(0.2)
+    assert asyncio.all_tasks() == before
     assert place.count("1 = 1") == 1
     await backend.shutdown()

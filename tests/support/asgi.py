@@ -11,8 +11,17 @@ from urllib.parse import unquote
 # Seconds after which a test that waits for an app has failed; nothing takes nearly as long.
 PATIENCE = 30.0
 
+# Turns of the event loop in which tasks get to where only the test, a thread or a timer moves them.
+TURNS = 100
+
 # Gone from the scope, as with a server that leaves the key out.
 ABSENT: Any = object()
+
+
+async def settled() -> None:
+    """Wait until all other tasks wait: what has not happened by now does not happen by itself."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -89,6 +98,7 @@ class Exchange:
         self._progress = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._stuck = asyncio.Event()  # the app sends to a client that takes nothing
         self._send_error: BaseException | None = None
         self._chunks_read = 0
         self._task: asyncio.Task[None] = asyncio.create_task(self._run())
@@ -119,7 +129,9 @@ class Exchange:
             self._progress.set()
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._end()
-        await self._writable.wait()
+        if not self._writable.is_set():
+            self._stuck.set()
+            await self._writable.wait()
 
     def _check(self, message: dict[str, Any]) -> None:
         """Note what breaks the ASGI HTTP specification; raising here, the app might catch it."""
@@ -177,6 +189,12 @@ class Exchange:
     def pause(self) -> None:
         """Stop taking data: from now on `send` waits, as with a slow client."""
         self._writable.clear()
+        self._stuck.clear()
+
+    async def stuck(self) -> None:
+        """Wait until the app waits in `send`, because of a pause."""
+        async with asyncio.timeout(PATIENCE):
+            await self._stuck.wait()
 
     def resume(self) -> None:
         self._writable.set()

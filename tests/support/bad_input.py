@@ -1,7 +1,6 @@
 """Servers to be attacked, and how to tell that an attack did no harm."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -10,7 +9,7 @@ import pytest
 
 from support.bodies import END, MULTIPART
 from support.raw_http import whole
-from support.servers import CLIENT_TIMEOUT, Server, serve
+from support.servers import Server, serve
 
 FOLDER = Path(__file__).parents[1] / "core" / "serving" / "bad_input"
 
@@ -47,13 +46,6 @@ def attacked(
     with serve(name, "bad_input_app:app", FOLDER, options=options, environment=told) as server:
         server.temporary, server.uploads = temporary, uploads
         yield server
-
-
-def wait_until(condition: Callable[[], object], timeout: float = CLIENT_TIMEOUT) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.005)
 
 
 def multipart(*parts: bytes, end: bytes = END, content_type: str = MULTIPART) -> bytes:

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from micropie import App
+from support import processes
 from support.asgi import Answer
 from support.races import STORE, make_backend
 from support.sessions import Browser
 
-TIMEOUT = 2.0  # seconds: what backends are told
+TIMEOUT = 2.0  # seconds: what backends are told that are to find a database silent
 SLACK = 25.0  # seconds, for a machine that is busy with other tests
 PATIENCE = 60.0  # seconds until something that must happen has happened
 
@@ -71,6 +72,27 @@ async def check_numbers(users: Iterable[Browser]) -> None:
     answers = await asyncio.gather(*(user.get("/") for user in users))
     numbers = [answer.json["number"] for answer in answers]
     assert numbers == [str(index) for index in range(len(numbers))]
+
+
+async def leave(user: Browser, moment: Awaitable[object]) -> None:
+    """Have the server cancel a request of *user* when *moment* has come, as if the client left."""
+    cookie = ("Cookie", f"session_id={user.session_id}")
+    async with user.client.open("GET", "/", headers=[cookie]) as exchange:
+        await moment
+        exchange.cancel()
+        await exchange.ended()
+
+
+async def leave_while_paused(users: Iterable[Browser], server: Any) -> None:
+    """Let *users* leave when they have asked a database that does not answer, which then does."""
+
+    async def asked() -> bool:
+        return processes.is_asked(server.port)
+
+    server.pause()
+    moment = asyncio.create_task(until(asked))
+    await asyncio.gather(*(leave(user, moment) for user in users))
+    server.resume()
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -38,6 +38,16 @@ def resume(pid: int) -> None:
         send(process, signal.SIGCONT)
 
 
+def is_asked(port: int) -> bool:
+    """Tell whether a server on *port* was sent something that it has not read yet."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, queues, *_ = line.split()
+        connected = state == "01"
+        if connected and int(local.split(":")[1], 16) == port and int(queues.split(":")[1], 16):
+            return True
+    return False
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether *pid* is there, and not as a zombie."""
     try:

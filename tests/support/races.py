@@ -1,12 +1,12 @@
-"""Races between processes: one app in several workers, on one store, and what may not get lost."""
+"""Races between processes: one app in several, on one store, and what may not get lost."""
 
 import asyncio
 import json
 import os
 import uuid
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,10 @@ class Race(App):
     def __init__(self, folder: Path, session_backend: SessionBackend) -> None:
         super().__init__(session_backend)
         self._folder = folder
+        self._gates: dict[str, asyncio.Task[None]] = {}
 
     async def index(self):
         return dict(self.session)
-
-    async def process(self):
-        return os.getpid()
 
     async def login(self):
         self.request.regenerate_session()
@@ -61,7 +59,10 @@ class Race(App):
 
     async def note(self, gate, key):
         (self._folder / gate / key).touch()
-        await _until((self._folder / f"{gate}.open").exists)
+        if gate not in self._gates:  # one looks after it for all that wait
+            opened = _until((self._folder / f"{gate}.open").exists)
+            self._gates[gate] = asyncio.create_task(opened)
+        await asyncio.shield(self._gates[gate])
         self.session[key] = key
 
 
@@ -80,17 +81,24 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def race_server(store: str, folder: Path) -> Iterator[Server]:
-    """Run the app under uvicorn in PROCESSES processes that share the store with that URL."""
+def race_servers(store: str, folder: Path) -> Iterator[list[Server]]:
+    """Run the app under uvicorn in PROCESSES processes that share the store with that URL.
+
+    Not as workers of one uvicorn, where chance decides which of them a connection belongs to.
+    """
     tests = Path(__file__).parents[1]
     options = (
-        *("--factory", "--workers", str(PROCESSES), "--log-level", "warning"),
+        *("--factory", "--log-level", "warning"),
         # On a busy machine a connection may have nothing to do for longer than the usual 5 s.
         *("--timeout-keep-alive", "600"),
     )
     environment = {STORE: store, FOLDER: str(folder)}
-    with serve("uvicorn", APP, tests, options=options, environment=environment) as server:
-        yield server
+    each = [
+        serve("uvicorn", APP, tests, options=options, environment=environment)
+        for _ in range(PROCESSES)
+    ]
+    with ExitStack() as stack, ThreadPoolExecutor(PROCESSES) as starting:
+        yield list(starting.map(stack.enter_context, each))
 
 
 class Connection:
@@ -129,20 +137,16 @@ class Answer:
 
 
 @asynccontextmanager
-async def connections(server: Server) -> AsyncIterator[list[Connection]]:
+async def connections(servers: list[Server]) -> AsyncIterator[list[Connection]]:
     """Open TOGETHER connections, as many to each process; one process's next to another's."""
-    by_process: dict[int, list[Connection]] = defaultdict(list)
-    each = TOGETHER // PROCESSES
     async with AsyncExitStack() as stack:
-        async with asyncio.timeout(PATIENT):
-            # Whichever process is the first to wake up takes a connection.
-            while len(by_process) < PROCESSES or min(map(len, by_process.values())) < each:
-                reader, writer = await asyncio.open_connection(HOST, server.port)
-                stack.callback(writer.close)
-                connection = Connection(reader, writer)
-                by_process[(await connection.get("/process")).json].append(connection)
-        in_turn = zip(*(opened[:each] for opened in by_process.values()), strict=True)
-        yield [connection for row in in_turn for connection in row]
+        opened = []
+        for number in range(TOGETHER):
+            port = servers[number % PROCESSES].port
+            reader, writer = await asyncio.open_connection(HOST, port)
+            stack.callback(writer.close)
+            opened.append(Connection(reader, writer))
+        yield opened
 
 
 class Crowd:
@@ -166,7 +170,7 @@ class Crowd:
 
     async def gather(self) -> None:
         """Wait until all are in their handlers, each with the session as it was before."""
-        await _until(lambda: len(list(self._arrived.iterdir())) == len(self.keys))
+        await _until(lambda: len(os.listdir(self._arrived)) == len(self.keys))
 
     async def let_go(self) -> list[Answer]:
         """Return the answers."""
@@ -184,36 +188,41 @@ async def log_in(senders: list[Connection]) -> None:
 
 
 class RacesAcrossProcesses:
-    """Tests of a store; a subclass has a fixture `store` that returns its URL."""
+    """Tests of a store; a subclass has a fixture `store` of its scope that returns its URL."""
 
     pytestmark = pytest.mark.anyio
 
-    @pytest.fixture
-    def server(self, store: str, tmp_path: Path) -> Iterator[Server]:
-        self.folder = tmp_path
-        with race_server(store, tmp_path) as running:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("race")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def servers(cls, store: str, folder: Path) -> Iterator[list[Server]]:
+        with race_servers(store, folder) as running:
             yield running
 
-    async def test_of_many_requests_that_set_a_key_each_none_loses_it(self, server):
-        async with connections(server) as senders:
+    async def test_of_many_requests_that_set_a_key_each_none_loses_it(self, servers, folder):
+        async with connections(servers) as senders:
             for _ in range(ROUNDS):
                 await log_in(senders)
-                crowd = Crowd(self.folder, senders)
+                crowd = Crowd(folder, senders)
                 await crowd.gather()
                 answers = await crowd.let_go()
                 assert {(answer.status, *answer.cookies) for answer in answers} == {(204,)}
                 stored = (await senders[0].get("/")).json
                 assert stored == {"user": "alice"} | {key: key for key in crowd.keys}
 
-    async def test_no_slower_request_undoes_a_logout(self, server):
-        async with connections(server) as senders:
+    async def test_no_slower_request_undoes_a_logout(self, servers, folder):
+        async with connections(servers) as senders:
             for _ in range(PROCESSES):
                 # Each process does the logout once.
                 senders = senders[1:] + senders[:1]
                 browser, *others = senders
                 await log_in(senders)
-                before = Crowd(self.folder, others[::2])
-                after = Crowd(self.folder, others[1::2])
+                before = Crowd(folder, others[::2])
+                after = Crowd(folder, others[1::2])
                 await before.gather()
                 await after.gather()
                 answers = await before.let_go()

@@ -19,7 +19,7 @@ import pytest
 HOST = "127.0.0.1"
 START_TIMEOUT = 60.0  # seconds; a loaded machine takes several to import a server
 STOP_TIMEOUT = 10.0
-CLIENT_TIMEOUT = 20.0
+CLIENT_TIMEOUT = 60.0
 
 _COMMANDS: dict[str, Callable[[str, int], list[str]]] = {
     "uvicorn": lambda app, port: ["--host", HOST, "--port", str(port), app],
@@ -98,16 +98,14 @@ class Server:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def terminate(self) -> float:
-        """Send SIGTERM, and return the seconds that the server takes to end.
+    def terminate(self) -> None:
+        """Send SIGTERM, and wait until the server has ended.
 
         Raises:
             subprocess.TimeoutExpired: it does not.
         """
-        begin = time.monotonic()
         self._process.terminate()
         self._process.wait(CLIENT_TIMEOUT)
-        return time.monotonic() - begin
 
     def stop(self) -> None:
         """End the server: by SIGTERM, and by SIGKILL what that does not end."""
@@ -201,6 +199,14 @@ def on_every_server(app: str, folder: Path) -> Callable[..., Iterator[Server]]:
             yield running
 
     return server
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what comes true in a server, and shows elsewhere: in its log, or a folder."""
+    deadline = time.monotonic() + CLIENT_TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.005)
 
 
 @contextmanager

@@ -92,16 +92,17 @@ async def test_a_form_that_goes_on_after_the_answer_leaves_no_file(tmp_path, mon
 
     async def before(request):
         parsing.append(asyncio.create_task(request.parse_body()))
-        await asyncio.wait(parsing, timeout=0.05)
+        await wants_the_rest.wait()
         return {"status_code": 503}
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     head = b'--pie\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
     chunks = [head + bytes(size), b"\r\n" + head + bytes(2 * MIB) + b"\r\n--pie--\r\n"]
-    client, is_answered = hooked(before), asyncio.Event()
+    client, wants_the_rest, is_answered = hooked(before), asyncio.Event(), asyncio.Event()
 
     async def receive():
         if len(chunks) == 1:
+            wants_the_rest.set()
             await is_answered.wait()
         return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
 

@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from micropie import App
-from support.asgi import Client
+from support.asgi import Client, settled
 from support.bodies import BINARY, FORM, JSON, MULTIPART
 from support.body_app import A_FORM, A_MULTIPART, AN_OBJECT, CHUNKED, Bodies, Small, head, sending
 
@@ -140,11 +140,13 @@ async def test_a_408_over_http_2_has_no_connection_header():
     assert (answer.status, answer.header("connection")) == (408, None)
 
 
-async def test_a_slow_client_has_its_time_for_every_chunk():
+async def test_a_slow_client_has_its_time_for_every_chunk(clock):
     options = {"headers": CHUNKED, "unfinished": True}
-    async with Client(Bodies(body_timeout=0.05)).open("POST", "/raw", **options) as exchange:
+    async with Client(Bodies(body_timeout=1000)).open("POST", "/raw", **options) as exchange:
         for number in range(4):
-            await asyncio.sleep(0.02)
+            await settled()
+            clock.move(900)
+            await settled()
             exchange.feed(b"x", more=number < 3)
         assert (await exchange.finish()).body == b"xxxx"
 

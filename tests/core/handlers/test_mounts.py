@@ -47,7 +47,7 @@ async def test_a_path_of_a_million_slashes_takes_no_longer_than_any():
     began = time.process_time()
     assert (await Client(root).get("/static" + "/" * 1_000_000)).text == "static"
     assert (await Client(root).get("/x" + "/" * 1_000_000)).status == 404
-    assert time.process_time() - began < 1  # one by one they would take minutes
+    assert time.process_time() - began < 10  # one by one they would take minutes
 
 
 @pytest.mark.parametrize("trailing", ["", "/", "//"])

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from micropie import App, HTTPError
-from support.asgi import PATIENCE, Client
+from support.asgi import PATIENCE, Client, settled
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +72,7 @@ async def test_blocked_sync_handlers_do_not_delay_an_async_one():
 async def test_sync_workers_bounds_how_many_run_at_once():
     running, most = 0, 0
     lock = threading.Lock()
+    meeting = threading.Barrier(3, timeout=PATIENCE)
 
     class Counting(App):
         def index(self):
@@ -79,7 +80,8 @@ async def test_sync_workers_bounds_how_many_run_at_once():
             with lock:
                 running += 1
                 most = max(most, running)
-            threading.Event().wait(0.005)
+            meeting.wait()  # for two others
+            threading.Event().wait(0.005)  # for more
             with lock:
                 running -= 1
 
@@ -90,22 +92,24 @@ async def test_sync_workers_bounds_how_many_run_at_once():
 
 
 async def test_the_rest_wait_their_turn():
-    first_in = threading.Event()
+    first_in, second_in = threading.Event(), threading.Event()
     go = threading.Event()
 
     class One(App):
         def index(self, name):
             if name == "first":
                 first_in.set()
-                go.wait(PATIENCE)
+                assert go.wait(PATIENCE)
+            else:
+                second_in.set()
             return name
 
     client = Client(One(sync_workers=1))
     first = asyncio.create_task(client.get("/first"))
     assert await asyncio.to_thread(first_in.wait, PATIENCE)
     second = asyncio.create_task(client.get("/second"))
-    await asyncio.sleep(0.01)
-    assert not second.done()
+    await settled()
+    assert not await asyncio.to_thread(second_in.wait, 0.05)
     go.set()
     assert [(await task).text for task in (first, second)] == ["first", "second"]
 

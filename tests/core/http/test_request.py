@@ -78,13 +78,13 @@ async def test_split_cookie_headers_are_joined_as_cookies():
     assert (await client.get("/cookies", headers=headers)).json == {"a": "1", "b": "2"}
 
 
-async def test_a_header_repeated_200000_times_takes_no_time():
-    client = Client(Told(), headers=[(b"a", b"bcd")] * 200_000)
+async def test_a_header_repeated_a_million_times_takes_no_time():
+    client = Client(Told(), headers=[(b"a", b"bcd")] * 1_000_000)
     began = time.process_time()
     answer = await client.get("/headers")
-    # Appended one by one it takes seconds, and more than four times as long for twice as many.
-    assert time.process_time() - began < 1
-    assert answer.json == {"a": ", ".join(["bcd"] * 200_000)}
+    # Appended one by one it takes minutes, and more than four times as long for twice as many.
+    assert time.process_time() - began < 10
+    assert answer.json == {"a": ", ".join(["bcd"] * 1_000_000)}
 
 
 COOKIES = [

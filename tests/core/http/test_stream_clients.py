@@ -8,7 +8,7 @@ import time
 import pytest
 
 from micropie import App
-from support.asgi import PATIENCE, Client
+from support.asgi import PATIENCE, Client, settled
 from support.streaming import KINDS, failing_after, streaming
 
 pytestmark = pytest.mark.anyio
@@ -121,7 +121,7 @@ async def test_a_generator_is_closed_while_a_slow_client_keeps_send_waiting():
     async with Client(app).open("GET", "/") as exchange:
         await exchange.chunk()
         exchange.pause()
-        await asyncio.sleep(0.01)
+        await exchange.stuck()
         exchange.disconnect()
         await exchange.ended()
         assert app.closed.is_set()
@@ -143,7 +143,7 @@ async def test_the_clients_body_is_passed_over_while_streaming():
 
     async with Client(Waiting()).open("POST", "/", body=[b"x", b"y", b"z"]) as exchange:
         assert await exchange.chunk() == b"a"
-        await asyncio.sleep(0.01)
+        await settled()
         assert exchange.running
         exchange.disconnect()
         await exchange.ended()
@@ -206,7 +206,7 @@ async def test_a_sync_generator_at_work_is_closed_as_soon_as_it_yields():
     async with Client(Busy()).open("GET", "/") as exchange:
         await event(working)
         exchange.disconnect()
-        await asyncio.sleep(0.01)
+        await settled()
         assert not closed.is_set()
         go.set()
         await exchange.ended()
@@ -279,7 +279,7 @@ async def test_a_sync_generator_cancelled_before_its_first_chunk_is_closed_in_it
     async with Client(Busy()).open("GET", "/") as exchange:
         await event(working)
         exchange.cancel()
-        await asyncio.sleep(0.01)
+        await settled()
         go.set()
         await exchange.ended()
     assert [thread is threading.main_thread() for thread in closed_in] == [False]

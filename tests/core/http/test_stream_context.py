@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from micropie import App
-from support.asgi import Client
+from support.asgi import PATIENCE, Client, settled
 from support.streaming import KINDS, streaming
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def test_what_a_stream_sets_in_its_context_stays_to_the_end(kind):
     async with Client(streaming(kind, chunks)).open("GET", "/") as exchange:
         assert [await exchange.chunk() for _ in range(3)] == [b"a", b"b", b"b"]
         exchange.pause()
-        await asyncio.sleep(0.01)
+        await exchange.stuck()
         exchange.disconnect()
         await exchange.ended()
     assert closed.is_set()
@@ -70,7 +70,7 @@ async def test_a_generator_lives_in_one_task_from_first_to_last(paused):
         await exchange.chunk()
         if paused:
             exchange.pause()
-            await asyncio.sleep(0.01)
+            await exchange.stuck()
         exchange.disconnect()
         await exchange.ended()
     assert len(tasks) == 1
@@ -79,7 +79,7 @@ async def test_a_generator_lives_in_one_task_from_first_to_last(paused):
 async def test_timeouts_and_task_groups_work_inside_a_stream():
     class Grouped(App):
         async def index(self):
-            async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
                 task = group.create_task(asyncio.sleep(0, "a"))
                 yield await task
                 yield "b"
@@ -109,8 +109,7 @@ async def test_streams_leave_no_task_behind():
         await exchange.chunk()
         exchange.disconnect()
         await exchange.ended()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await settled()
     assert asyncio.all_tasks() == before
 
 
@@ -130,5 +129,5 @@ async def test_a_stream_that_is_done_stops_waiting_for_its_client_to_leave():
 
     before = asyncio.all_tasks()
     await Short()(Client(None).scope("GET", "/"), receive, send)
-    await asyncio.sleep(0)
+    await settled()
     assert asyncio.all_tasks() == before

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from micropie import App, HttpMiddleware
-from support.asgi import Client
+from support.asgi import Client, settled
 from support.streaming import KINDS, failing_after, streaming
 
 pytestmark = pytest.mark.anyio
@@ -149,7 +149,8 @@ async def test_a_stream_runs_no_faster_than_a_hooks_stream_takes_it():
     async with client.open("GET", "/") as exchange:
         assert await exchange.chunk() == b"0"
         exchange.pause()
-        await asyncio.sleep(0.01)
+        await exchange.stuck()
+        await settled()
         assert len(made) < len(exchange.messages) + 3
 
 

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from micropie import App
-from support.asgi import Client
+from support.asgi import Client, settled
 from support.bodies import HTML
 from support.streaming import KINDS, streaming
 
@@ -101,7 +101,8 @@ async def test_a_chunk_is_sent_before_the_next_is_made():
     async with Client(Slow()).open("GET", "/") as exchange:
         exchange.pause()
         await exchange.started()
-        await asyncio.sleep(0.01)
+        await exchange.stuck()
+        await settled()
         assert made == [0]
         assert len(exchange.messages) == 1, "a client that takes nothing is sent nothing more"
 

@@ -6,12 +6,14 @@ import time
 
 from micropie import App, HTTPError, allow
 
+PATIENCE = 45.0  # seconds to wait for another request; its client waits for longer
+
 
 class ServerApp(App):
     def __init__(self):
         super().__init__()
         self._events: dict[str, threading.Event] = {}
-        self._together = threading.Barrier(20, timeout=15)
+        self._together = threading.Barrier(20, timeout=PATIENCE)
 
     def _event(self, key):
         return self._events.setdefault(key, threading.Event())
@@ -22,7 +24,7 @@ class ServerApp(App):
         self._event(key).set()
 
     async def wait(self, key):
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE
         while not self._event(key).is_set():
             if time.monotonic() > deadline:
                 raise HTTPError(504)
@@ -63,7 +65,7 @@ class ServerApp(App):
 
     def blocked(self, key):
         self._event(f"{key}-begun").set()
-        return "released" if self._event(key).wait(15) else (504, "never released")
+        return "released" if self._event(key).wait(PATIENCE) else (504, "never released")
 
     def together(self):
         self._together.wait()

@@ -11,6 +11,7 @@ import pytest
 
 from micropie.errors import BadRequest
 from micropie.forms import Files
+from support.asgi import PATIENCE, settled
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, file, parse
 from support.uploads import names
@@ -58,16 +59,16 @@ async def test_a_file_made_after_the_cancellation_is_deleted(
 
     def slow_mkdtemp(**options: str) -> str:
         reached.set()
-        go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         return mkdtemp(**options)
 
     monkeypatch.setattr(tempfile, "mkdtemp", slow_mkdtemp)
     files = Files()
     parsing = asyncio.create_task(parse(LARGE_PARTS, files))
-    assert await asyncio.to_thread(reached.wait, 10)
+    assert await asyncio.to_thread(reached.wait, PATIENCE)
     for _ in range(3):  # whoever cancels may do so again
         parsing.cancel()
-        await asyncio.sleep(0.001)
+        await settled()
     assert not parsing.done()
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
@@ -84,14 +85,14 @@ async def test_a_cancelled_close_deletes_all_files(
 
     def slow_unlink(path: str) -> None:
         reached.set()
-        go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         unlink(path)
 
     files = Files()
     await parse(LARGE_PARTS, files)
     monkeypatch.setattr(os, "unlink", slow_unlink)
     closing = asyncio.create_task(files.close())
-    assert await asyncio.to_thread(reached.wait, 10)
+    assert await asyncio.to_thread(reached.wait, PATIENCE)
     closing.cancel()
     go_on.set()
     with pytest.raises(asyncio.CancelledError):

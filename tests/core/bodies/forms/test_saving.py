@@ -7,11 +7,12 @@ import resource
 import shutil
 import stat
 import tempfile
-import time
+import threading
 from pathlib import Path
 
 import pytest
 
+from support.asgi import PATIENCE, settled
 from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names
 
 pytestmark = pytest.mark.anyio
@@ -218,16 +219,21 @@ async def test_a_cancelled_save_is_over_when_it_raises(
     upload: Uploads, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
+    linking, go_on = threading.Event(), threading.Event()
 
     def slow_link(source: str, target: str) -> None:
-        time.sleep(0.05)
+        linking.set()
+        assert go_on.wait(PATIENCE)
         link(source, target)
 
     monkeypatch.setattr(os, "link", slow_link)
     file = await upload(LARGE)
     saving = asyncio.create_task(file.save(folder))
-    await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(linking.wait, PATIENCE)
     saving.cancel()
+    await settled()
+    assert not saving.done()
+    go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await saving
     assert names(folder) == ["a.txt"]

@@ -12,6 +12,7 @@ import pytest
 
 from micropie.spool import BATCH_SIZE, Spool
 from micropie.uploads import CHUNK_SIZE
+from support.asgi import PATIENCE
 from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names
 
 pytestmark = pytest.mark.anyio
@@ -160,7 +161,7 @@ async def test_closing_during_a_save_leaves_other_files_alone(
         if closed == "after the move":
             link(source, target)
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         if closed == "before the move":
             link(source, target)
 
@@ -170,7 +171,7 @@ async def test_closing_during_a_save_leaves_other_files_alone(
     mine.write_text("mine")
     file = await upload(LARGE)
     saving = asyncio.create_task(file.save(folder))
-    assert await asyncio.to_thread(begun.wait, 10)
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
     await file.close()
     go_on.set()
     if closed == "after the move":

@@ -12,6 +12,8 @@ from typing import NotRequired, TypedDict
 
 from micropie import App, HTTPError, HttpMiddleware, UploadFile
 
+PATIENCE = 45.0  # seconds to wait for another request; its client waits for longer
+
 if "MICROPIE_TEST_WITHOUT_ORJSON" in os.environ:
     sys.modules["orjson"] = None
 
@@ -46,7 +48,7 @@ class Target(App):
         self._witness.ran.add(self.request.headers.get("x-key"))
 
     async def _wait(self, key, where):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while key not in where:
             if time.monotonic() > deadline:
                 raise HTTPError(504)
@@ -124,4 +126,5 @@ app = Target(witness)
 app.middlewares.append(witness)
 app.mount("/small", Target(witness, max_body_size=1000))
 app.mount("/hasty", Target(witness, body_timeout=0.2))
+app.mount("/patient", Target(witness, body_timeout=None))
 app.mount("/huge", Target(witness, max_body_size=None))

@@ -6,7 +6,8 @@ answers, its temporary folder is empty, and its log tells of no error.
 
 import pytest
 
-from support.bad_input import TARGETS, attacked, wait_until
+from support.bad_input import TARGETS, attacked
+from support.servers import wait_until
 
 
 # Once a run: the tests of every file are sorted by the server that they need.

@@ -60,6 +60,7 @@ def test_integers_beyond_pythons_limit_are_a_400(server, digits):
     assert talk(server, whole("/number", b"number=" + number, FORM)).status == 400
 
 
+@on_uvicorn  # each has another parser
 @pytest.mark.parametrize(
     "body",
     [
@@ -99,6 +100,12 @@ def test_what_no_other_program_would_read_alike_is_a_400(server, body):
     assert talk(server, whole("/parsed", body, JSON)).status == 400
 
 
+def test_what_is_no_json_is_a_400(server):
+    for body in (b"NaN", b'"\\ud800"', b'"\xff"', b"\x00", b"1 2"):
+        assert talk(server, whole("/parsed", body, JSON)).status == 400
+
+
+@on_uvicorn
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

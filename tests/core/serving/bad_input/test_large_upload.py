@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.bad_input import attacked, wait_until
+from support.bad_input import attacked
 from support.memory import memory_growth
+from support.servers import wait_until
 
 MIB = 1024**2
 SIZE = int(os.environ.get("MICROPIE_LARGE_UPLOAD_MIB", "256"))  # MiB

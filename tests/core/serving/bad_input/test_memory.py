@@ -1,6 +1,5 @@
 """What an attack costs: memory and time. MicroPie's default is 16 MiB a body."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,7 +8,6 @@ from support.bad_input import multipart, on_uvicorn
 from support.bodies import FORM, JSON, MIB, MULTIPART, text_part
 from support.memory import memory_growth
 from support.raw_http import chunk, head, talk, whole
-from support.servers import CLIENT_TIMEOUT
 
 
 @on_uvicorn
@@ -48,12 +46,11 @@ def test_an_endless_body_takes_no_more_memory_than_the_limit(server):
     ],
 )
 def test_the_largest_body_takes_memory_and_time_in_proportion(server, body, content_type, statuses):
-    begun = time.monotonic()
     with memory_growth(int(server.get("/pid").text)) as growth:
+        # What grows with the square of a body would be busy with this one for hours, and the client
+        # would have given up.
         assert talk(server, whole("/sizes", body, content_type)).status in statuses
     assert growth.mib < 96
-    # What grows with the square of a body would be busy with this one for hours.
-    assert time.monotonic() - begun < CLIENT_TIMEOUT
 
 
 def test_attacks_at_once_keep_the_server_answering(server):

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from micropie import ConnectionClosed, InvalidMessage
+from support.asgi import settled
 from support.asgi_websocket import WebSocketClient
 from support.websockets import NEW, OLD, app_of, client_of, talk
 
@@ -198,11 +199,20 @@ async def test_connection_closed_inside_a_loop_is_not_taken_for_its_end():
 
 @pytest.mark.parametrize("asgi", [OLD, NEW], ids=["asgi 2.3", "asgi 2.4"])
 async def test_a_receive_that_timed_out_loses_no_message(asgi):
+    async def run_out(limit):
+        await settled()
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    async def receive(ws):
+        async with asyncio.timeout(None) as limit:
+            running_out = asyncio.create_task(run_out(limit))
+            await ws.receive_text()
+            await running_out
+
     async def handler(ws):
         await ws.accept()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                await ws.receive_text()
+            await receive(ws)
         await ws.send_text("waiting")
         for _ in range(2):
             await ws.send_text(await ws.receive_text())

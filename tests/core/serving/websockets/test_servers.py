@@ -288,18 +288,15 @@ async def test_a_client_that_closes_ends_its_handler_with_its_code(server, key):
 
 
 @pytest.mark.parametrize("path", ["waiting", "ticking", "silent"])
-async def test_a_client_that_drops_its_connection_ends_its_handler_within_a_second(server, path):
-    seconds = []
-    for _ in range(3):  # the machine may be busy with other tests at one moment
-        key = uuid.uuid4().hex
-        socket = await opened(server, f"/{path}/{key}")
-        assert await socket.recv() in ("ready", "tick")
-        began = time.monotonic()
-        drop(socket)
-        # 1006 is the code for it, but uvicorn and Granian say 1005 when they were receiving.
-        assert await ending(server, key) in ("1005", "1006")
-        seconds.append(time.monotonic() - began)
-    assert min(seconds) < 1
+async def test_a_client_that_drops_its_connection_ends_its_handler_at_once(server, path, key):
+    socket = await opened(server, f"/{path}/{key}")
+    assert await socket.recv() in ("ready", "tick")
+    began = time.monotonic()
+    drop(socket)
+    # 1006 is the code for it, but uvicorn and Granian say 1005 when they were receiving.
+    assert await ending(server, key) in ("1005", "1006")
+    # That is milliseconds, where a server that finds out by pings takes 20 s or more.
+    assert time.monotonic() - began < 10
 
 
 async def test_a_client_that_drops_its_connection_ends_iteration(server, key):

@@ -5,6 +5,8 @@ import time
 
 from micropie import App, ConnectionClosed, HTTPError, InvalidMessage
 
+PATIENCE = 45.0  # seconds to wait for what becomes of a handler; the client waits for longer
+
 
 class WebSocketApp(App):
     def __init__(self):
@@ -14,7 +16,7 @@ class WebSocketApp(App):
     # How a test learns what became of a handler.
 
     async def ending(self, key):
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE
         while key not in self._endings:
             if time.monotonic() > deadline:
                 raise HTTPError(504)
