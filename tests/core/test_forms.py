@@ -16,8 +16,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from micropie.errors import BadRequest, ContentTooLarge, HTTPError
-from micropie.forms import (
+from micropie._bodies.forms import (
     FORM_MEMORY,
     Files,
     FormLimits,
@@ -25,6 +24,7 @@ from micropie.forms import (
     parse_form,
     parse_multipart,
 )
+from micropie._errors import BadRequest, ContentTooLarge, HTTPError
 
 pytestmark = pytest.mark.anyio
 
@@ -477,9 +477,7 @@ async def test_a_missing_library_is_named(
 
 
 def test_no_library_is_imported_before_it_is_used() -> None:
-    code = (
-        "import sys, micropie.forms; sys.exit(bool({'multipart', 'aiofiles'} & set(sys.modules)))"
-    )
+    code = "import sys, micropie._bodies.forms; sys.exit(bool({'multipart', 'aiofiles'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

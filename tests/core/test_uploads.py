@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from micropie.spool import BATCH_SIZE, Spool
-from micropie.uploads import CHUNK_SIZE, UploadFile, safe_filename
+from micropie._bodies.spool import BATCH_SIZE, Spool
+from micropie._bodies.uploads import CHUNK_SIZE, UploadFile, safe_filename
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from micropie.body import BodyLimits
-from micropie.construction import (
+from micropie._bodies.body import BodyLimits
+from micropie._bodies.forms import Files, FormLimits, parse_multipart, reader_chunks
+from micropie._handlers.mounts import Mounts
+from micropie._handlers.routing import RouteTable, check_name, declared, reserved_names
+from micropie._handlers.templates import Templates
+from micropie._headers import parse_cookies
+from micropie._http.origins import is_allowed, parse_origins
+from micropie._http.request import Connection, Request
+from micropie._http.response import Response
+from micropie._http.urls import handler_url, redirection
+from micropie._serving.construction import (
     InitSignature,
     Unready,
     check_not_served,
@@ -15,26 +24,17 @@ from micropie.construction import (
     checked_backend,
     fill_in,
 )
-from micropie.context import current_connection
-from micropie.cookies import SessionCookie, parse_cookies
-from micropie.forms import Files, FormLimits, parse_multipart, reader_chunks
-from micropie.http_serving import HttpServing
-from micropie.lifespan import LifespanHandler, run_shutdown, run_startup, serve_lifespan
-from micropie.memory_sessions import InMemorySessionBackend
-from micropie.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.mounts import Mounts
-from micropie.origins import is_allowed, parse_origins
-from micropie.request import Connection, Request
-from micropie.response import Response
-from micropie.routing import RouteTable, check_name, declared, reserved_names
-from micropie.session import Session
-from micropie.session_backend import SessionBackend
-from micropie.session_manager import SESSIONS, SessionManager
-from micropie.templates import Templates
+from micropie._serving.context import current_connection
+from micropie._serving.http_serving import HttpServing
+from micropie._serving.lifespan import LifespanHandler, run_shutdown, run_startup, serve_lifespan
+from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.websocket_serving import WebSocketServing
+from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
+from micropie._sessions.cookie import SessionCookie
+from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie._sessions.session import Session
+from micropie._threads import Workers
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
-from micropie.urls import handler_url, redirection
-from micropie.websocket_serving import WebSocketServing
-from micropie.workers import Workers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -225,8 +225,9 @@ class App(HttpServing, WebSocketServing):
             RuntimeError: the block put something into the session of a browser that has none.
         """
         # In an App that is mounted without a backend of its own: the one that mounted it.
-        shared = scope.get(SESSIONS) if self._shares_session else None
-        return (shared or self._sessions).session_for(scope)
+        sessions = (self._shares_session and scope.get(SESSIONS)) or self._sessions
+        session_id = Connection(scope).cookies.get(sessions.cookie_name, "")
+        return sessions.session_for(session_id, scope)
 
     def allows_origin(self, scope: Scope) -> bool:
         """Tell whether `websocket_origins` lets in the page that any ASGI scope comes from.
@@ -344,11 +345,9 @@ class App(HttpServing, WebSocketServing):
             HTTPError: 400 for a malformed body, 413 for one over a limit.
             RuntimeError: a library for it is not installed; says what to install.
         """
-        files = Files()
+        files, chunks = Files(), reader_chunks(reader)
         try:
-            return await parse_multipart(
-                reader_chunks(reader), boundary, self._limits.form, files
-            ), files
+            return await parse_multipart(chunks, boundary, self._limits.form, files), files
         except BaseException:
             await files.close()
             raise
