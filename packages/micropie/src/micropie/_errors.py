@@ -90,7 +90,7 @@ def status_line(status_code: int) -> str:
         return str(int(status_code))
 
 
-def answer_to(error: Exception) -> Exception:
+def unwrap(error: Exception) -> Exception:
     """Return the HTTPError in *error* when that is a group, a TaskGroup's say, of nothing else.
 
     Of several the first counts. Any other *error* is returned as it is.

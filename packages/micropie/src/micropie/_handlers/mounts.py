@@ -21,11 +21,6 @@ class Mount(NamedTuple):
     app: ASGIApp
     scope: Scope
 
-    @property
-    def shares_session(self) -> bool:
-        """Whether the app is an App that has no session backend of its own."""
-        return getattr(self.app, "_shares_session", False)
-
     def share_session(self, connection: Connection, sessions: SessionManager) -> None:
         """Let the app use the session of *connection*, which *sessions* loads and stores."""
         self.scope[PARENT] = connection

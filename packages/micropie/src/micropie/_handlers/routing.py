@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import TypeGuard, TypeVar
 
+from micropie._errors import HTTPError
 from micropie._handlers.binding import Binder
 from micropie._http.urls import path_segments
 from micropie.types import Handler, Scope
@@ -112,10 +113,16 @@ class Route:
         self.allowed = _allowed_methods(declared_as or handler)
         self.is_plain = self.is_coroutine and self.binder is None and self.allowed is None
 
-    @property
-    def allow_header(self) -> str:
-        """The value of `Allow`: every method that gets an answer other than 405."""
-        return ", ".join(sorted({*(self.allowed or ()), "OPTIONS"}))
+    def answer_unnamed(self, method: str) -> tuple[int, None, dict[str, str]]:
+        """Return the answer to a method that `allow` does not name: OPTIONS.
+
+        Raises:
+            HTTPError: 405, for every other method.
+        """
+        allow = {"Allow": ", ".join(sorted({*(self.allowed or ()), "OPTIONS"}))}
+        if method == "OPTIONS":
+            return 204, None, allow
+        raise HTTPError(405, headers=allow)
 
 
 def _takes_one(handler: Handler) -> bool:
@@ -265,19 +272,16 @@ def check_name(name: str, base: type) -> None:
         TypeError: it would.
     """
     if name in reserved_names(base):
-        better = f"_my{name}" if name.startswith("_") else f"{name}_page"
         raise TypeError(
             f"'{name}' would hide {base.__name__}.{name}, which the framework needs: "
-            f"rename it ('{better}', say)"
+            f"rename it ('{name}_page', say)"
         )
 
 
 @functools.cache
 def reserved_names(base: type) -> frozenset[str]:
-    """Return the names that no subclass may use: *base*'s own, but for its `_overridable` ones."""
-    annotated = (key for cls in base.__mro__ for key in vars(cls).get("__annotations__", ()))
-    names = {*dir(base), *annotated} - getattr(base, "_overridable", frozenset())
-    return frozenset(name for name in names if not name.startswith("__"))
+    """Return the names that a subclass may not use: the public ones of *base*."""
+    return frozenset(name for name in dir(base) if not name.startswith("_"))
 
 
 def _plan(handler: Handler) -> Route:

@@ -19,7 +19,7 @@ class Templates:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, auto_reload: bool, names: dict[str, Any]
+        self, folder: str | os.PathLike[str], auto_reload: bool, names: dict[str, Any]
     ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise TypeError(f"template_dir must be a str or a path, not {folder!r}")

@@ -1,7 +1,7 @@
 """What handlers and middleware see of a request."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from micropie import codec
@@ -18,7 +18,7 @@ from micropie._headers import parse_cookies
 from micropie._http.urls import below
 from micropie._lazy import lazy
 from micropie._sessions.session import Session
-from micropie.types import Handler, Headers, Receive, Scope
+from micropie.types import Handler, Receive, Scope
 
 # The types of bodies that are parsed.
 JSON = "application/json"
@@ -335,6 +335,3 @@ class Request(Connection):
 
 class WebSocketRequest(Connection):
     """The handshake of a WebSocket, as `ws_middlewares` and the handler see it."""
-
-    # Stores a new session when the handshake is accepted, and gives the headers with its cookie.
-    _start_session: Callable[[str | None], Awaitable[Headers]]

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any
 
-from micropie._errors import ResponseError
+from micropie._errors import ExplainedError, HTTPError, ResponseError, status_line
 from micropie._headers import header_pairs, raw_header
 from micropie._http.streaming import BodyStream
 from micropie.codec import dumps
@@ -128,6 +128,20 @@ class Response:
             "(status, body, headers)"
         )
 
+    @classmethod
+    def of_error(cls, error: HTTPError) -> "Response":
+        """Return the response that *error* asks for.
+
+        Raises:
+            ResponseError: it asks for one that can't be sent.
+            TypeError, ValueError: its body has no JSON form.
+        """
+        body = status_line(error.status_code) if error.body is None else error.body
+        # Plain text for the framework's own words. Without the header among the response's own, a
+        # hook that puts an error page in their place gets HTML again.
+        is_ours = error.body is None or isinstance(error, ExplainedError)
+        return cls(error.status_code, body, error.headers, PLAIN_TEXT if is_ours else None)
+
     def replaced(self, changes: Mapping[str, Any]) -> "Response":
         """Return this response with the keys that a hook gave: status_code, body, headers.
 
@@ -187,7 +201,7 @@ class Response:
         return raw
 
 
-def answer_of(answer: Any) -> Response:
+def response_of_hook(answer: Any) -> Response:
     """Return the response that `before_request` answered with.
 
     Raises:

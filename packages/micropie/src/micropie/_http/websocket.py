@@ -1,7 +1,7 @@
 """WebSocket: one connection, from the handshake to the close."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +9,7 @@ from micropie import codec
 from micropie._headers import raw_headers
 from micropie._http.request import WebSocketRequest
 from micropie._sessions.session import Session
-from micropie.types import HeadersInput, Message, Receive, Scope, Send
+from micropie.types import Headers, HeadersInput, Message, Receive, Scope, Send
 
 # RFC 6455, 7.4.1.
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
@@ -65,18 +65,32 @@ class InvalidMessage(ValueError):
 class WebSocket:
     """A WebSocket connection, as a `ws_` handler gets it.
 
+    Args:
+        request: the handshake.
+        receive: the ASGI channel.
+        send: the ASGI channel.
+        start_session: stores a new session while the handshake can carry its cookie; takes an id
+            for it, or None, and returns the headers to send.
+
     Attributes:
         request: the handshake.
         accepted: whether `accept` was called.
         closed: whether either side has closed.
     """
 
-    def __init__(self, request: WebSocketRequest, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        request: WebSocketRequest,
+        receive: Receive,
+        send: Send,
+        start_session: Callable[[str | None], Awaitable[Headers]],
+    ) -> None:
         self.request = request
         self.accepted = False
         self.closed = False
         self._receive = receive
         self._send = send
+        self._start_session = start_session
         self._closed_with: tuple[int, str] = (ABNORMAL, "")
         self._send_tells = _send_tells(request.scope)
         # The next message, awaited before the handler asks for it.
@@ -123,7 +137,7 @@ class WebSocket:
             raise RuntimeError("the WebSocket was accepted already")
         if subprotocol is not None and subprotocol not in self.subprotocols:
             raise ValueError(f"the client did not offer the subprotocol {subprotocol!r}")
-        raw = raw_headers(headers) + raw_headers(await self.request._start_session(session_id))
+        raw = raw_headers(headers) + raw_headers(await self._start_session(session_id))
         if self.closed:
             raise ConnectionClosed(*self._closed_with)
         await self._transmit(

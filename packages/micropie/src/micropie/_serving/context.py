@@ -1,6 +1,6 @@
 """The connection being served, known to everything that runs on its behalf."""
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from threading import Lock
 from typing import Any
 
@@ -14,6 +14,9 @@ _current: ContextVar[list[Any]] = ContextVar("micropie.connection")
 # For the way of every request: to look a method up on an imported name makes a new object of it.
 set_current = _current.set
 reset_current = _current.reset
+
+# What `set_current` returns and `reset_current` takes; None once the variable is reset.
+Reset = Token[list[Any]] | None
 
 # Threads that a handler starts see its context, and may ask at the same time.
 _lock = Lock()

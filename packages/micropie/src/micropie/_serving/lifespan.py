@@ -1,38 +1,29 @@
-"""The ASGI lifespan protocol: start-up and shutdown, told to and reported by the server."""
+"""The ASGI lifespan protocol: starting and stopping an App, and the Apps mounted in it."""
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from micropie._errors import logger
+from micropie._serving.parts import LifespanHandler, Parts, parts_of
 from micropie.types import Receive, Send
 
-LifespanHandler = Callable[[], Any]
 
+async def serve_lifespan(parts: Parts, receive: Receive, send: Send) -> None:
+    """Start and stop an App when the server says so (ASGI lifespan 2.0).
 
-async def serve_lifespan(
-    receive: Receive,
-    send: Send,
-    start: Callable[[], Awaitable[None]],
-    stop: Callable[[], Awaitable[None]],
-) -> None:
-    """Run *start* and *stop* when the server says so (ASGI lifespan 2.0).
-
-    A *start* that raises is reported to the server, which then exits; what had been started is
-    for *start* itself to stop.
+    A start that fails is reported to the server, which then exits.
     """
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await start()
+                await start(parts)
             except Exception as error:
                 logger.error("start-up failed", exc_info=error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            await stop()
+            await stop(parts)
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -41,25 +32,55 @@ class StartupError(Exception):
     """A start-up handler failed; the message names it and the error."""
 
 
-async def run_startup(handler: LifespanHandler) -> None:
-    """Call a start-up handler, and await what it returns if that can be.
+async def start(parts: Parts) -> None:
+    """Start the session backend and run the start-up handlers, App by App.
 
     Raises:
-        StartupError: it failed.
+        StartupError: one of them failed; all that had been started is stopped again.
     """
+    try:
+        for app in _with_mounted(parts, {}):
+            await _run_startup(app.sessions.backend.startup)
+            for handler in app.startup_handlers:
+                await _run_startup(handler)
+    except Exception:
+        await stop(parts)
+        raise
+
+
+async def stop(parts: Parts) -> None:
+    """Undo `start` in reverse; a handler that fails is logged and does not stop the rest."""
+    for app in reversed(_with_mounted(parts, {})):
+        for handler in reversed(app.shutdown_handlers):
+            await _run_shutdown(handler)
+        await _run_shutdown(app.sessions.backend.shutdown)
+        app.workers.shutdown()
+
+
+def _with_mounted(parts: Parts, found: dict[int, Parts]) -> list[Parts]:
+    """Return *parts* and those of all Apps below, each once, however often it is mounted."""
+    if id(parts) not in found:
+        found[id(parts)] = parts
+        for app in parts.mounts.values():
+            mounted = parts_of(app)
+            if mounted is not None:
+                _with_mounted(mounted, found)
+    return list(found.values())
+
+
+async def _run_startup(handler: LifespanHandler) -> None:
     try:
         await _run(handler)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        raise StartupError(f"start-up handler {_handler_name(handler)} failed: {what}") from error
+        raise StartupError(f"start-up handler {_name(handler)} failed: {what}") from error
 
 
-async def run_shutdown(handler: LifespanHandler) -> None:
-    """Call a shutdown handler likewise; if it fails that is logged, for others are to follow."""
+async def _run_shutdown(handler: LifespanHandler) -> None:
     try:
         await _run(handler)
     except Exception as error:
-        logger.error("shutdown handler %s failed", _handler_name(handler), exc_info=error)
+        logger.error("shutdown handler %s failed", _name(handler), exc_info=error)
 
 
 async def _run(handler: LifespanHandler) -> None:
@@ -68,6 +89,6 @@ async def _run(handler: LifespanHandler) -> None:
         await result
 
 
-def _handler_name(handler: LifespanHandler) -> str:
+def _name(handler: LifespanHandler) -> str:
     name: str = getattr(handler, "__qualname__", repr(handler))
     return name
