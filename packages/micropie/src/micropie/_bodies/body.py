@@ -1,11 +1,11 @@
-"""The body of a request: received once, within its limits and no slower than allowed."""
+"""The body of a request by the rules of HTTP: announced, limited, and read once."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from micropie._bodies.forms import FormLimits
-from micropie._bodies.started import Started
+from micropie._bodies.forms import Files, FormLimits
+from micropie._bodies.inbox import Inbox
 from micropie._errors import (
     BadRequest,
     ClientDisconnected,
@@ -13,8 +13,10 @@ from micropie._errors import (
     ExplainedError,
     RequestTimeout,
 )
-from micropie._lazy import lazy
 from micropie.types import Message, Receive, Scope
+
+# Digits of a Content-Length: an exabyte is enough, and int() is slow for thousands of them.
+_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,58 +34,58 @@ class BodyLimits:
     form: FormLimits
 
 
+# How far the reading of a body has come.
+_UNREAD, _BEGUN, _COMPLETE = range(3)
+
+
 class Body:
-    """The body of one request, read at most once.
+    """The body of one HTTP request.
+
+    Theory of operation. The head announces a body or not, and its length or not (RFC 9112, 6.3):
+    that is settled when this object is made. `read` or `stream`, whichever comes first, takes the
+    body from _UNREAD to _BEGUN, and its last message to _COMPLETE; a second reader is refused. Only
+    `read` keeps the bytes, and then gives them to every later reader. Each chunk is checked against
+    the limit and the announced length, before anybody sees it.
 
     Args:
         scope: the request's.
         names: its headers, the last one of each name.
-        receive: the ASGI channel.
+        inbox: gives the messages.
         limits: of size and time.
+
+    Raises:
+        BadRequest: Content-Length is not a number, is given twice with different values, or is
+            given beside Transfer-Encoding.
     """
 
-    _taken: asyncio.Event | None = None  # something out of _ahead; made by client_gone
-    # To receive. Made by the first who must wait for a message: nobody can be in the way before.
-    _turn: asyncio.Lock | None = None
-    _message: Message  # the last one received
-    _late: Started | None = None  # the receiving of the next one
     _raw: bytes | None = None
-    _began = False
-    _is_complete = False
+    _progress = _UNREAD
     _size = 0  # bytes received
 
     def __init__(
-        self, scope: Scope, names: dict[bytes, bytes], receive: Receive, limits: BodyLimits
+        self, scope: Scope, names: dict[bytes, bytes], inbox: Inbox, limits: BodyLimits
     ) -> None:
         self._scope = scope
         self._names = names
-        self._receive = receive
+        self._inbox = inbox
         self._limits = limits
-        self._ahead: list[Message] = []  # received, and left to a reader to come
+        headers = scope["headers"]
         value = names.get(b"content-length", b"")
-        # As nearly all are, with nothing repeated that could be another. `_length` judges the rest.
-        is_alone = len(names) == len(scope["headers"]) and b"transfer-encoding" not in names
+        # The common case: nothing is repeated, and nothing contradicts the number.
+        is_alone = len(names) == len(headers) and b"transfer-encoding" not in names
         if is_alone and value.isdigit() and len(value) <= _DIGITS:
-            self._length = int(value)
+            self._length: int | None = int(value)
+        else:
+            self._length = _content_length(names, headers)
 
     @property
     def is_expected(self) -> bool:
-        """Whether the head of the request announces a body (RFC 9112, 6.3).
-
-        Raises:
-            BadRequest: Content-Length is no number, given twice with different values, or given
-                beside Transfer-Encoding (RFC 9112, 6.3).
-        """
-        length = self._length
-        if length is not None:
-            return length > 0
+        """Whether the head of the request announces a body (RFC 9112, 6.3)."""
+        if self._length is not None:
+            return self._length > 0
         # HTTP/2 and 3 need neither header: there a type announces a body.
         names = self._names
         return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
-
-    @lazy
-    def _length(self) -> int | None:
-        return _content_length(self._names, self._scope["headers"])
 
     @property
     def _is_new_http(self) -> bool:
@@ -96,48 +98,17 @@ class Body:
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413, 408 or 400, as `stream`.
         """
-        data = self.arrived()
-        return await self.rest() if data is None else data
-
-    def arrived(self) -> bytes | None:
-        """Return the whole body if it has come with the head, as most have; else begin to read.
-
-        Returns:
-            None if `rest` is to be awaited for it.
-
-        Raises:
-            RuntimeError: it was streamed already, or was multipart and parsed.
-            HTTPError: 413, 408 or 400, as `stream`.
-        """
         if self._raw is None:
             self._begin()
-            message = self._message_at_once()
-            if message is None:
-                return None
-            data = message.get("body")
-            if not data or len(data) != self._length or message.get("more_body", False):
-                self._ahead.insert(0, message)  # for `rest`, which looks closer
-                return None
-            self._is_complete = True
-            self._raw = data
+            raw = self._chunk_of(self._inbox.at_once() or await self._wait())
+            if self._progress != _COMPLETE:
+                # A list of chunks would take twenty times their size if they are tiny.
+                data = bytearray(raw)
+                while self._progress != _COMPLETE:
+                    data += self._chunk_of(self._inbox.at_once() or await self._wait())
+                raw = bytes(data)
+            self._raw = raw
         return self._raw
-
-    async def rest(self) -> bytes:
-        """Return the whole body that has not `arrived`.
-
-        Raises:
-            HTTPError: 413, 408 or 400, as `stream`.
-        """
-        first = await self._next_chunk()
-        self._raw = first if self._is_complete else await self._with_the_rest(first)
-        return self._raw
-
-    async def _with_the_rest(self, first: bytes) -> bytes:
-        # A list of chunks would take twenty times their size if they are tiny.
-        data = bytearray(first)
-        while not self._is_complete:
-            data += await self._next_chunk()
-        return bytes(data)
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body in chunks as they come.
@@ -145,78 +116,16 @@ class Body:
         Raises:
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413 for a body over the limit, 408 for a client that stalls, 400 for one
-                that leaves, sends another length than it announced, or announced none properly.
+                that leaves, or sends another length than it announced.
         """
         if self._raw is not None:
             yield self._raw
             return
         self._begin()
-        while not self._is_complete:
-            chunk = await self._next_chunk()
+        while self._progress != _COMPLETE:
+            chunk = self._chunk_of(self._inbox.at_once() or await self._wait())
             if chunk:
                 yield chunk
-
-    def _begin(self) -> None:
-        if self._began:
-            raise RuntimeError("the body was read already, and was not kept")
-        limit, length = self._limits.max_size, self._length
-        self._began = True
-        if limit is not None and length is not None and length > limit:
-            raise ContentTooLarge(f"the body is over {limit} bytes")
-
-    async def _next_chunk(self) -> bytes:
-        return self._chunk_of(self._message_at_once() or await self._late_message())
-
-    def _message_at_once(self) -> Message | None:
-        """Return the next message; None if it is to be waited for."""
-        if self._ahead:
-            return self._take_ahead()
-        if self._turn is not None or self._late is not None:
-            return None
-        receiving = self._receive_message().__await__()
-        waits_for = next(receiving, _DONE)
-        if waits_for is _DONE:
-            return self._message
-        self._late = Started(receiving, waits_for)
-        return None
-
-    def _take_ahead(self) -> Message:
-        if self._taken is not None:
-            self._taken.set()
-        return self._ahead.pop(0)
-
-    async def _receive_message(self) -> None:
-        # Kept, because what a coroutine returns to `next` comes as an exception, and slower.
-        self._message = await self._receive()
-
-    async def _late_message(self) -> Message:
-        late, self._late = self._late, None
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        try:
-            async with asyncio.timeout(self._limits.timeout), self._turn:
-                if self._ahead:  # client_gone was the one before
-                    return self._take_ahead()
-                await (late or self._receive_message())
-                return self._message
-        except TimeoutError:
-            error = RequestTimeout("no data came for too long")
-            # The rest of the body may still come: it must not be taken for another request. But
-            # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
-            raise (error if self._is_new_http else _and_close(error)) from None
-
-    def _chunk_of(self, message: Message) -> bytes:
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        chunk: bytes = message.get("body", b"")
-        self._is_complete = not message.get("more_body", False)
-        self._size += len(chunk)
-        limit, length, size = self._limits.max_size, self._length, self._size
-        if limit is not None and size > limit:
-            raise ContentTooLarge(f"the body is over {limit} bytes")
-        if length is not None and (size > length or (size < length and self._is_complete)):
-            raise BadRequest("the body is not as long as its Content-Length")
-        return chunk
 
     def replayed(self) -> Receive:
         """Return a channel that gives the body once more, to another app.
@@ -226,44 +135,82 @@ class Body:
         """
         raw = self._raw
         if raw is None:
-            if self._began:
+            if self._progress != _UNREAD:
                 raise RuntimeError("a hook read the body of a request for a mounted app")
-            return self._receive
+            return self._inbox.receive
         messages = [{"type": "http.request", "body": raw, "more_body": False}]
 
         async def receive() -> Message:
-            return messages.pop() if messages else await self._receive()
+            return messages.pop() if messages else await self._inbox.receive()
 
         return receive
 
-    async def client_gone(self) -> None:
-        """Wait until the client has left.
+    def _begin(self) -> None:
+        if self._progress != _UNREAD:
+            raise RuntimeError("the body was read already, and was not kept")
+        self._progress = _BEGUN
+        limit, length = self._limits.max_size, self._length
+        if limit is not None and length is not None and length > limit:
+            raise ContentTooLarge(f"the body is over {limit} bytes")
 
-        Only who receives the body hears of that, so this does, and keeps it for a reader; behind
-        much of a body that nobody reads, the departure stays hidden.
-        """
-        self._taken = asyncio.Event()
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        while True:
-            async with self._turn:
-                message = await self._receive()
-            if message["type"] == "http.disconnect":
-                return
-            self._ahead.append(message)
-            while len(self._ahead) >= _MESSAGES_AHEAD:
-                self._taken.clear()
-                await self._taken.wait()
+    async def _wait(self) -> Message:
+        """Return the message that had not arrived yet."""
+        try:
+            return await self._inbox.next(self._limits.timeout)
+        except TimeoutError:
+            error = RequestTimeout("no data came for too long")
+            # The rest of the body may still come: it must not be taken for another request. But
+            # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
+            raise (error if self._is_new_http else _and_close(error)) from None
+
+    def _chunk_of(self, message: Message) -> bytes:
+        """Return the bytes of *message*, within all limits."""
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        chunk: bytes = message.get("body", b"")
+        is_complete = not message.get("more_body", False)
+        self._size += len(chunk)
+        limit, length, size = self._limits.max_size, self._length, self._size
+        if is_complete:
+            self._progress = _COMPLETE
+        if limit is not None and size > limit:
+            raise ContentTooLarge(f"the body is over {limit} bytes")
+        if length is not None and (size > length or (size < length and is_complete)):
+            raise BadRequest("the body is not as long as its Content-Length")
+        return chunk
 
 
-# Of a Content-Length: an exabyte is enough, and int() takes its time for thousands of them.
-_DIGITS = 18
+class ParsedBody:
+    """What parsing made of a body: the fields of a form, or the value of a JSON document.
 
-# Where a coroutine that has to wait would say for what.
-_DONE = object()
+    Attributes:
+        is_json: whether it was JSON.
+        json: the value of the document; None for a form.
+        files: the uploaded files; None if there are none.
+    """
 
-# Servers hand on what one read from the socket gave, 64 to 256 KiB at most.
-_MESSAGES_AHEAD = 8
+    __slots__ = ("_fields", "files", "is_json", "json")
+
+    def __init__(
+        self,
+        fields: dict[str, list[Any]] | None = None,
+        *,
+        json: Any = None,
+        is_json: bool = False,
+        files: Files | None = None,
+    ) -> None:
+        self._fields = fields
+        self.json = json
+        self.is_json = is_json
+        self.files = files
+
+    @property
+    def fields(self) -> dict[str, list[Any]]:
+        """All values of every name; a JSON object becomes a form with one value a name."""
+        if self._fields is None:
+            values = self.json if isinstance(self.json, dict) else {}
+            self._fields = {name: [value] for name, value in values.items()}
+        return self._fields
 
 
 def _content_length(

@@ -62,12 +62,15 @@ class Parameter:
         converter = self.converter
         values = request.query_params.get(self.name)
         if values is None:
-            values = (request._form or request._fields or {}).get(self.name)
-            if values is None:
-                if converter is None and request._files is not None:
-                    return request._files.get(self.name, _REQUIRED)
+            body = request._parsed
+            if body is None:
                 return _REQUIRED
-            if request._is_json:
+            values = body.fields.get(self.name)
+            if values is None:
+                if converter is None and body.files is not None:
+                    return body.files.get(self.name, _REQUIRED)
+                return _REQUIRED
+            if body.is_json:
                 return values[0] if converter is None else converter.from_json(values[0])
         # One value is the first of all that a query or form gave.
         if converter is None:
@@ -76,16 +79,15 @@ class Parameter:
 
     def _from_body(self, request: Connection) -> Any:
         """Find a file of this name, or make a model of the whole body."""
-        converter = self.converter
-        if isinstance(converter, ModelConverter) and request._is_json:
-            return converter.from_json(request._json)
-        form = request._fields
-        if converter is None or form is None:
+        converter, body = self.converter, request._parsed
+        if converter is None or body is None:
             return _REQUIRED
         if isinstance(converter, ModelConverter):
-            return converter.from_form(form)
-        files = request._files.getlist(self.name) if request._files is not None else []
-        if not files and self.name in form:
+            if body.is_json:
+                return converter.from_json(body.json)
+            return converter.from_form(body.fields)
+        files = body.files.getlist(self.name) if body.files is not None else []
+        if not files and self.name in body.fields:
             raise BadRequest(f"'{self.name}' must be {converter.noun}")
         return (files if converter.many else files[0]) if files else _REQUIRED
 
@@ -178,7 +180,8 @@ class Binder:
 
     def _left_over(self, rest: Parameter, request: Connection) -> dict[str, Any]:
         """Return the named values that no parameter of the handler has claimed."""
-        names = dict.fromkeys((*request.query_params, *(request._fields or ())))
+        fields = request._parsed.fields if request._parsed is not None else ()
+        names = dict.fromkeys((*request.query_params, *fields))
         return {
             name: Parameter(name, _REQUIRED, rest.converter).from_request(request)
             for name in names

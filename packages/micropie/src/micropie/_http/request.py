@@ -1,11 +1,11 @@
 """What handlers and middleware see of a request."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from micropie import codec
-from micropie._bodies.body import Body, BodyLimits
+from micropie._bodies.body import Body, BodyLimits, ParsedBody
 from micropie._bodies.forms import (
     Files,
     multipart_boundary,
@@ -13,12 +13,14 @@ from micropie._bodies.forms import (
     parse_multipart,
     parse_urlencoded,
 )
+from micropie._bodies.inbox import Inbox
 from micropie._errors import BadRequest
 from micropie._headers import parse_cookies
 from micropie._http.urls import below
-from micropie._lazy import lazy
 from micropie._sessions.session import Session
 from micropie.types import Handler, Receive, Scope
+
+T = TypeVar("T")
 
 # The types of bodies that are parsed.
 JSON = "application/json"
@@ -37,6 +39,31 @@ PARENT = "micropie.parent"
 _LONG_FORM = 64 * 1024
 
 
+class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
+    """Compute an attribute on first access and keep it in the instance.
+
+    Unlike functools.cached_property it takes no lock, which on Python 3.11 costs more than most
+    of what is computed here; a request is handled by one thread at a time.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "lazy[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> "lazy[T] | T":
+        if instance is None:
+            return self
+        value = self._compute(instance)
+        # A non-data descriptor: from now on the instance's own attribute is found first.
+        setattr(instance, self._name, value)
+        return value
+
+
 class Connection:
     """What the head of a request tells, HTTP or WebSocket, decoded when first asked for.
 
@@ -48,11 +75,7 @@ class Connection:
     _session_used = False
     _failed = False
     _handler_name = "no handler"  # for the log
-    # The parsed body; `_form` is None as long as there is none.
-    _form: dict[str, list[Any]] | None = None
-    _json: Any = None
-    _is_json = False
-    _files: Files | None = None
+    _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -146,14 +169,6 @@ class Connection:
         parent: Connection | None = self.scope.get(PARENT)
         return self._failed or (parent is not None and parent._has_failed)
 
-    @property
-    def _fields(self) -> dict[str, list[Any]] | None:
-        """The parsed body as a form, which a JSON object becomes here; None if there is none."""
-        if self._form is None and self._is_json:
-            fields = self._json if isinstance(self._json, dict) else {}
-            self._form = {name: [value] for name, value in fields.items()}
-        return self._form
-
     def _mark_failed(self) -> None:
         """Take note that the handler failed, so that nothing of the session is stored."""
         connection: Connection | None = self
@@ -174,7 +189,8 @@ class Request(Connection):
 
     handler: str | Handler | None = None
     _route_handler: str | Handler | None = None  # the spelling of older middleware
-    _opened: Body | None = None  # as long as nobody wants to know of it
+    _opened: Body | None = None  # until something asks for the body
+    _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
         self.scope = scope
@@ -188,11 +204,15 @@ class Request(Connection):
         method: str = self.scope["method"]
         return method
 
+    @lazy
+    def _inbox(self) -> Inbox:
+        return Inbox(self._receive)
+
     @property
     def _body(self) -> Body:
         body = self._opened
         if body is None:
-            body = Body(self.scope, self._raw_headers, self._receive, self._limits)
+            body = Body(self.scope, self._raw_headers, self._inbox, self._limits)
             self._opened = body
         return body
 
@@ -203,7 +223,7 @@ class Request(Connection):
         Raises:
             RuntimeError: the body was not parsed yet.
         """
-        return self._parsed_form("body_params")
+        return self._require_parsed("body_params").fields
 
     @property
     def files(self) -> Files:
@@ -212,10 +232,10 @@ class Request(Connection):
         Raises:
             RuntimeError: the body was not parsed yet.
         """
-        self._parsed_form("files")
-        if self._files is None:
-            self._files = Files()
-        return self._files
+        parsed = self._require_parsed("files")
+        if parsed.files is None:
+            parsed.files = Files()
+        return parsed.files
 
     @property
     def get_json(self) -> Any:
@@ -224,10 +244,8 @@ class Request(Connection):
         Raises:
             RuntimeError: the body was not parsed yet.
         """
-        if self._is_json:
-            return self._json
-        self._parsed_form("get_json")
-        return {}
+        parsed = self._require_parsed("get_json")
+        return parsed.json if parsed.is_json else {}
 
     def form(self, name: str, default: Any = None) -> Any:
         """Return the first form value of *name*, or *default*."""
@@ -236,9 +254,12 @@ class Request(Connection):
 
     def json(self, name: str | None = None, default: Any = None) -> Any:
         """Return the value of a JSON body, or of its key *name*; *default* if there is none."""
-        value = self.get_json
+        parsed = self._require_parsed("get_json")
+        if not parsed.is_json:
+            return default
+        value = parsed.json
         if name is None:
-            return value if self._is_json else default
+            return value
         return value.get(name, default) if isinstance(value, dict) else default
 
     async def read(self) -> bytes:
@@ -269,7 +290,7 @@ class Request(Connection):
                 that stalls.
             RuntimeError: it is multipart, and the library for that is not installed.
         """
-        if self._form is not None or self._is_json:
+        if self._parsed is not None:
             return
         body = self._body
         if not body.is_expected:
@@ -277,24 +298,22 @@ class Request(Connection):
         names = self._raw_headers
         media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
         if media_type in _WHOLE:
-            data = body.arrived()
-            if data is None:
-                data = await body.rest()
+            data = await body.read()
             if media_type == JSON:
-                self._parse_json(data)
+                self._parsed = _parse_json(data)
             elif len(data) <= _LONG_FORM:
-                self._form = parse_form(data, self._limits.form)
+                self._parsed = ParsedBody(parse_form(data, self._limits.form))
             else:
-                self._form = await asyncio.to_thread(parse_form, data, self._limits.form)
+                form = await asyncio.to_thread(parse_form, data, self._limits.form)
+                self._parsed = ParsedBody(form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
             if self._files is None:  # else a parse that failed left some, which are to be deleted
                 self._files = Files()
-            self._form = await parse_multipart(
-                self.stream(), boundary, self._limits.form, self._files
-            )
+            fields = await parse_multipart(self.stream(), boundary, self._limits.form, self._files)
+            self._parsed = ParsedBody(fields, files=self._files)
         else:
-            self._form = {}
+            self._parsed = ParsedBody({})
 
     def regenerate_session(self) -> None:
         """Give the session a new id when it is stored; call it at login, against fixation."""
@@ -311,27 +330,26 @@ class Request(Connection):
         media_type = value.partition(";")[0].strip().lower()
         return JSON if media_type.endswith("+json") else media_type
 
-    def _parse_json(self, data: bytes) -> None:
-        if not data:
-            self._form = {}  # the head announced a body of any length, and it has none
-            return
-        try:
-            self._json = codec.loads(data)
-        except ValueError:
-            raise BadRequest("the body is not valid JSON") from None
-        self._is_json = True
-
-    def _parsed_form(self, attribute: str) -> dict[str, list[Any]]:
-        form = self._fields
-        if form is None:
+    def _require_parsed(self, attribute: str) -> ParsedBody:
+        parsed = self._parsed
+        if parsed is None:
             if self._media_type in (JSON, URLENCODED, MULTIPART) and self._body.is_expected:
                 raise RuntimeError(
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"
                 )
-            form = self._form = {}
-        return form
+            parsed = self._parsed = ParsedBody({})
+        return parsed
 
 
 class WebSocketRequest(Connection):
     """The handshake of a WebSocket, as `ws_middlewares` and the handler see it."""
+
+
+def _parse_json(data: bytes) -> ParsedBody:
+    if not data:
+        return ParsedBody({})  # the head announced a body of any length, and it has none
+    try:
+        return ParsedBody(json=codec.loads(data), is_json=True)
+    except ValueError:
+        raise BadRequest("the body is not valid JSON") from None

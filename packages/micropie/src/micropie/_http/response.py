@@ -21,7 +21,7 @@ BODILESS = frozenset({204, 304})
 Payload = bytes | Stream | BodyStream
 
 # The two ASGI messages of a response; a stream stands in for the second.
-Messages = tuple[Message, Message | Stream | BodyStream]
+Messages = tuple[Message, dict[str, Any] | Stream | BodyStream]
 
 
 def content_length(size: int) -> tuple[bytes, bytes]:

@@ -3,7 +3,7 @@
 import inspect
 import traceback
 from asyncio import CancelledError
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import Any
@@ -198,7 +198,8 @@ class HttpExchange:
                 await self._send(self._start)
                 await self._send(self._body)
         finally:
-            self._leave_context()
+            if self._token is not None:
+                self._leave_context()
             # After the answer: one that took the place of a stream does not wait for its end.
             for stream in self._streams:
                 await stream.close()
@@ -215,7 +216,7 @@ class HttpExchange:
                     result = self._error_response(result)
                 response = Response.of(result)
                 start, body = response.render(self._request.method)
-                if isinstance(body, AsyncGenerator | Generator):
+                if not isinstance(body, (dict, BodyStream)):
                     body = response.payload = await self._begin_stream(body)
                     response.body = body.relayed()  # for a hook that makes another stream of it
                 self._response, self._start, self._body = response, start, body
@@ -284,7 +285,7 @@ class HttpExchange:
     async def _send_stream(self, stream: BodyStream) -> None:
         request = self._request
         try:
-            await stream.send(self._start, self._send, request._body.client_gone)
+            await stream.send(self._start, self._send, request._inbox.client_gone)
         except Exception as error:
             self._log_failure(error)
             raise  # the head has gone out: only a connection cut short tells the client

@@ -73,14 +73,14 @@ async def _run_startup(handler: LifespanHandler) -> None:
         await _run(handler)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        raise StartupError(f"start-up handler {_name(handler)} failed: {what}") from error
+        raise StartupError(f"start-up handler {_handler_name(handler)} failed: {what}") from error
 
 
 async def _run_shutdown(handler: LifespanHandler) -> None:
     try:
         await _run(handler)
     except Exception as error:
-        logger.error("shutdown handler %s failed", _name(handler), exc_info=error)
+        logger.error("shutdown handler %s failed", _handler_name(handler), exc_info=error)
 
 
 async def _run(handler: LifespanHandler) -> None:
@@ -89,6 +89,6 @@ async def _run(handler: LifespanHandler) -> None:
         await result
 
 
-def _name(handler: LifespanHandler) -> str:
+def _handler_name(handler: LifespanHandler) -> str:
     name: str = getattr(handler, "__qualname__", repr(handler))
     return name
