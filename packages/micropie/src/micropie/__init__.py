@@ -2,7 +2,7 @@
 
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import ClientDisconnected, HTTPError
-from micropie._handlers.routing import allow
+from micropie._handlers.route import allow
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
 from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
@@ -38,3 +38,8 @@ __all__ = [
     "allow",
     "hash_session_id",
 ]
+
+# Where users find them, so that documentation, tracebacks and pickles say `micropie.App`.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+del _name

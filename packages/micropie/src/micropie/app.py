@@ -12,7 +12,6 @@ from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import check_name, declared
 from micropie._handlers.templates import Templates
 from micropie._headers import parse_cookies
-from micropie._http.origins import is_allowed, parse_origins
 from micropie._http.request import Connection, Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
 from micropie._http.urls import handler_url, redirection
@@ -31,7 +30,7 @@ from micropie._serving.parts import (
     checked_backend,
     checked_limits,
 )
-from micropie._serving.websocket import WebSocketExchange
+from micropie._serving.websocket import WebSocketExchange, is_allowed, parse_origins
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager

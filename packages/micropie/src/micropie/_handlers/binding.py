@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from micropie._errors import BadRequest
-from micropie._handlers.converter import Converter, FieldErrors, ModelConverter
-from micropie._handlers.converters import converter_for
+from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
+from micropie._handlers.models import converter_for
 from micropie._http.request import Connection
 
 _REQUIRED = inspect.Parameter.empty

@@ -1,67 +1,62 @@
-"""Dataclasses, TypedDicts, msgspec Structs and pydantic models out of JSON objects and forms."""
+"""Which converter an annotation gets; how models are made out of JSON objects and forms."""
 
 import dataclasses
 import inspect
 import re
 import sys
-import threading
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from micropie._handlers.converter import Converter, FieldErrors, ModelConverter
+from micropie._handlers.converters import (
+    Converter,
+    ConverterFor,
+    FieldErrors,
+    ModelConverter,
+    value_converter,
+)
 
-ConverterFor = Callable[[Any], Converter | None]
 
-
-def model_converter(annotation: Any, converter_for: ConverterFor) -> ModelConverter | None:
-    """Return the converter for a model class; None if *annotation* is no model.
+def converter_for(
+    annotation: Any, unfinished: Mapping[Any, ModelConverter] = MappingProxyType({})
+) -> Converter | None:
+    """Return the converter for *annotation*; None where the value stays as it came.
 
     Args:
-        annotation: of a parameter, or of a field of another model.
-        converter_for: finds the converters of the fields.
+        annotation: of a parameter, or of a field of a model.
+        unfinished: the models whose converters are being made, each with what stands for it in its
+            own fields, as in a tree.
 
     Raises:
-        TypeError: a field is of a type that no value of a request can be converted to.
+        TypeError: no value of a request can be converted to *annotation*.
     """
-    if not isinstance(annotation, type):
-        return None
-    if annotation in _unfinished.converters:
-        return _unfinished.converters[annotation]
-    # typing.is_typeddict() does not know those of typing_extensions.
-    if issubclass(annotation, dict) and hasattr(annotation, "__required_keys__"):
-        return _self_containing(annotation, converter_for, _typed_dict_converter)
-    if hasattr(annotation, "__struct_fields__") and "msgspec" in sys.modules:
-        return _struct_converter(annotation)
-    if hasattr(annotation, "model_validate") and "pydantic" in sys.modules:
-        return _pydantic_converter(annotation)
-    if dataclasses.is_dataclass(annotation):
-        return _self_containing(annotation, converter_for, _dataclass_converter)
-    return None
-
-
-class _Unfinished(threading.local):
-    """While a model's converter is made: what stands for it in its own fields, as in a tree."""
-
-    def __init__(self) -> None:
-        self.converters: dict[Any, ModelConverter] = {}
-
-
-_unfinished = _Unfinished()
+    if annotation in unfinished:
+        return unfinished[annotation]
+    if isinstance(annotation, type):
+        # typing.is_typeddict() does not know those of typing_extensions.
+        if issubclass(annotation, dict) and hasattr(annotation, "__required_keys__"):
+            return _self_containing(annotation, _typed_dict_converter, unfinished)
+        if hasattr(annotation, "__struct_fields__") and "msgspec" in sys.modules:
+            return _struct_converter(annotation)
+        if hasattr(annotation, "model_validate") and "pydantic" in sys.modules:
+            return _pydantic_converter(annotation)
+        if dataclasses.is_dataclass(annotation):
+            return _self_containing(annotation, _dataclass_converter, unfinished)
+    return value_converter(annotation, lambda inner: converter_for(inner, unfinished))
 
 
 def _self_containing(
-    cls: Any, converter_for: ConverterFor, make: Callable[[Any, ConverterFor], ModelConverter]
+    cls: Any,
+    make: Callable[[Any, ConverterFor], ModelConverter],
+    unfinished: Mapping[Any, ModelConverter],
 ) -> ModelConverter:
     def from_fields(values: dict[str, Any], is_form: bool) -> Any:
         return converter.from_fields(values, is_form)
 
-    _unfinished.converters[cls] = ModelConverter(from_fields, frozenset())
-    try:
-        converter = make(cls, converter_for)
-    finally:
-        del _unfinished.converters[cls]
+    inside = {**unfinished, cls: ModelConverter(from_fields, frozenset())}
+    converter = make(cls, lambda field: converter_for(field, inside))
     return converter
 
 

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 from urllib.parse import quote
 
-from micropie._handlers.routing import Route, RouteTable
+from micropie._handlers.route import Route
+from micropie._handlers.routing import RouteTable
 from micropie._http.request import PARENT, Connection
 from micropie._http.urls import below
 from micropie._sessions.manager import SESSIONS, SessionManager

@@ -10,7 +10,7 @@ from typing import Any
 
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
-from micropie._handlers.routing import Route
+from micropie._handlers.route import Route
 from micropie._headers import raw_headers
 from micropie._http.request import PARENT, Request
 from micropie._http.response import (

@@ -34,7 +34,7 @@ class Parts:
         ws_routes: the WebSocket handlers.
         plain: the handlers that a path alone finds; empty once anything is mounted.
         shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
-        websocket_origins: see `origins.parse_origins`.
+        websocket_origins: see `parse_origins`.
     """
 
     routes: RouteTable
