@@ -196,7 +196,7 @@ class App:
             route = parts.routes.by_path.get(scope["path"])
             if route is not None:  # else it was deleted meanwhile
                 request._handler_name = route.name
-            await HttpExchange(parts, request, send, token).answer(result)
+            await HttpExchange(parts, request, send).answer(result, token)
             return
         # Before the sends, as HttpExchange does it, for the reason given there.
         reset_current(token)

@@ -194,7 +194,6 @@ class ParsedBody:
     def __init__(
         self,
         fields: dict[str, list[Any]] | None = None,
-        *,
         json: Any = None,
         is_json: bool = False,
         files: Files | None = None,

@@ -189,7 +189,9 @@ class Request(Connection):
 
     handler: str | Handler | None = None
     _route_handler: str | Handler | None = None  # the spelling of older middleware
-    _opened: Body | None = None  # until something asks for the body
+    # Made when something asks for them.
+    _shared: Inbox | None = None
+    _opened: Body | None = None
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
@@ -204,9 +206,12 @@ class Request(Connection):
         method: str = self.scope["method"]
         return method
 
-    @lazy
+    @property
     def _inbox(self) -> Inbox:
-        return Inbox(self._receive)
+        inbox = self._shared
+        if inbox is None:
+            inbox = self._shared = Inbox(self._receive)
+        return inbox
 
     @property
     def _body(self) -> Body:
@@ -350,6 +355,6 @@ def _parse_json(data: bytes) -> ParsedBody:
     if not data:
         return ParsedBody({})  # the head announced a body of any length, and it has none
     try:
-        return ParsedBody(json=codec.loads(data), is_json=True)
+        return ParsedBody(None, codec.loads(data), True)
     except ValueError:
         raise BadRequest("the body is not valid JSON") from None

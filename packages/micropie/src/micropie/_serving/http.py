@@ -5,7 +5,6 @@ import traceback
 from asyncio import CancelledError
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from enum import Enum
 from typing import Any
 
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
@@ -24,18 +23,11 @@ from micropie._http.streaming import BodyStream
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.middleware import HttpMiddleware
 from micropie._serving.parts import Parts, shares_session
+from micropie._serving.relay import Relay
 from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
 
 # The arguments of a handler that takes none.
 _NO_ARGUMENTS: tuple[list[Any], dict[str, Any]] = [], {}
-
-
-class _Relayed(Enum):
-    """How far another app has come with its answer."""
-
-    NOTHING = "no head yet: an error can still be answered"
-    HEAD = "the head has gone out, the body passes"
-    ALL = "complete or replaced: what the app still sends is dropped"
 
 
 class HttpExchange:
@@ -53,22 +45,21 @@ class HttpExchange:
         parts: the App's.
         request: the request.
         send: the ASGI channel.
-        token: resets the context variable; None for the exchange to set it, in `serve`.
     """
+
+    _token: Reset = None  # of the context variable, while `answer` is to reset it
 
     _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
-    _relayed = _Relayed.NOTHING
     # What is sent unless a later step replaces it; set by `_prepare`.
     _response: Response
     _start: Message
     _body: Message | BodyStream
 
-    def __init__(self, parts: Parts, request: Request, send: Send, token: Reset = None) -> None:
+    def __init__(self, parts: Parts, request: Request, send: Send) -> None:
         self._parts = parts
         self._request = request
         self._send = send
-        self._token = token
 
     async def serve(self, *, needs_more: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
@@ -79,7 +70,8 @@ class HttpExchange:
             needs_more: whether there may be a session to load or a body to parse.
         """
         parts, request = self._parts, self._request
-        self._token = set_current([request])
+        token = set_current([request])
+        is_current = True
         result: Any = None
         try:
             try:
@@ -126,15 +118,16 @@ class HttpExchange:
             messages = None
             if not self._entered and request._session is None:
                 messages = ready_messages(result, request.scope["method"])
+            is_current = False
             if messages is None:
-                await self.answer(result)
+                await self.answer(result, token)
                 return
-            self._leave_context()
+            reset_current(token)  # for the reason given in `_leave_context`
             await self._send(messages[0])
             await self._send(messages[1])
         finally:
-            if self._token is not None:
-                self._leave_context()
+            if is_current:
+                reset_current(token)
             if request._files is not None:
                 await request._files.close()
 
@@ -173,9 +166,13 @@ class HttpExchange:
         else:
             await mount.app(mount.scope, request._receive_again(), self._send)
 
-    async def answer(self, result: Any) -> None:
-        """Send the response for *result*: what a handler returned, or an exception."""
+    async def answer(self, result: Any, token: Reset = None) -> None:
+        """Send the response for *result*: what a handler returned, or an exception.
+
+        With a *token*, the context variable is reset before the last messages are sent.
+        """
         request = self._request
+        self._token = token
         try:
             if isinstance(result, ASGIResponse):
                 await self._relay(result.app, request.scope, request._receive)
@@ -301,35 +298,19 @@ class HttpExchange:
 
         Without *receive* the app gets the body from its beginning.
         """
+        relay = Relay(self, self._send)
         # The app may send from a task of its own, whose context does not know this token.
         token, self._token = self._token, None
         try:
-            await app(scope, receive or self._request._receive_again(), self._send_relayed)
+            await app(scope, receive or self._request._receive_again(), relay.send)
         except Exception as error:
-            if self._relayed is not _Relayed.NOTHING:
+            if relay.has_begun:
                 raise
             await self.answer(error)
         finally:
             self._token = token
 
-    async def _send_relayed(self, message: Message) -> None:
-        """Send a message of another app's response."""
-        if message["type"] == "http.response.start":
-            self._relayed = _Relayed.HEAD
-            head = await self._finish_head(message)
-            if head is None:
-                self._relayed = _Relayed.ALL
-            else:
-                message = head
-        if self._relayed is _Relayed.ALL:
-            return
-        await self._send(message)
-        if message.get("status") in BODILESS:
-            # A hook may have made it one, and the body would be taken for the next response.
-            self._relayed = _Relayed.ALL
-            await self._send({"type": "http.response.body", "body": b""})
-
-    async def _finish_head(self, start: Message) -> Message | None:
+    async def finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
 
         None if one of them failed: that error has been answered instead.
