@@ -1,25 +1,16 @@
 # shellcheck shell=bash
-# Sourced by the other scripts: goes to the root of the checkout and defines `hatch`, which runs
-# from .hatch-env, a virtual environment of this checkout, made here when it isn't there yet.
+# Sourced by the other scripts: starts them again in an environment of their own, goes to the root
+# of the checkout and defines `hatch`, which runs from .hatch-env, a virtual environment of this
+# checkout, made here when it isn't there yet.
 
 set -euo pipefail
+
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fail() {
   echo "$0: $*" >&2
   exit 1
-}
-
-install_debian_packages() { # PACKAGE...: as root, or through sudo
-  local as_root=()
-  if ((EUID != 0)); then
-    as_root=(sudo)
-  fi
-  as_root+=(env DEBIAN_FRONTEND=noninteractive)
-  {
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" apt-get install -qq -y --no-install-recommends "$@" >/dev/null
-  } || fail "$* could not be installed; please install it, then run this again"
 }
 
 runs_python() { # COMMAND VERSION: is it a Python of at least this version? A pyenv shim may be none.
@@ -33,7 +24,7 @@ make_environment() {
       # Debian has ensurepip, which puts pip into a new environment, in a package of its own.
       if ! "$python" -c "import ensurepip" 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-        install_debian_packages "python$version-venv"
+        scripts/install-debian "python$version-venv"
       fi
       "$python" -m venv --clear .hatch-env
       return

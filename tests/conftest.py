@@ -10,9 +10,11 @@ TESTS = Path(__file__).parent
 # that fail, the processes that examples and pages of the documentation start.
 ONCE = (
     "composition",
+    "demo",
     "docs",
     "examples",
     "packaging/test_bundle.py",
+    "packaging/test_scripts.py",
     "redis/test_faults.py",
     "redis/test_processes.py",
     "socketio/test_many.py",
@@ -21,14 +23,10 @@ ONCE = (
     "sql_sessions/test_faults.py",
     "sql_sessions/test_processes.py",
     "static/test_browser.py",
-    "test_demo.py",
-    "test_sessions_example.py",
 )
 
 # Failing comparisons of shared tests show their values, as those of other tests do.
-pytest.register_assert_rewrite(
-    "micropie.testing", "support.examples", "support.faults", "support.races"
-)
+pytest.register_assert_rewrite("micropie.testing", "support")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -49,13 +49,12 @@ def adapted(*ports, static=False):
         before, mark, after = text.partition("        #location /static/")
         text = before + (mark + after).replace("        #", "        ")
         assert text.count("/srv/chat/static/") == 1
-        text = text.replace("/srv/chat/static/", f"{EXAMPLE}/static/")
+        text = text.replace("/srv/chat/static/", "static/")
     return text
 
 
 @contextmanager
-def site(folder, **options):
-    user = options.pop("user", None)
+def site(folder, *, user=None, static=False):
     with ExitStack() as stack:
         enter = stack.enter_context
         redis_url = enter(redis_server(folder / "redis")).url
@@ -63,8 +62,9 @@ def site(folder, **options):
         workers = [
             enter(chat("uvicorn", folder, redis_url=redis_url, port=port)) for port in ports[1:]
         ]
-        configuration = adapted(*ports, **options)
-        yield Site(enter(nginx(configuration, ports[0], user=user)), workers)
+        configuration = adapted(*ports, static=static)
+        files = EXAMPLE / "static" if static else None
+        yield Site(enter(nginx(configuration, ports[0], user=user, static=files)), workers)
 
 
 @pytest.fixture(scope="module", params=[None, "nobody"], ids=["same user", "unprivileged"])

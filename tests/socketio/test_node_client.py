@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.programs import program
+
 FOLDER = Path(__file__).parent / "node"
 # What makes the client wait for the upgrade: it is begun at once, and done before the goodbye.
 TRANSPORTS = {
@@ -20,17 +22,16 @@ TRANSPORTS = {
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory):
     """Install the client, outside of the source tree."""
-    if shutil.which("npm") is None:
-        raise RuntimeError("npm is not installed (scripts/test does that: nodejs npm)")
     folder = tmp_path_factory.mktemp("node")
     shutil.copy(FOLDER / "package.json", folder)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+    command = [program("npm"), "install", *options]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
     return folder
 
 
 def talk(modules, server, transports, **headers):
-    command = ["node", str(FOLDER / "client.js"), str(modules), server.url]
+    command = [program("node"), str(FOLDER / "client.js"), str(modules), server.url]
     arguments = [json.dumps(transports), json.dumps(headers)]
     done = subprocess.run(
         [*command, *arguments], check=True, capture_output=True, text=True, timeout=60

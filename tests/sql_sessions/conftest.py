@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.sql_places import DRIVERS, Place, SQLiteFile
 from support.sql_servers import MariaDB, PostgreSQL, SQLServer, sql_server
 
 
@@ -19,9 +20,6 @@ def mariadb() -> Iterator[MariaDB]:
     """The same of the other kind."""
     with sql_server(MariaDB) as running:
         yield running
-
-
-DRIVERS = ["postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy"]
 
 
 @pytest.fixture(params=DRIVERS)
@@ -40,3 +38,26 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[SQLServer]:
     with sql_server(kind) as running:
         running.driver = request.param
         yield running
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    database = SQLiteFile(tmp_path)
+    return Place(database, database.url)
+
+
+@pytest.fixture(params=["sqlite", *DRIVERS])
+def place(request, tmp_path):
+    """A table on each kind of database, by each driver."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("sqlite")
+    server = request.getfixturevalue(request.param.split("+")[0].replace("mysql", "mariadb"))
+    return Place(server, server.url_for(request.param))
+
+
+@pytest.fixture
+async def backend(place):
+    backend = place.backend(purge_every=None)
+    await backend.startup()
+    yield backend
+    await backend.shutdown()

@@ -1,12 +1,11 @@
 """A real browser: headless Chromium as the operating system has it, driven by Playwright."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-CHROMIUM = "chromium"  # the command, and the Debian package
+from support.programs import program
 
 # Milliseconds; the machine may be busy with other tests.
 PATIENCE = 60_000
@@ -19,9 +18,7 @@ def chromium(*arguments: str) -> Iterator[Browser]:
 
     *arguments* are further ones of its command line.
     """
-    path = shutil.which(CHROMIUM)
-    if path is None:
-        raise RuntimeError(f"{CHROMIUM} is not installed (scripts/test does that)")
+    path = program("chromium")
     with sync_playwright() as playwright:
         # Without its sandbox: as root it has none, and the pages are our own.
         browser = playwright.chromium.launch(

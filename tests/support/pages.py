@@ -34,6 +34,7 @@ from packaging.requirements import Requirement
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
+from support.programs import program
 from support.redis_servers import redis_server
 from support.servers import SERVERS, Server, reserved_port, running
 
@@ -102,6 +103,7 @@ class Reader:
         self._running: Server | None = None
         self._serve_again: Callable[[], None] | None = None
         self._changed = False
+        self._written: dict[Path, int] = {}  # when each file was written last, in seconds
         self._unused: set[str] = set()  # Python files that nothing has run yet
 
     def read(self, page: Path) -> None:
@@ -173,6 +175,11 @@ class Reader:
         assert path.resolve().is_relative_to(self._folder.resolve())
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._here(source))
+        # Python runs cached bytecode for a source of the same size and second. Readers type more
+        # slowly: date each change of a file at least a second after the one before.
+        changed = max(int(path.stat().st_mtime), self._written.get(path, 0) + 1)
+        os.utime(path, (changed, changed))
+        self._written[path] = changed
         self._changed = True
 
     def _run(self, source: str) -> None:
@@ -200,7 +207,7 @@ class Reader:
             f"pid {self._folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n{source}\n}}"
         )
         (self._folder / "checked.conf").write_text(whole)
-        command = ["nginx", "-t", "-q", "-p", self._folder, "-c", self._folder / "checked.conf"]
+        command = [program("nginx"), "-t", "-q", "-p", self._folder, "-c", "checked.conf"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         problems = [line for line in done.stderr.splitlines() if "[emerg]" in line]
         # Without being root it can't write where Debian keeps its temporary files.
@@ -210,28 +217,30 @@ class Reader:
 
     def _type(self, command: str, printed: str | None) -> None:
         words = shlex.split(command, comments=True)
-        program = words[0]
-        if program in SERVERS:
+        name = words[0]
+        if name in SERVERS:
             self._start(command)
-        elif program == "pip":
+        elif name == "pip":
             for package in words[2:]:
                 check_installable(package)
-        elif program == "hatch":
+        elif name == "hatch":
             check_hatch(words)
-        elif program.startswith("./scripts/"):
-            assert os.access(ROOT / program, os.X_OK), f"there is no {program}"
-        elif program in ("cd", "kill", "source", "sudo", "systemctl") or "venv" in words:
+        elif name.startswith("./scripts/"):
+            assert os.access(ROOT / name, os.X_OK), f"there is no {name}"
+        elif name in ("cd", "kill", "source", "sudo", "systemctl") or "venv" in words:
             subprocess.run(["bash", "-n", "-c", command], check=True)
-        elif program in _RUN:
+        elif name in _RUN:
             self._execute(command, words, printed)
         else:
-            raise AssertionError(f"{program} is neither run nor checked")
+            raise AssertionError(f"{name} is neither run nor checked")
 
     def _execute(self, command: str, words: list[str], printed: str | None) -> None:
         if any(":8000" in text for text in self._texts(words)):
             self._ensure_served()
         for word in words[1:]:
             self._use(word)
+        if "curl" in words:
+            program("curl")
         if words[0] == "pytest":
             for name in [name for name in self._unused if Path(name).name.startswith("test_")]:
                 self._use(name)
@@ -264,10 +273,10 @@ class Reader:
         path = os.pathsep.join(filter(None, [str(self._folder), os.environ.get("PYTHONPATH")]))
         return {
             **os.environ,
+            "HOME": str(self._folder),  # ~/.curlrc is not for the reader's commands
             "PATH": folder + os.pathsep + os.environ["PATH"],
             "PYTHONPATH": path,
             "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTEST_ADDOPTS": "",  # a page shows what pytest prints without any
         }
 

@@ -1,7 +1,5 @@
 """Real Redis servers, alone, in a cluster or watched by a Sentinel, each in a folder of its own."""
 
-import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from support import processes
+from support.programs import program
 from support.servers import HOST, reserved_port
 
 START_TIMEOUT = 60.0  # seconds; a loaded machine may take several
@@ -36,7 +36,7 @@ class RedisServer:
         self.unix_socket = folder / "socket"
         self._log = folder / "log"
         self._command = [
-            *(_program("redis-server"), *arguments),
+            *(program("redis-server"), *arguments),
             *("--bind", HOST, "--port", str(port), "--unixsocket", str(self.unix_socket)),
             *("--dir", str(folder), "--logfile", str(self._log)),
         ]
@@ -67,11 +67,11 @@ class RedisServer:
 
     def pause(self) -> None:
         """Stop it with SIGSTOP: connections stay, and nobody answers."""
-        self._process.send_signal(signal.SIGSTOP)
+        processes.pause(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
+        processes.resume(self._process.pid)
 
     def command(self, *args: Any) -> Any:
         """Return the answer to one command, sent on a connection of its own."""
@@ -187,7 +187,7 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
         addresses = [f"{HOST}:{node.port}" for node in nodes]
         subprocess.run(
             [
-                *(_program("redis-cli"), "--cluster", "create", *addresses),
+                *(program("redis-cli"), "--cluster", "create", *addresses),
                 *("--cluster-replicas", "1", "--cluster-yes"),
             ],
             check=True,
@@ -235,10 +235,3 @@ def _wait(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline, "Redis did not get ready"
         time.sleep(0.02)
-
-
-def _program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise RuntimeError(f"{name} is not installed (scripts/test does that: redis-server)")
-    return path

@@ -4,8 +4,12 @@ import asyncio
 from collections import defaultdict
 from typing import Any
 
-from micropie import InMemorySessionBackend, SessionBackend
+from micropie import App, InMemorySessionBackend, SessionBackend
 from support.asgi import Answer, Client
+
+ID = "an id"
+LONG = 60
+PATIENT = 30  # seconds; the machine may be busy with other tests
 
 
 class Browser:
@@ -138,3 +142,23 @@ class ReadmeBackend(SessionBackend):
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
         self.calls.append("save")
         self.sessions[session_id] = data
+
+
+class Shop(App):
+    """Shows, stores and forgets how many pies a browser bought."""
+
+    async def index(self):
+        return str(self.session.get("pies"))
+
+    async def buy(self):
+        self.session["pies"] = self.session.get("pies", 0) + 1
+        return str(self.session["pies"])
+
+    async def login(self):
+        self.request.regenerate_session()
+        self.session["user"] = "alice"
+        return "hello"
+
+    async def logout(self):
+        self.session.clear()
+        return "bye"

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from support import processes
+from support.programs import program
 from support.servers import HOST, reserved_port
 
 START_TIMEOUT = 60.0  # seconds; a loaded machine takes several
@@ -114,15 +116,15 @@ class SQLServer(ABC):
             return
         # While it is stopped it can't start others, nor notice that those it has are dying.
         self._process.send_signal(signal.SIGSTOP)
-        children = _children(self._process.pid)
+        children = processes.children(self._process.pid)
         for pid in children:
-            _send(pid, signal.SIGKILL)
+            processes.send(pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
         self._process = None
         # As long as one of them lives, the server can't be started again.
         deadline = time.monotonic() + START_TIMEOUT
-        while any(_is_alive(pid) for pid in children):
+        while any(processes.is_alive(pid) for pid in children):
             assert time.monotonic() < deadline, "the server's processes do not end"
             time.sleep(0.01)
 
@@ -135,15 +137,11 @@ class SQLServer(ABC):
 
     def pause(self) -> None:
         """Stop all of it with SIGSTOP: connections stay, new ones are made, and nobody answers."""
-        self._process.send_signal(signal.SIGSTOP)
-        for pid in _children(self._process.pid):
-            _send(pid, signal.SIGSTOP)
+        processes.pause(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on."""
-        for pid in _children(self._process.pid):
-            _send(pid, signal.SIGCONT)
-        self._process.send_signal(signal.SIGCONT)
+        processes.resume(self._process.pid)
 
     def execute(self, sql: str, *, database: str = DATABASE) -> str:
         """Return what *sql* yields, tab-separated, run by the administrator in the database.
@@ -250,7 +248,7 @@ class PostgreSQL(SQLServer):
 
     def _initialize(self) -> None:
         self._run(
-            *(_program("initdb"), "--pgdata", str(self._folder / "data")),
+            *(program("initdb"), "--pgdata", str(self._folder / "data")),
             *("--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale"),
             "--no-sync",  # the server syncs what it writes; a crash of the machine ends the test
         )
@@ -264,20 +262,20 @@ class PostgreSQL(SQLServer):
 
     def _command(self) -> list[str]:
         return [
-            *(_program("postgres"), "-D", str(self._folder / "data")),
+            *(program("postgres"), "-D", str(self._folder / "data")),
             *("-h", HOST, "-p", str(self.port), "-k", ""),
             *("-c", "shared_buffers=16MB", "-c", f"timezone={ZONE}"),
         ]
 
     def _client(self) -> list[str]:
         return [
-            *(_program("psql"), "-h", HOST, "-p", str(self.port), "-U", "postgres"),
+            *(program("psql"), "-h", HOST, "-p", str(self.port), "-U", "postgres"),
             *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator=\t"),
             *("--set", "ON_ERROR_STOP=1"),
         ]
 
     def _dump_command(self) -> list[str]:
-        return [_program("pg_dump"), "-h", HOST, "-p", str(self.port), "-U", "postgres"]
+        return [program("pg_dump"), "-h", HOST, "-p", str(self.port), "-U", "postgres"]
 
 
 class MariaDB(SQLServer):
@@ -305,7 +303,7 @@ class MariaDB(SQLServer):
 
     def _initialize(self) -> None:
         self._run(
-            *(_program("mariadb-install-db"), "--no-defaults"),
+            *(program("mariadb-install-db"), "--no-defaults"),
             *(f"--datadir={self._folder / 'data'}", f"--tmpdir={self._folder}"),
             *("--auth-root-authentication-method=normal", "--skip-test-db"),
             "--innodb-log-file-size=16M",
@@ -321,7 +319,7 @@ class MariaDB(SQLServer):
 
     def _command(self) -> list[str]:
         return [
-            *(_program("mariadbd"), "--no-defaults", f"--datadir={self._folder / 'data'}"),
+            *(program("mariadbd"), "--no-defaults", f"--datadir={self._folder / 'data'}"),
             *(f"--tmpdir={self._folder}", f"--socket={self._folder / 'socket'}"),
             *(f"--bind-address={HOST}", f"--port={self.port}", "--skip-name-resolve"),
             *("--innodb-log-file-size=16M", "--innodb-buffer-pool-size=16M"),
@@ -329,10 +327,10 @@ class MariaDB(SQLServer):
         ]
 
     def _client(self) -> list[str]:
-        return [_program("mariadb"), *self._connection(), "--batch", "--skip-column-names"]
+        return [program("mariadb"), *self._connection(), "--batch", "--skip-column-names"]
 
     def _dump_command(self) -> list[str]:
-        return [_program("mariadb-dump"), *self._connection()]
+        return [program("mariadb-dump"), *self._connection()]
 
     def _connection(self) -> list[str]:
         return ["--no-defaults", f"--host={HOST}", f"--port={self.port}", "--user=root"]
@@ -364,48 +362,3 @@ def _unprivileged(owner: str) -> dict[str, Any]:
             user = pwd.getpwnam(name)
             return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     raise RuntimeError(f"{owner} can't run as root, and there is neither {owner} nor nobody")
-
-
-def _children(parent: int) -> list[int]:
-    """Return the processes that *parent* has started (Linux)."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            # The name before it is in parentheses, and may hold any others.
-            state, ppid, *_ = status.read_text().rpartition(")")[2].split()
-            if int(ppid) == parent and state != "Z":
-                found.append(int(status.parent.name))
-    return found
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _send(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _program(name: str) -> str:
-    """Return the path of a program; Debian keeps some where only root, or nobody, looks."""
-    folders = [os.environ["PATH"], "/usr/sbin", *_postgresql_folders()]
-    if name in ("psql", "pg_dump"):
-        folders.reverse()  # the one on PATH is a wrapper that asks which cluster is meant
-    path = shutil.which(name, path=os.pathsep.join(folders))
-    if path is None:
-        package = "postgresql" if name in _OF_POSTGRESQL else "mariadb-server"
-        raise RuntimeError(f"{name} is not installed (scripts/test does that: {package})")
-    return path
-
-
-_OF_POSTGRESQL = ("initdb", "postgres", "psql", "pg_dump")
-
-
-def _postgresql_folders() -> list[str]:
-    """Return where Debian keeps the programs of each version, the newest version first."""
-    folders = Path("/usr/lib/postgresql").glob("*/bin")
-    return [str(folder) for folder in sorted(folders, key=lambda f: -int(f.parent.name))]

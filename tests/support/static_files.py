@@ -4,6 +4,9 @@ import gzip
 import os
 from pathlib import Path
 
+from micropie import App
+from support.asgi import Client
+
 # What lies outside of the root; it shows in a response only if something is badly wrong.
 SECRET = b"this is not for you"
 
@@ -56,3 +59,28 @@ def make_tree(folder: Path) -> Path:
     (root / "hello.txt.gz").symlink_to(outside / "secret.txt")
     os.mkfifo(root / "pipe")
     return root
+
+
+DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
+
+
+def client_of(static, path="/static", **options):
+    app = App(**options)
+    app.mount(path, static)
+    return Client(app)
+
+
+async def get(client, url, **headers):
+    """Return the answer to a GET with *headers*, whose names have underscores for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.get(url, headers=named)
+
+
+def open_files(name):
+    links = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        except FileNotFoundError:
+            continue  # that of the listing itself
+    return [link for link in links if link.endswith(name)]
