@@ -100,7 +100,14 @@ class Body:
         """
         if self._raw is None:
             self._begin()
-            raw = self._chunk_of(self._inbox.at_once() or await self._wait())
+            message = self._inbox.at_once() or await self._wait()
+            raw = message.get("body")
+            if raw and len(raw) == self._length and not message.get("more_body", False):
+                # The whole body in one message, as nearly all come: no check can fail.
+                self._raw = raw
+                self._progress = _COMPLETE
+                return self._raw
+            raw = self._chunk_of(message)
             if self._progress != _COMPLETE:
                 # A list of chunks would take twenty times their size if they are tiny.
                 data = bytearray(raw)
@@ -189,19 +196,12 @@ class ParsedBody:
         files: the uploaded files; None if there are none.
     """
 
-    __slots__ = ("_fields", "files", "is_json", "json")
+    is_json = False
+    json: Any = None
+    files: Files | None = None
 
-    def __init__(
-        self,
-        fields: dict[str, list[Any]] | None = None,
-        json: Any = None,
-        is_json: bool = False,
-        files: Files | None = None,
-    ) -> None:
+    def __init__(self, fields: dict[str, list[Any]] | None = None) -> None:
         self._fields = fields
-        self.json = json
-        self.is_json = is_json
-        self.files = files
 
     @property
     def fields(self) -> dict[str, list[Any]]:

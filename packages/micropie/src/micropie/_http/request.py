@@ -190,7 +190,7 @@ class Request(Connection):
     handler: str | Handler | None = None
     _route_handler: str | Handler | None = None  # the spelling of older middleware
     # Made when something asks for them.
-    _shared: Inbox | None = None
+    _inbox: Inbox | None = None
     _opened: Body | None = None
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
@@ -207,17 +207,13 @@ class Request(Connection):
         return method
 
     @property
-    def _inbox(self) -> Inbox:
-        inbox = self._shared
-        if inbox is None:
-            inbox = self._shared = Inbox(self._receive)
-        return inbox
-
-    @property
     def _body(self) -> Body:
         body = self._opened
         if body is None:
-            body = Body(self.scope, self._raw_headers, self._inbox, self._limits)
+            inbox = self._inbox
+            if inbox is None:
+                inbox = self._inbox = Inbox(self._receive)
+            body = Body(self.scope, self._raw_headers, inbox, self._limits)
             self._opened = body
         return body
 
@@ -316,13 +312,20 @@ class Request(Connection):
             if self._files is None:  # else a parse that failed left some, which are to be deleted
                 self._files = Files()
             fields = await parse_multipart(self.stream(), boundary, self._limits.form, self._files)
-            self._parsed = ParsedBody(fields, files=self._files)
+            self._parsed = ParsedBody(fields)
+            self._parsed.files = self._files
         else:
             self._parsed = ParsedBody({})
 
     def regenerate_session(self) -> None:
         """Give the session a new id when it is stored; call it at login, against fixation."""
         self.session.is_moving = True
+
+    async def _client_gone(self) -> None:
+        """Wait until the client has left."""
+        if self._inbox is None:
+            self._inbox = Inbox(self._receive)
+        await self._inbox.client_gone()
 
     def _receive_again(self) -> Receive:
         """Return the channel for an app that is to read the body itself, from its beginning."""
@@ -354,7 +357,10 @@ class WebSocketRequest(Connection):
 def _parse_json(data: bytes) -> ParsedBody:
     if not data:
         return ParsedBody({})  # the head announced a body of any length, and it has none
+    parsed = ParsedBody()
+    parsed.is_json = True
     try:
-        return ParsedBody(None, codec.loads(data), True)
+        parsed.json = codec.loads(data)
     except ValueError:
         raise BadRequest("the body is not valid JSON") from None
+    return parsed

@@ -282,7 +282,7 @@ class HttpExchange:
     async def _send_stream(self, stream: BodyStream) -> None:
         request = self._request
         try:
-            await stream.send(self._start, self._send, request._inbox.client_gone)
+            await stream.send(self._start, self._send, request._client_gone)
         except Exception as error:
             self._log_failure(error)
             raise  # the head has gone out: only a connection cut short tells the client
