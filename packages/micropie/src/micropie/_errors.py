@@ -32,11 +32,11 @@ class HTTPError(Exception):
 
 
 class ExplainedError(HTTPError):
-    """An error made by the framework, whose body says what was wrong.
+    """An error of the framework's own, whose body says what was wrong.
 
     Args:
         status_code: the response's status.
-        reason: for the client's eyes; must not repeat what the client sent.
+        reason: shown to the client; must not repeat what the client sent.
     """
 
     def __init__(self, status_code: int, reason: str) -> None:
@@ -44,7 +44,7 @@ class ExplainedError(HTTPError):
 
 
 class BadRequest(ExplainedError):
-    """A 400: the request is not what it should be."""
+    """A 400: the request is malformed or has invalid values."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(400, reason)
@@ -65,7 +65,7 @@ class ContentTooLarge(ExplainedError):
 
 
 class ClientDisconnected(BadRequest):
-    """The client left before its request was complete; nobody will see an answer."""
+    """The client left before its request was complete; nobody sees the answer."""
 
     def __init__(self) -> None:
         super().__init__("the client disconnected")
@@ -75,7 +75,7 @@ class ResponseError(Exception):
     """A handler or hook gave something that can't be sent; the message is for the log."""
 
 
-# RFC 9110's names for what Python called otherwise before 3.13.
+# RFC 9110's phrases, which Python has had since 3.13.
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
@@ -91,7 +91,7 @@ def status_line(status_code: int) -> str:
 
 
 def unwrap(error: Exception) -> Exception:
-    """Return the HTTPError in *error* when that is a group, a TaskGroup's say, of nothing else.
+    """Return the HTTPError in *error* if that is a group, of a TaskGroup say, of nothing else.
 
     Of several the first counts. Any other *error* is returned as it is.
     """
@@ -101,7 +101,7 @@ def unwrap(error: Exception) -> Exception:
 
 
 def cancelled_within(error: asyncio.CancelledError) -> RuntimeError:
-    """Return the error that *error* is when only something awaited had been cancelled.
+    """Return the error for a CancelledError that came out of an awaited task or future.
 
     Raises:
         CancelledError: the current task itself is being cancelled, and must end.

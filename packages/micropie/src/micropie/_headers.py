@@ -40,7 +40,7 @@ def raw_header(pair: Any) -> tuple[bytes, bytes]:
         raw = _raw_name(name), value.strip(" \t").encode("latin-1")
     except (AttributeError, TypeError, ValueError):
         raise ResponseError(f"gave the header {pair!r}; headers are pairs of latin-1 str") from None
-    # What is printable has no control character, and that is told ten times faster.
+    # A printable value has no control character, and isprintable() is ten times faster.
     if not value.isprintable() and _CONTROL.search(value):
         raise ResponseError(f"gave the header {name!r} a value with a control character")
     return raw

@@ -85,7 +85,7 @@ class App:
     ws_middlewares = Held[list[WebSocketMiddleware]]()
     startup_handlers = Held[list[LifespanHandler]]()
     shutdown_handlers = Held[list[LifespanHandler]]()
-    __micropie: Parts  # all that App keeps in an instance, under a name that no subclass meets
+    __micropie: Parts  # App's one instance attribute: no subclass's own name can clash with it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -257,9 +257,9 @@ class App:
         return sessions.session_for(session_id, scope)
 
     def allows_origin(self, scope: Scope) -> bool:
-        """Tell whether `websocket_origins` lets in the page that any ASGI scope comes from.
+        """Tell whether `websocket_origins` lets in the page that an ASGI scope comes from.
 
-        A client that names no origin, as others than browsers do, is let in.
+        A client that sends no origin, which only browsers do, is let in.
         """
         return is_allowed(Connection(scope), self.__micropie.websocket_origins)
 
@@ -291,7 +291,7 @@ class App:
 
     @property
     def root_path(self) -> str:
-        """Below which path clients find this App; "" at the root, and outside of a request."""
+        """The path below which clients find this App; "" at the root, and outside of a request."""
         try:
             return self.__micropie.mounts.root_path(current_connection().scope)
         except RuntimeError:
@@ -369,7 +369,7 @@ class App:
 
         Raises:
             RuntimeError: Jinja2 is not installed.
-            jinja2.TemplateNotFound: there is no such file; the message says where it was sought.
+            jinja2.TemplateNotFound: there is no such file; the message names the folder.
         """
         return await self.__micropie.templates.render(name, context)
 

@@ -45,7 +45,7 @@ class Files(dict[str, UploadFile]):
         """Append *file* to those of *name*.
 
         Raises:
-            ValueError: they were closed: nobody would delete this one.
+            ValueError: they are closed, so nothing would delete this one.
         """
         if self._closed:
             raise ValueError("the form is closed: its response is on its way already")
@@ -57,7 +57,7 @@ class Files(dict[str, UploadFile]):
         return list(self._lists.get(name, ()))
 
     async def close(self) -> None:
-        """Delete the temporary files of all, and take no more; safe to call twice."""
+        """Delete all temporary files, and refuse further ones; safe to call twice."""
         self._closed = True
         cancelled: asyncio.CancelledError | None = None
         for files in self._lists.values():
@@ -65,7 +65,7 @@ class Files(dict[str, UploadFile]):
                 try:
                     await file.close()
                 except asyncio.CancelledError as error:
-                    cancelled = error  # the others must go all the same
+                    cancelled = error  # the others are deleted nevertheless
         if cancelled is not None:
             raise cancelled
 
@@ -146,10 +146,10 @@ async def parse_multipart(
     """Read a multipart/form-data body (RFC 7578) and return its fields.
 
     Args:
-        chunks: the body, whose total size is its sender's business.
+        chunks: the body; `Body` has limited its total size.
         boundary: see multipart_boundary.
         limits: counted while reading.
-        files: gets the uploaded files, each as soon as it begins; close it, whatever happens here.
+        files: gets the uploaded files, each as soon as it begins; the caller closes it.
 
     Raises:
         BadRequest: the body is malformed or ends early.
@@ -301,7 +301,7 @@ def _events(parser: Any, chunk: bytes) -> Generator[Any, None, None]:
         raise BadRequest("the multipart body is malformed") from None
 
 
-# Compiled by the first who needs them: not every app has forms.
+# Compiled on first use: not every app has forms.
 _PARAMETER = r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)'
 _BOUNDARY = r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]"
 # Forbidden by RFC 7578, 4.2, but how .NET and older aiohttp send a name beyond ASCII; .NET puts a

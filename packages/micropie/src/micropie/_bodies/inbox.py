@@ -16,21 +16,21 @@ _DONE = object()
 class Inbox:
     """The messages of one request.
 
-    Theory of operation. The reader of the body wants messages, and so does the watcher, which waits
-    for the client to leave while a response is streamed: only `receive()` tells. One call of it is
-    under way at a time; `_turn` serialises the two. The watcher keeps messages in `_ahead`, from
-    which the reader takes before it receives. When `_ahead` is full, the watcher waits for `_taken`
-    and receives nothing more, so the server's back-pressure reaches the client.
+    Theory of operation. The reader of the body wants messages. So does the watcher, which waits for
+    the client to leave while a response is streamed, because only `receive()` tells. One call of
+    it runs at a time; `_receive_lock` serialises the two. The watcher keeps messages in `_ahead`,
+    from which the reader takes before it receives. When `_ahead` is full, the watcher waits for
+    `_room` and receives nothing more, so the server's back-pressure reaches the client.
 
-    Lock and event are created by the first who blocks: until then there is no contention, and most
-    bodies have arrived with the head, so that their reader never blocks.
+    Lock and event are created lazily: until someone blocks there is no contention, and most bodies
+    have arrived with the head, so that their reader never blocks.
 
     Args:
         receive: the ASGI channel.
     """
 
-    _turn: asyncio.Lock | None = None
-    _taken: asyncio.Event | None = None
+    _receive_lock: asyncio.Lock | None = None
+    _room: asyncio.Event | None = None
     _message: Message  # the last one received
     _blocked: "_Blocked | None" = None  # a receive() that `at_once` has begun
 
@@ -39,10 +39,10 @@ class Inbox:
         self._ahead: list[Message] = []
 
     def at_once(self) -> Message | None:
-        """Return the next message if it is there; None if `next` is to be awaited for it."""
+        """Return the next message if it has arrived; else None, and the caller awaits `next`."""
         if self._ahead:
             return self._take()
-        if self._turn is None and self._blocked is None:
+        if self._receive_lock is None and self._blocked is None:
             receiving = self._receive_message().__await__()
             waits_for = next(receiving, _DONE)
             if waits_for is _DONE:
@@ -51,16 +51,16 @@ class Inbox:
         return None
 
     async def next(self, timeout: float | None) -> Message:
-        """Return the next message, for which `at_once` has looked in vain.
+        """Return the next message after `at_once` has returned None.
 
         Raises:
             TimeoutError: none came within *timeout* seconds.
         """
         blocked, self._blocked = self._blocked, None
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        async with asyncio.timeout(timeout), self._turn:
-            if self._ahead:  # the watcher has had its turn
+        if self._receive_lock is None:
+            self._receive_lock = asyncio.Lock()
+        async with asyncio.timeout(timeout), self._receive_lock:
+            if self._ahead:  # the watcher held the lock, and received
                 return self._take()
             await (blocked or self._receive_message())
             return self._message
@@ -70,22 +70,22 @@ class Inbox:
 
         Behind more of a body than `_ahead` holds, unread, the departure stays hidden.
         """
-        self._taken = asyncio.Event()
-        if self._turn is None:
-            self._turn = asyncio.Lock()
+        self._room = asyncio.Event()
+        if self._receive_lock is None:
+            self._receive_lock = asyncio.Lock()
         while True:
-            async with self._turn:
+            async with self._receive_lock:
                 message = await self.receive()
             if message["type"] == "http.disconnect":
                 return
             self._ahead.append(message)
             while len(self._ahead) >= _MESSAGES_AHEAD:
-                self._taken.clear()
-                await self._taken.wait()
+                self._room.clear()
+                await self._room.wait()
 
     def _take(self) -> Message:
-        if self._taken is not None:
-            self._taken.set()
+        if self._room is not None:
+            self._room.set()
         return self._ahead.pop(0)
 
     async def _receive_message(self) -> None:

@@ -32,7 +32,9 @@ class Spool:
         self._batch = BytesIO()
         self._memory: BytesIO | None = None
         self._folder = ""  # of the temporary file, as long as it is ours to delete
-        self._path = ""  # of that file; kept, for what is late must not meet another one
+        self._path = (
+            ""  # of that file; kept, so that a late reader fails rather than find another file
+        )
         self._file: BinaryIO | None = None
         self._closed = False
         self._turn = asyncio.Lock()
@@ -124,7 +126,7 @@ class Spool:
         with self._batch.getbuffer() as batch, batch[: self._batch.tell()] as written:
             file.write(written)
         self._batch.seek(0)
-        if self._closed:  # meanwhile, when there may have been no file yet to delete
+        if self._closed:  # while this ran, perhaps before there was a file to delete
             self._discard()
 
     def _write_last_batch(self) -> None:
@@ -204,7 +206,7 @@ class Spool:
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
 
-    A thread can't be stopped: whoever left it would never hear of the file it is about to make.
+    A thread can't be stopped: abandoned, it would still create a file that nobody deletes.
     """
     future = asyncio.get_running_loop().run_in_executor(None, function, *args)
     cancelled: asyncio.CancelledError | None = None

@@ -18,7 +18,7 @@ class UploadFile:
     """A file that came with a form. It lives until the response has been sent.
 
     Args:
-        filename: as the client sent it, so never to be used as a path; "" if there was none.
+        filename: as the client sent it, so never use it as a path; "" if there was none.
         headers: those of the form's part, names in lower case.
         spool: holds the content.
     """
@@ -126,7 +126,7 @@ def safe_filename(filename: str) -> str:
     return name or "file"
 
 
-# Compiled by the first who needs them, for they take as long as the import of all the rest here.
+# Compiled on first use: that takes as long as importing the rest of this module.
 #
 # Control characters, lone surrogates, line separators, and the marks that reverse the reading
 # order, which let "photo\u202egpj.exe" look like a picture.
@@ -163,7 +163,7 @@ def _save_in(folder: "Path", name: str, spool: Spool) -> "Path":
 
 
 def _replace(path: "Path", spool: Spool) -> None:
-    """Save as *path* by way of another name, so that no reader sees it half done."""
+    """Save as *path* by way of another name, so that no reader sees a part of it."""
     part = path.with_name(f".{os.urandom(8).hex()}.part")
     spool.save_as(part)
     try:

@@ -1,4 +1,4 @@
-"""Request data -> the arguments of a handler; planned once, when the App is made."""
+"""Binding: the arguments of a handler out of a request; planned once, when the App is made."""
 
 import functools
 import inspect
@@ -92,7 +92,7 @@ class Parameter:
         return (files if converter.many else files[0]) if files else _REQUIRED
 
     def _refusal(self, error: Exception) -> BadRequest:
-        """Return what to tell a client whose value a converter has refused with *error*."""
+        """Return the error for a client whose value a converter rejected with *error*."""
         if isinstance(error, FieldErrors):
             return BadRequest(str(error))
         if isinstance(error, RecursionError):
@@ -126,7 +126,7 @@ class Binder:
             if parameter.name not in settled:
                 self._add(parameter, namespace)
         self._names = {p.name for p in (*self._positional, *self._keyword_only)}
-        # Filled already: "self", and what a partial gives. Python refuses them among **kwargs.
+        # Filled already: "self", and what a partial gives. Python rejects them among **kwargs.
         self._names.update(settled, *map(_keywords, layers))
         self._from_path = sum(parameter.takes_text for parameter in self._positional)
         self._only_positional = not (self._keyword_only or self._rest or self._named_rest)
@@ -179,7 +179,7 @@ class Binder:
         return arguments, keywords
 
     def _left_over(self, rest: Parameter, request: Connection) -> dict[str, Any]:
-        """Return the named values that no parameter of the handler has claimed."""
+        """Return the named values that are not parameters of the handler."""
         fields = request._parsed.fields if request._parsed is not None else ()
         names = dict.fromkeys((*request.query_params, *fields))
         return {
@@ -190,7 +190,7 @@ class Binder:
 
 
 def _layers(handler: Any) -> Iterator[Any]:
-    """Yield *handler* and what it calls in the end: under partials, methods, functools.wraps."""
+    """Yield *handler* and what it wraps: under partials, methods and functools.wraps."""
     while True:
         yield handler
         if isinstance(handler, functools.partial):

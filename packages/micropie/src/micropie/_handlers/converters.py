@@ -70,7 +70,7 @@ class ListConverter(Converter):
 
 
 class FileConverter(Converter):
-    """Stands for an uploaded file, or all of one name: no other value will do, nor be converted."""
+    """Stands for an uploaded file, or all of one name: it converts nothing."""
 
     __slots__ = ()
     is_file = True
@@ -126,7 +126,7 @@ def value_converter(annotation: Any, converter_for: ConverterFor) -> Converter |
         converter_for: finds the converters of annotations within this one.
 
     Raises:
-        TypeError: no value of a request can be converted to *annotation*.
+        TypeError: no value in a request converts to *annotation*.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:

@@ -30,7 +30,7 @@ def converter_for(
             own fields, as in a tree.
 
     Raises:
-        TypeError: no value of a request can be converted to *annotation*.
+        TypeError: no value in a request converts to *annotation*.
     """
     if annotation in unfinished:
         return unfinished[annotation]
@@ -160,7 +160,7 @@ def _pydantic_names(cls: Any) -> frozenset[str]:
 
     try:
         schema = cls.model_json_schema(schema_generator=Quiet)
-    except pydantic.errors.PydanticUserError:  # one has no JSON schema: then name no field
+    except pydantic.errors.PydanticUserError:  # a field has no JSON schema: name none
         return frozenset()
     models = [schema, *schema.get("$defs", {}).values()]
     return frozenset(name for model in models for name in model.get("properties", ()))

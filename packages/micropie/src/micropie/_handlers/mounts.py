@@ -57,8 +57,8 @@ class Mounts(dict[str, ASGIApp]):
 
     def find(self, scope: Scope) -> Mount | None:
         """Return the mount with the longest prefix of the path; "/" is left to `fallback`."""
-        # What comes after the longest prefix and its slash decides nothing, and may be a million
-        # slashes, to be cut off one by one.
+        # Anything after the longest prefix and its slash is irrelevant, and may be a million
+        # slashes, which would be cut off one by one.
         path = below(scope["path"], scope.get("root_path", ""))[: self._longest + 1]
         while path:
             if path in self:
@@ -68,7 +68,7 @@ class Mounts(dict[str, ASGIApp]):
         return None
 
     def fallback(self, scope: Scope) -> Mount | None:
-        """Return the mount at "/", which serves what no handler does."""
+        """Return the mount at "/", which serves what the handlers do not."""
         app = self.get("")
         return None if app is None else Mount(app, self._child_scope(scope, ""))
 

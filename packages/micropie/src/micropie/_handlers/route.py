@@ -55,8 +55,8 @@ class Route:
     Args:
         name: the handler's name, as logs show it.
         handler: the callable itself.
-        declared_as: what stands for it in its class, if that is not the same: a staticmethod, say.
-        is_websocket: it takes a WebSocket before all that is bound.
+        declared_as: its attribute in the class, if that is another object: a staticmethod, say.
+        is_websocket: its first argument is a WebSocket.
 
     Attributes:
         name: the handler's name, as logs show it.
@@ -65,7 +65,7 @@ class Route:
         is_coroutine: its result is to be awaited.
         blocks: it is an ordinary function, to be called in a worker thread.
         allowed: the methods it answers; None for all.
-        is_plain: `await handler()` is all that is to be done, whatever the request.
+        is_plain: `await handler()` serves any request.
         takes_path: path segments can become arguments.
     """
 
@@ -103,7 +103,7 @@ class Route:
         self.binder = None if binder.takes_nothing else binder
         self.takes_path = binder.takes_path
         self.is_coroutine = inspect.iscoroutinefunction(handler)
-        # Calling a generator function runs none of its body, so that needs no thread.
+        # Calling a generator function runs nothing of its body, so it does not block.
         self.blocks = not (
             self.is_coroutine
             or inspect.isasyncgenfunction(handler)
@@ -125,7 +125,7 @@ class Route:
 
 
 def _takes_one(handler: Handler) -> bool:
-    """Tell whether *handler* can be called with one positional argument, whatever else it takes."""
+    """Tell whether *handler* takes a positional argument."""
     first = next(iter(inspect.signature(handler).parameters.values()), None)
     return first is not None and first.kind not in (first.KEYWORD_ONLY, first.VAR_KEYWORD)
 

@@ -30,14 +30,14 @@ class RouteTable:
         self._is_websocket = is_websocket
         self.by_path: dict[str, Route] = {}
         self.plain: dict[str, Handler] = {}
-        # Bounded, because a middleware may make its functions anew for every request.
+        # Bounded: a middleware may create its functions for every request.
         self._plan_once = functools.lru_cache(maxsize=256)(_plan)
         for name, attribute in declared(type(owner), base):
             if is_handler(attribute):
                 self._add(name, getattr(owner, name), attribute)
 
     def assign(self, name: str, value: object) -> None:
-        """Take note that *value* was assigned to the owner's attribute *name*.
+        """Record that *value* was assigned to the owner's attribute *name*.
 
         Raises:
             TypeError: *value* is a handler and *name* one of the base class's own, or a request
@@ -47,11 +47,11 @@ class RouteTable:
             check_name(name, self._base)
             self._add(name, value, value)
         else:
-            self._drop(name)
+            self._remove(name)
 
     def restore(self, name: str) -> None:
-        """Take note that the owner's attribute *name* was deleted: the class's shows again."""
-        self._drop(name)
+        """Record that the owner's attribute *name* was deleted: the class's is visible again."""
+        self._remove(name)
         attribute = dict(declared(type(self._owner), self._base)).get(name)
         if is_handler(attribute):
             self._add(name, getattr(self._owner, name), attribute)
@@ -68,12 +68,12 @@ class RouteTable:
         paths = self._paths(name)
         if paths:
             route = Route(name, handler, declared_as, is_websocket=self._is_websocket)
-            self._drop(name)
+            self._remove(name)
             self.by_path.update(dict.fromkeys(paths, route))
             if route.is_plain:
                 self.plain.update(dict.fromkeys(paths, handler))
 
-    def _drop(self, name: str) -> None:
+    def _remove(self, name: str) -> None:
         for path in self._paths(name):
             self.by_path.pop(path, None)
             self.plain.pop(path, None)
@@ -103,7 +103,7 @@ class RouteTable:
         """Return the route that a middleware chose by name or by the callable itself.
 
         A name may also be that of a _private function of the user's classes: it was chosen by
-        code, not by a URL. None if there is no such handler.
+        code, not by a URL. None if no handler is called that.
         """
         if isinstance(handler, str):
             route = self.by_path.get("/" + handler)
@@ -134,7 +134,7 @@ def declared(owner: type, base: type) -> Iterator[tuple[str, object]]:
 
 
 def check_name(name: str, base: type) -> None:
-    """Refuse an attribute that would hide one of *base*'s own names.
+    """Reject an attribute that would hide one of *base*'s own names.
 
     Raises:
         TypeError: it would.
@@ -158,7 +158,7 @@ def _plan(handler: Handler) -> Route:
 
 
 def _outlives_requests(handler: Handler, owner: object) -> bool:
-    """Tell whether *handler* may be kept: one made for a request may hold that, body and all."""
+    """Tell whether *handler* may be kept: a closure made for a request would keep that alive."""
     if isinstance(handler, types.MethodType):
         return handler.__self__ is owner
     return isinstance(handler, types.FunctionType) and not (

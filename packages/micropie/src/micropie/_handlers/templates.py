@@ -49,7 +49,7 @@ class Templates:
                 autoescape=lambda name: is_escaped(name and name.rstrip("/. ")),  # noqa: S701 - as it says
                 enable_async=True,
                 auto_reload=self._auto_reload,
-                # No limit: a template that was thrown out would be read again on the event loop.
+                # No limit: an evicted template would be read again on the event loop.
                 cache_size=-1,
             )
             self._environment.globals.update(self._names)
@@ -60,7 +60,7 @@ class Templates:
 
         Raises:
             RuntimeError: Jinja2 is not installed.
-            jinja2.TemplateNotFound: there is no such file; the message says where it was sought.
+            jinja2.TemplateNotFound: there is no such file; the message names the folder.
         """
         template = self._loaded.get(name)
         if template is None or self._auto_reload:
@@ -73,7 +73,7 @@ class Templates:
         from jinja2 import FileSystemLoader, TemplateNotFound, meta
 
         if isinstance(environment.loader, FileSystemLoader):
-            # One spelling a file: "./a.html", "././a.html" and so on would all be kept for ever.
+            # One spelling a file: "./a.html", "././a.html" and so on would all be kept forever.
             name = "/".join(part for part in name.split("/") if part not in ("", "."))
             if name in self._loaded and not self._auto_reload:
                 return self._loaded[name]

@@ -1,4 +1,4 @@
-"""What handlers and middleware see of a request."""
+"""Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -27,23 +27,23 @@ JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
-# Those that are read as a whole, and how most clients write them.
+# Those that are read as a whole; and the header values that most clients send for them.
 _WHOLE = (JSON, URLENCODED)
 _PARSED = {media_type.encode(): media_type for media_type in _WHOLE}
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
-# Bytes of a urlencoded body above which it is decoded in a thread: a MiB of nothing but "%" takes
-# a quarter of a second, in which the event loop would serve nobody else.
+# Bytes of a urlencoded body above which it is decoded in a thread: a MiB of "%" alone takes a
+# quarter of a second, and would block the event loop for that long.
 _LONG_FORM = 64 * 1024
 
 
 class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
     """Compute an attribute on first access and keep it in the instance.
 
-    Unlike functools.cached_property it takes no lock, which on Python 3.11 costs more than most
-    of what is computed here; a request is handled by one thread at a time.
+    functools.cached_property takes a lock on Python 3.11, which costs more than most of what is
+    computed here; this does not, because one thread at a time handles a request.
     """
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
@@ -65,13 +65,13 @@ class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
 
 
 class Connection:
-    """What the head of a request tells, HTTP or WebSocket, decoded when first asked for.
+    """The head of a request, HTTP or WebSocket, decoded on first access.
 
     Attributes:
         scope: the ASGI connection scope.
     """
 
-    # Defaults live on the class: most requests never need an entry of their own.
+    # Defaults live on the class: most requests never set these.
     _session_used = False
     _failed = False
     _handler_name = "no handler"  # for the log
@@ -81,7 +81,7 @@ class Connection:
         self.scope = scope
         self._session: Session | None = None
 
-    if TYPE_CHECKING:  # hooks may keep values of their own here: `request.user = user`
+    if TYPE_CHECKING:  # hooks may set attributes: `request.user = user`
 
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
@@ -103,8 +103,8 @@ class Connection:
         return (client[0], client[1]) if client else None
 
     @lazy
-    def _raw_headers(self) -> dict[bytes, bytes]:
-        """The headers undecoded, the last one of each name: cheap, to see what is there."""
+    def _last_headers(self) -> dict[bytes, bytes]:
+        """The last header of each name, undecoded: cheap, and enough to see which are there."""
         return dict(self.scope["headers"])
 
     @lazy
@@ -126,7 +126,7 @@ class Connection:
     @lazy
     def cookies(self) -> dict[str, str]:
         """The cookies by name."""
-        names = self._raw_headers
+        names = self._last_headers
         value = names.get(b"cookie")
         if value is not None and len(names) == len(self.scope["headers"]):
             return parse_cookies(value.decode("latin-1"))
@@ -150,7 +150,7 @@ class Connection:
         """
         self._session_used = True
         if self._session is None:
-            # In an App that is mounted without a backend of its own: the one that mounted it.
+            # A mounted App without a backend of its own shares its parent's session.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session
         return self._session
@@ -165,12 +165,12 @@ class Connection:
 
     @property
     def _has_failed(self) -> bool:
-        """Whether this, or what it is mounted in, failed, and nothing of the session is stored."""
+        """Whether this request, or one that it shares a session with, failed."""
         parent: Connection | None = self.scope.get(PARENT)
         return self._failed or (parent is not None and parent._has_failed)
 
     def _mark_failed(self) -> None:
-        """Take note that the handler failed, so that nothing of the session is stored."""
+        """Record that the handler failed, so that the session is not stored."""
         connection: Connection | None = self
         while connection is not None:
             connection._failed = True
@@ -213,7 +213,7 @@ class Request(Connection):
             inbox = self._inbox
             if inbox is None:
                 inbox = self._inbox = Inbox(self._receive)
-            body = Body(self.scope, self._raw_headers, inbox, self._limits)
+            body = Body(self.scope, self._last_headers, inbox, self._limits)
             self._opened = body
         return body
 
@@ -296,7 +296,7 @@ class Request(Connection):
         body = self._body
         if not body.is_expected:
             return
-        names = self._raw_headers
+        names = self._last_headers
         media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
         if media_type in _WHOLE:
             data = await body.read()
@@ -309,7 +309,9 @@ class Request(Connection):
                 self._parsed = ParsedBody(form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
-            if self._files is None:  # else a parse that failed left some, which are to be deleted
+            if (
+                self._files is None
+            ):  # else an earlier parse failed; its files are deleted with these
                 self._files = Files()
             fields = await parse_multipart(self.stream(), boundary, self._limits.form, self._files)
             self._parsed = ParsedBody(fields)
@@ -328,13 +330,13 @@ class Request(Connection):
         await self._inbox.client_gone()
 
     def _receive_again(self) -> Receive:
-        """Return the channel for an app that is to read the body itself, from its beginning."""
+        """Return a channel that gives another app the body from its beginning."""
         return self._receive if self._opened is None else self._opened.replayed()
 
     @lazy
     def _media_type(self) -> str:
         """The type of the body; JSON for all that are based on it (RFC 6839, 3.1)."""
-        value = self._raw_headers.get(b"content-type", b"").decode("latin-1")
+        value = self._last_headers.get(b"content-type", b"").decode("latin-1")
         media_type = value.partition(";")[0].strip().lower()
         return JSON if media_type.endswith("+json") else media_type
 

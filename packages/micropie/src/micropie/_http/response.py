@@ -1,4 +1,4 @@
-"""What a handler returned -> status, headers and body, checked before anything is sent."""
+"""Responses: from what a handler returned to status, headers and body, all checked."""
 
 import dataclasses
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -29,7 +29,7 @@ def content_length(size: int) -> tuple[bytes, bytes]:
     return b"content-length", b"%d" % size
 
 
-# Ready for bodies of fewer bytes: to make one takes longer than to encode most of these.
+# Ready for bodies of fewer bytes: making one takes longer than encoding most of them.
 SHORT = 1024
 CONTENT_LENGTHS = tuple(map(content_length, range(SHORT)))
 
@@ -52,7 +52,7 @@ class ASGIResponse:
 def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
     """Return what to send for the most common of results, without making a Response of it.
 
-    None for a result that is no plain str or dict, and for one that needs a closer look.
+    None for any result but a plain str or dict, and for those that `Response` must check.
     """
     if method == "HEAD":
         return None
@@ -83,7 +83,7 @@ class Response:
         payload: the body as it will be sent.
 
     Raises:
-        ResponseError: the status or the body is no such thing.
+        ResponseError: the status or the body is not valid.
         TypeError, ValueError: the body has no JSON form.
     """
 
@@ -169,7 +169,7 @@ class Response:
         start = {
             "type": "http.response.start",
             "status": self.status,
-            "headers": self._raw_headers(is_head=method == "HEAD"),
+            "headers": self._render_headers(is_head=method == "HEAD"),
         }
         if method == "HEAD":
             payload = b""  # a generator that never began needs no closing
@@ -177,7 +177,7 @@ class Response:
             return start, payload
         return start, {"type": "http.response.body", "body": payload}
 
-    def _raw_headers(self, *, is_head: bool) -> RawHeaders:
+    def _render_headers(self, *, is_head: bool) -> RawHeaders:
         raw: RawHeaders = []
         has_type = has_length = False
         for pair in self.headers:
@@ -205,7 +205,7 @@ def response_of_hook(answer: Any) -> Response:
     """Return the response that `before_request` answered with.
 
     Raises:
-        ResponseError: *answer* is no dict of status_code, body and headers.
+        ResponseError: *answer* is not a dict of status_code, body and headers.
     """
     if not isinstance(answer, Mapping):
         raise ResponseError(

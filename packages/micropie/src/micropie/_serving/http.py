@@ -81,7 +81,7 @@ class HttpExchange:
                     mount = None
                     route, request.path_params = parts.routes.find(request.scope)
                 if needs_more:
-                    headers = request._raw_headers = dict(request.scope["headers"])
+                    headers = request._last_headers = dict(request.scope["headers"])
                     if b"cookie" in headers and (
                         parts.middlewares or route or (mount and shares_session(mount.app))
                     ):
@@ -215,7 +215,7 @@ class HttpExchange:
                 start, body = response.render(self._request.method)
                 if not isinstance(body, (dict, BodyStream)):
                     body = response.payload = await self._begin_stream(body)
-                    response.body = body.relayed()  # for a hook that makes another stream of it
+                    response.body = body.handed_over()  # for a hook that makes another stream of it
                 self._response, self._start, self._body = response, start, body
                 return
             except Exception as error:
@@ -242,7 +242,7 @@ class HttpExchange:
             except Exception as error:
                 response = self._error_response(error)
         payload = response.payload
-        if isinstance(payload, BodyStream) and payload.is_relayed:
+        if isinstance(payload, BodyStream) and payload.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = self._error_response(unanswered)
         await self._prepare(response)
@@ -356,8 +356,8 @@ class HttpExchange:
             except Exception as unsendable:
                 error = unsendable
         self._request._mark_failed()
-        # A log that can't be written to, or an error that can't be shown, must not be the next
-        # error to answer: that one would be no better, and there would be no end.
+        # A log that fails, or a traceback that can't be formatted, must not become the next error
+        # to answer: that one would fail the same way, and so on forever.
         with suppress(Exception):
             self._log_failure(error)
             if self._parts.debug:

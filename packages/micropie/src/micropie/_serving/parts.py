@@ -117,10 +117,10 @@ class Held(Generic[T]):
 def check_number(
     name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
 ) -> None:
-    """Refuse a parameter that is no number of *kind*, or less than *least*.
+    """Reject a parameter that is not a number of *kind*, or less than *least*.
 
     Raises:
-        TypeError: it is no such number.
+        TypeError: it is not such a number.
         ValueError: it is too small.
     """
     if value is None and optional:
@@ -158,7 +158,7 @@ def checked_backend(backend: object) -> SessionBackend:
     """Return *backend*.
 
     Raises:
-        TypeError: it is no SessionBackend.
+        TypeError: it is not a SessionBackend.
     """
     if not isinstance(backend, SessionBackend):
         raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
@@ -166,7 +166,7 @@ def checked_backend(backend: object) -> SessionBackend:
 
 
 def check_not_served(cls: type, args: tuple[Any, ...]) -> None:
-    """Refuse to make an instance out of a request: a server was given the class.
+    """Reject a request as the arguments of a class: a server was given the class itself.
 
     Raises:
         TypeError: *args* begin with an ASGI scope.
@@ -182,11 +182,11 @@ def check_not_served(cls: type, args: tuple[Any, ...]) -> None:
 class InitSignature:
     """The `__signature__` of a class with a `__new__` that takes anything: that of its `__init__`.
 
-    Found anew for each subclass, which may have an `__init__` of its own.
+    Computed for each subclass, which may have its own `__init__`.
     """
 
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
         if instance is not None:
-            raise AttributeError("__signature__")  # calling an instance is another matter
+            raise AttributeError("__signature__")  # an instance has the signature of __call__
         signature = inspect.signature(owner.__init__)  # type: ignore[misc] # of this very class
         return signature.replace(parameters=list(signature.parameters.values())[1:])

@@ -212,7 +212,7 @@ def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
     """Return the origins of App's `websocket_origins` as browsers write them.
 
     Raises:
-        ValueError: they are no list, or one of them is no origin.
+        ValueError: they are not a list, or one of them is not an origin.
     """
     if origins is None:
         return None
@@ -224,7 +224,7 @@ def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
 
 
 def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
-    """Tell whether the request's Origin is among *origins*; with None, whether it is our own.
+    """Tell whether the request's Origin is among *origins*; with None, whether it is the App's own.
 
     Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
     host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
@@ -239,8 +239,8 @@ def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
     own = request.headers.get("host", "").lower()
     if not host or scheme not in _DEFAULT_PORTS:
         return False
-    # An https page may reach a server that does not know of TLS, because a proxy ends it; an
-    # http page, which anyone on its way can change, is not of the origin of one that does.
+    # An https page may reach a server without TLS, behind a proxy that terminates it. An http page
+    # can be changed in transit, so it never has the origin of an https server.
     if scheme == "http" and request.scope.get("scheme") in ("https", "wss"):
         return False
     port = _DEFAULT_PORTS[scheme]

@@ -37,7 +37,7 @@ class SessionBackend(ABC):
     not exist. Ids are secrets: store `hash_session_id(session_id)` in their place. Run
     `micropie.testing.SessionBackendContract` to see whether a backend keeps to all of this.
 
-    What a method raises, other than TypeError and ValueError for data that is no JSON, means
+    What a method raises, other than TypeError and ValueError for data that is not JSON, means
     that the store failed: the client gets a 503.
     """
 
@@ -122,10 +122,10 @@ class SessionBackend(ABC):
         return stored
 
     async def startup(self) -> None:  # noqa: B027 - most stores connect when first used
-        """Get ready, when the app starts; a server may never call it, or call it twice."""
+        """Prepare, when the app starts; a server may never call this, or call it twice."""
 
     async def shutdown(self) -> None:  # noqa: B027 - not every store holds something
-        """Let go of connections and tasks, when the app stops; `startup` may follow."""
+        """Close connections and end tasks, when the app stops; `startup` may follow."""
 
 
 def hash_session_id(session_id: str) -> str:
@@ -145,7 +145,7 @@ def _sha256() -> Callable[[bytes], Any]:
     return hashlib.sha256
 
 
-# Anyone can have sessions made for them, so there must be an end; small ones take 0.5 KiB each.
+# Any client can create sessions, so their number is bounded; small ones take 0.5 KiB each.
 MAX_SESSIONS = 100_000
 
 _EMPTY = b"{}"
@@ -270,5 +270,5 @@ class InMemorySessionBackend(SessionBackend):
 
 
 def _encoded(data: dict[str, Any]) -> bytes:
-    # What orjson returns keeps hold of a buffer of 4 KiB; a copy is as long as it must be.
+    # orjson's result keeps a buffer of 4 KiB alive; a copy takes its own size.
     return bytes(memoryview(dumps_strict(data)))

@@ -8,7 +8,7 @@ from micropie.types import Scope
 
 
 class SessionCookie:
-    """The cookie that carries the session's id; it lives as long as the browser runs.
+    """The cookie that carries the session's id; it lives until the browser closes.
 
     Args:
         name: a token.
@@ -44,11 +44,11 @@ class SessionCookie:
             )
         if domain is not None and not _is_value(domain):
             raise ValueError(f"session_cookie_domain can't be {domain!r}")
-        # Browsers take a path without a slash for none (RFC 6265, 5.2.4).
+        # Browsers ignore a path without a slash (RFC 6265, 5.2.4).
         if not _is_value(path) or not path.startswith("/"):
             raise ValueError(f"session_cookie_path must start with '/', not {path!r}")
 
-        # Of these, browsers take none without (RFC 6265bis, 4.1.3); "auto" may be https.
+        # Browsers drop such a cookie otherwise (RFC 6265bis, 4.1.3); "auto" may be https.
         is_host = name.lower().startswith("__host-")
         if is_host and (domain is not None or path != "/"):
             raise ValueError(f"session_cookie {name!r} allows no domain, and no path but '/'")
@@ -62,7 +62,11 @@ class SessionCookie:
         self.path = path
 
     def check_id(self, session_id: str) -> None:
-        """Refuse an id that can't stand in a cookie, with ValueError."""
+        """Reject an id that a cookie can't carry.
+
+        Raises:
+            ValueError: it has other characters than RFC 6265, 4.1.1 allows.
+        """
         if not re.fullmatch(r"[!#-+\--:<-\[\]-~]+", session_id):  # RFC 6265, 4.1.1
             raise ValueError(f"the session id {session_id!r} can't stand in a cookie")
 

@@ -24,7 +24,7 @@ _ID_BYTES = 32
 _MAX_ID_LENGTH = 256
 
 
-# A store that is away fails every request, and each traceback has dozens of lines.
+# A store that is down fails every request, and each traceback has dozens of lines.
 _SECONDS_BETWEEN_TRACEBACKS = 60.0
 
 
@@ -118,7 +118,7 @@ class SessionManager:
         """Store what changed in *session*; return the headers that tell the browser.
 
         Raises:
-            TypeError, ValueError: a value is no JSON; nothing was stored then.
+            TypeError, ValueError: a value is not JSON; nothing is stored.
             StoreUnavailable: the backend failed.
         """
         changed, removed = session.changes()
@@ -141,7 +141,7 @@ class SessionManager:
         return []
 
     async def _create(self, session: Session, scope: Scope) -> Headers:
-        """Store *session* under a new id; one that is empty is only forgotten."""
+        """Store *session* under a new id; expire the cookie of one that was emptied."""
         if not session:
             return self._forget(session, scope) if session.is_cleared else []
         session_id = session.next_id or _new_id()
@@ -160,7 +160,7 @@ class SessionManager:
         """Give the session a new id, starting from what is stored now, not when it was loaded."""
         stored = await self.backend.take(session_id)
         if not stored:
-            return self._drop(session)
+            return self._discard_changes(session)
         data = {**stored, **changed}
         for key in removed:
             data.pop(key, None)
@@ -176,17 +176,17 @@ class SessionManager:
         scope: Scope,
     ) -> Headers:
         if not await self.backend.merge(session_id, changed, removed, self.timeout):
-            return self._drop(session)
+            return self._discard_changes(session)
         # Empty here need not be empty there: another request may have added a key.
         if not session and not await self.backend.load(session_id):
             return self._forget(session, scope)
         session.mark_stored(session_id, self.timeout)
         return []
 
-    def _drop(self, session: Session) -> Headers:
+    def _discard_changes(self, session: Session) -> Headers:
         """Store nothing of a session that was logged out, or moved, while this request ran.
 
-        The browser may have been given another cookie meanwhile, which must not be replaced.
+        The browser may have another cookie by now, which must not be replaced.
         """
         logger.info("a session's changes were dropped: it was deleted meanwhile")
         session.mark_stored(None)

@@ -12,7 +12,7 @@ class Session(dict[str, Any]):
 
     Args:
         data: what is stored.
-        session_id: the id it is stored under; None when it is stored nowhere yet.
+        session_id: the id it is stored under; None for a new session.
         expires_in: seconds it has left; None if the store did not say.
     """
 
@@ -65,19 +65,19 @@ class Session(dict[str, Any]):
         return bool(changed or removed or self.is_cleared or is_moving)
 
     def replace(self, data: Mapping[str, Any]) -> None:
-        """Hold *data* instead, without this being a clear()."""
+        """Hold *data* instead; unlike clear(), this does not delete what is stored."""
         super().clear()
         self.update(data)
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds it has left now, which in a WebSocket is long after it was loaded."""
+        """Seconds it has left now; in a WebSocket it may have been loaded hours ago."""
         if self._expires_in is None:
             return None
         return self._expires_in - (monotonic() - self._loaded_at)
 
     def mark_stored(self, session_id: str | None, expires_in: float | None = None) -> None:
-        """Take note that the session is stored as it is now.
+        """Record that the session is stored as it is now.
 
         Args:
             session_id: under which id; None: it was deleted.
@@ -92,7 +92,7 @@ class Session(dict[str, Any]):
 
 
 def _snapshot(key: Any, value: Any) -> Any:
-    """Return something that is equal later exactly if the value still is."""
+    """Return an immutable fingerprint of *value*, to detect changes in place."""
     if not isinstance(key, str):
         raise TypeError(
             f"the session has a key of type {type(key).__name__}; sessions have str keys"
