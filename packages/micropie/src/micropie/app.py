@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from micropie._bodies.forms import Files, parse_multipart, reader_chunks
+from micropie._bodies.forms import Files, read_multipart
 from micropie._errors import cancelled_within
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import check_name, declared
@@ -25,10 +25,10 @@ from micropie._serving.parts import (
     LifespanHandler,
     Parts,
     PartsToCome,
+    body_limits,
     check_not_served,
     check_number,
     checked_backend,
-    checked_limits,
 )
 from micropie._serving.websocket import WebSocketExchange, is_allowed, parse_origins
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
@@ -121,7 +121,7 @@ class App:
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
-        limits = checked_limits(
+        limits = body_limits(
             max_body_size, body_timeout, max_form_fields, max_form_field_size, max_files
         )
         check_number("session_timeout", session_timeout, float, least=1)
@@ -176,7 +176,7 @@ class App:
                 break
         if handler is None or needs_more or parts.middlewares or scope.get("root_path"):
             request = Request(scope, receive, parts.limits)
-            await HttpExchange(parts, request, send).serve(needs_more=needs_more)
+            await HttpExchange(parts, request, send).serve(needs_more)
             return
         holder = [scope, receive, parts.limits]
         token = set_current(holder)
@@ -336,12 +336,7 @@ class App:
             HTTPError: 400 for a malformed body, 413 for one over a limit.
             RuntimeError: a library for it is not installed; says what to install.
         """
-        files, limits = Files(), self.__micropie.limits.form
-        try:
-            return await parse_multipart(reader_chunks(reader), boundary, limits, files), files
-        except BaseException:
-            await files.close()
-            raise
+        return await read_multipart(reader, boundary, self.__micropie.limits.form)
 
     def _redirect(
         self,

@@ -102,18 +102,14 @@ class Body:
             self._begin()
             message = self._inbox.at_once() or await self._wait()
             raw = message.get("body")
-            if raw and len(raw) == self._length and not message.get("more_body", False):
-                # The whole body in one message, as nearly all come: no check can fail.
-                self._raw = raw
-                self._progress = _COMPLETE
-                return self._raw
-            raw = self._chunk_of(message)
-            if self._progress != _COMPLETE:
+            # Nearly every body comes whole, in one message: then no check can fail.
+            if not raw or len(raw) != self._length or message.get("more_body", False):
                 # A list of chunks would take twenty times their size if they are tiny.
-                data = bytearray(raw)
+                data = bytearray(self._chunk_of(message))
                 while self._progress != _COMPLETE:
                     data += self._chunk_of(self._inbox.at_once() or await self._wait())
                 raw = bytes(data)
+            self._progress = _COMPLETE
             self._raw = raw
         return self._raw
 

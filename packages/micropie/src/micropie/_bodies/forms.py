@@ -175,10 +175,25 @@ async def parse_multipart(
     return form.fields
 
 
-async def reader_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield what *reader* has, to its end."""
-    while chunk := await reader.read(64 * 1024):
-        yield chunk
+async def read_multipart(
+    reader: asyncio.StreamReader, boundary: bytes, limits: FormLimits
+) -> tuple[dict[str, list[str]], Files]:
+    """Read a multipart/form-data body out of *reader*; return its fields, and its open files.
+
+    Raises:
+        BadRequest, ContentTooLarge, RuntimeError: as `parse_multipart`; the files are closed then.
+    """
+
+    async def chunks() -> AsyncIterator[bytes]:
+        while chunk := await reader.read(64 * 1024):
+            yield chunk
+
+    files = Files()
+    try:
+        return await parse_multipart(chunks(), boundary, limits, files), files
+    except BaseException:
+        await files.close()
+        raise
 
 
 class _Form:

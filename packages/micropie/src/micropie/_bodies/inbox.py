@@ -31,17 +31,17 @@ class Inbox:
 
     _receive_lock: asyncio.Lock | None = None
     _room: asyncio.Event | None = None
+    _ahead: list[Message] | None = None
     _message: Message  # the last one received
     _blocked: "_Blocked | None" = None  # a receive() that `at_once` has begun
 
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
-        self._ahead: list[Message] = []
 
     def at_once(self) -> Message | None:
         """Return the next message if it has arrived; else None, and the caller awaits `next`."""
         if self._ahead:
-            return self._take()
+            return self._take(self._ahead)
         if self._receive_lock is None and self._blocked is None:
             receiving = self._receive_message().__await__()
             waits_for = next(receiving, _DONE)
@@ -61,7 +61,7 @@ class Inbox:
             self._receive_lock = asyncio.Lock()
         async with asyncio.timeout(timeout), self._receive_lock:
             if self._ahead:  # the watcher held the lock, and received
-                return self._take()
+                return self._take(self._ahead)
             await (blocked or self._receive_message())
             return self._message
 
@@ -70,6 +70,7 @@ class Inbox:
 
         Behind more of a body than `_ahead` holds, unread, the departure stays hidden.
         """
+        ahead = self._ahead = self._ahead or []
         self._room = asyncio.Event()
         if self._receive_lock is None:
             self._receive_lock = asyncio.Lock()
@@ -78,15 +79,15 @@ class Inbox:
                 message = await self.receive()
             if message["type"] == "http.disconnect":
                 return
-            self._ahead.append(message)
-            while len(self._ahead) >= _MESSAGES_AHEAD:
+            ahead.append(message)
+            while len(ahead) >= _MESSAGES_AHEAD:
                 self._room.clear()
                 await self._room.wait()
 
-    def _take(self) -> Message:
+    def _take(self, ahead: list[Message]) -> Message:
         if self._room is not None:
             self._room.set()
-        return self._ahead.pop(0)
+        return ahead.pop(0)
 
     async def _receive_message(self) -> None:
         # Kept, because a coroutine returns its value to next() as an exception, which is slower.

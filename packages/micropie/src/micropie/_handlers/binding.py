@@ -8,7 +8,7 @@ from typing import Any
 
 from micropie._errors import BadRequest
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
-from micropie._handlers.models import converter_for
+from micropie._handlers.models import parameter_converter
 from micropie._http.request import Connection
 
 _REQUIRED = inspect.Parameter.empty
@@ -133,7 +133,7 @@ class Binder:
 
     def _add(self, parameter: inspect.Parameter, namespace: dict[str, Any]) -> None:
         planned = Parameter(
-            parameter.name, parameter.default, _planned_converter(parameter, namespace)
+            parameter.name, parameter.default, parameter_converter(parameter, namespace)
         )
         if parameter.kind is parameter.VAR_POSITIONAL:
             self._rest = planned
@@ -209,19 +209,3 @@ def _keywords(layer: Any) -> tuple[str, ...]:
         return ()
     code = layer.__code__
     return code.co_varnames[code.co_posonlyargcount : code.co_argcount]
-
-
-def _planned_converter(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Converter | None:
-    annotation = parameter.annotation
-    if annotation is parameter.empty:
-        return None
-    if isinstance(annotation, str):
-        try:
-            # Of a module with "from __future__ import annotations", or with a name in quotes.
-            annotation = eval(annotation, namespace)  # noqa: S307 - source, not request data
-        except Exception as error:
-            raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
-    try:
-        return converter_for(annotation)
-    except TypeError as error:
-        raise TypeError(f"parameter '{parameter.name}': {error}") from None

@@ -19,6 +19,33 @@ from micropie._handlers.converters import (
 )
 
 
+def parameter_converter(
+    parameter: inspect.Parameter, namespace: dict[str, Any]
+) -> Converter | None:
+    """Return the converter for the values of *parameter*; None where they stay as they came.
+
+    Args:
+        parameter: of a handler.
+        namespace: what names in an annotation mean that is a string.
+
+    Raises:
+        TypeError: the annotation can't be evaluated, or no value in a request converts to it.
+    """
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return None
+    if isinstance(annotation, str):
+        try:
+            # Of a module with "from __future__ import annotations", or with a name in quotes.
+            annotation = eval(annotation, namespace)  # noqa: S307 - source, not request data
+        except Exception as error:
+            raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
+    try:
+        return converter_for(annotation)
+    except TypeError as error:
+        raise TypeError(f"parameter '{parameter.name}': {error}") from None
+
+
 def converter_for(
     annotation: Any, unfinished: Mapping[Any, ModelConverter] = MappingProxyType({})
 ) -> Converter | None:

@@ -139,17 +139,11 @@ def check_name(name: str, base: type) -> None:
     Raises:
         TypeError: it would.
     """
-    if name in reserved_names(base):
+    if not name.startswith("_") and any(name in vars(cls) for cls in base.__mro__):
         raise TypeError(
             f"'{name}' would hide {base.__name__}.{name}, which the framework needs: "
             f"rename it ('{name}_page', say)"
         )
-
-
-@functools.cache
-def reserved_names(base: type) -> frozenset[str]:
-    """Return the names that a subclass may not use: the public ones of *base*."""
-    return frozenset(name for name in dir(base) if not name.startswith("_"))
 
 
 def _plan(handler: Handler) -> Route:

@@ -255,7 +255,7 @@ class Request(Connection):
 
     def json(self, name: str | None = None, default: Any = None) -> Any:
         """Return the value of a JSON body, or of its key *name*; *default* if there is none."""
-        parsed = self._require_parsed("get_json")
+        parsed = self._parsed or self._require_parsed("get_json")
         if not parsed.is_json:
             return default
         value = parsed.json

@@ -61,7 +61,7 @@ class HttpExchange:
         self._request = request
         self._send = send
 
-    async def serve(self, *, needs_more: bool) -> None:
+    async def serve(self, needs_more: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
 
         Every call costs, so the way to the handler is one function.
@@ -82,10 +82,14 @@ class HttpExchange:
                     route, request.path_params = parts.routes.find(request.scope)
                 if needs_more:
                     headers = request._last_headers = dict(request.scope["headers"])
-                    if b"cookie" in headers and (
-                        parts.middlewares or route or (mount and shares_session(mount.app))
+                    # A mounted App that shares its parent's session finds it there.
+                    if (
+                        b"cookie" in headers
+                        and PARENT not in request.scope
+                        and (parts.middlewares or route or (mount and shares_session(mount.app)))
                     ):
-                        await self._load_session()
+                        session_id = request.cookies.get(parts.sessions.cookie_name, "")
+                        request._session = await parts.sessions.load(session_id)
                 if parts.middlewares:
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
@@ -126,16 +130,11 @@ class HttpExchange:
             await self._send(messages[0])
             await self._send(messages[1])
         finally:
+            result = None  # an exception, its traceback and this frame would be a cycle
             if is_current:
                 reset_current(token)
             if request._files is not None:
                 await request._files.close()
-
-    async def _load_session(self) -> None:
-        request, sessions = self._request, self._parts.sessions
-        if PARENT not in request.scope:
-            session_id = request.cookies.get(sessions.cookie_name, "")
-            request._session = await sessions.load(session_id)
 
     async def _run_hooks_before(self) -> Response | None:
         """Run the hooks before the handler; return the response that one of them gave."""
@@ -298,7 +297,7 @@ class HttpExchange:
 
         Without *receive* the app gets the body from its beginning.
         """
-        relay = Relay(self, self._send)
+        relay = Relay(self._finish_head, self._send)
         # The app may send from a task of its own, whose context does not know this token.
         token, self._token = self._token, None
         try:
@@ -310,7 +309,7 @@ class HttpExchange:
         finally:
             self._token = token
 
-    async def finish_head(self, start: Message) -> Message | None:
+    async def _finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
 
         None if one of them failed: that error has been answered instead.

@@ -133,25 +133,18 @@ def check_number(
         raise ValueError(f"{name} must be at least {least}, not {value!r}")
 
 
-def checked_limits(
-    max_body_size: int | None,
-    body_timeout: float | None,
-    max_form_fields: int,
-    max_form_field_size: int,
-    max_files: int,
-) -> BodyLimits:
+def body_limits(size: Any, timeout: Any, fields: Any, field_size: Any, files: Any) -> BodyLimits:
     """Return the limits of an App's bodies.
 
     Raises:
         TypeError, ValueError: as `check_number`.
     """
-    check_number("max_body_size", max_body_size, int, least=0, optional=True)
-    check_number("max_form_fields", max_form_fields, int, least=0)
-    check_number("max_form_field_size", max_form_field_size, int, least=0)
-    check_number("max_files", max_files, int, least=0)
-    check_number("body_timeout", body_timeout, float, least=0.001, optional=True)
-    form = FormLimits(max_form_fields, max_form_field_size, max_files)
-    return BodyLimits(max_body_size, body_timeout, form)
+    check_number("max_body_size", size, int, least=0, optional=True)
+    check_number("max_form_fields", fields, int, least=0)
+    check_number("max_form_field_size", field_size, int, least=0)
+    check_number("max_files", files, int, least=0)
+    check_number("body_timeout", timeout, float, least=0.001, optional=True)
+    return BodyLimits(size, timeout, FormLimits(fields, field_size, files))
 
 
 def checked_backend(backend: object) -> SessionBackend:

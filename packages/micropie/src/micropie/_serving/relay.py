@@ -1,16 +1,9 @@
 """The answer of another ASGI app, on its way through an exchange."""
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from micropie._http.response import BODILESS
 from micropie.types import Message, Send
-
-
-class HeadFinisher(Protocol):
-    """What a relay asks of its exchange."""
-
-    async def finish_head(self, start: Message) -> Message | None:
-        """Return the head after hooks and session; None if an error was answered instead."""
 
 
 class Relay:
@@ -21,12 +14,18 @@ class Relay:
     is closed when an error was answered in place of the head, or when the head has a status without
     a body: what the app sends afterwards is dropped.
 
+    Args:
+        finish_head: returns the head after hooks and session; None if it answered an error instead.
+        send: the ASGI channel.
+
     Attributes:
         has_begun: whether a head has come.
     """
 
-    def __init__(self, exchange: HeadFinisher, send: Send) -> None:
-        self._exchange = exchange
+    def __init__(
+        self, finish_head: Callable[[Message], Awaitable[Message | None]], send: Send
+    ) -> None:
+        self._finish_head = finish_head
         self._send = send
         self._is_closed = False
         self.has_begun = False
@@ -35,7 +34,7 @@ class Relay:
         """Send *message*: the ASGI channel that the other app is called with."""
         if message["type"] == "http.response.start":
             self.has_begun = True
-            head = await self._exchange.finish_head(message)
+            head = await self._finish_head(message)
             self._is_closed = head is None
             message = head or message
         if self._is_closed:

@@ -182,8 +182,7 @@ class WebSocketExchange:
         return INTERNAL_ERROR, ""
 
     def _log(self, error: Exception) -> None:
-        request = self._request
-        what = request.path, request._handler_name
+        what = self._request.path, self._request._handler_name
         logger.error("WebSocket %r: %s failed", *what, exc_info=error)
 
 

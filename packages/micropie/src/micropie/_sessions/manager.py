@@ -47,6 +47,7 @@ class SessionManager:
     def __init__(self, backend: SessionBackend, timeout: float, cookie: SessionCookie) -> None:
         self.backend = backend
         self.timeout = timeout
+        self.cookie_name = cookie.name
         self._cookie = cookie
         # When the traceback of each type of error was logged last.
         self._explained: dict[type[Exception], float] = {}
@@ -63,11 +64,6 @@ class SessionManager:
             *(what, type(self.backend).__name__, kind.__name__, reason),
             exc_info=error if is_news else None,
         )
-
-    @property
-    def cookie_name(self) -> str:
-        """The name of the cookie that carries a session's id."""
-        return self._cookie.name
 
     async def load(self, session_id: str) -> Session:
         """Return the session of *session_id*, or a new empty one.
