@@ -1,5 +1,8 @@
-"""Fixtures for every test, and what scripts/test runs on one Python only."""
+"""Fixtures for every test, what scripts/test runs on one Python only, and what may be skipped."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,55 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests in ONCE."""
     if any(item.path.is_relative_to(TESTS / path) for path in ONCE):
         item.add_marker("once")
+
+
+# A test that imports a package, or runs a server, that is not installed is skipped: for the core's
+# tests pytest is enough. But not in scripts/test, which sets INSTALL and has everything.
+
+
+@contextmanager
+def packages_may_be_missing() -> Iterator[None]:
+    """Skip what needs a package that is not installed."""
+    from support.programs import INSTALL  # not before `support` is registered above
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if os.environ.get(INSTALL):
+            raise
+        pytest.skip(f"{error.name} is not installed", allow_module_level=True)
+
+
+class Module(pytest.Module):
+    """A module of tests, whose imports may be missing."""
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        with packages_may_be_missing():
+            try:
+                return list(super().collect())
+            except self.CollectError as error:
+                if isinstance(error.__cause__, ModuleNotFoundError):
+                    raise error.__cause__ from None
+                raise
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Module:
+    """Collect a module of tests as the class above does."""
+    return Module.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    """Let fixtures miss packages."""
+    with packages_may_be_missing():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Let tests miss packages."""
+    with packages_may_be_missing():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

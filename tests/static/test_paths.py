@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
         ("/app.css", 'text/css; charset="utf-8"', CSS),
         ("/app.0123456789ab.js", 'text/javascript; charset="utf-8"', b"let pie = 3.14;"),
         ("/empty.txt", 'text/plain; charset="utf-8"', b""),
-        ("/large.bin", "application/octet-stream", LARGE),
+        pytest.param("/large.bin", "application/octet-stream", LARGE, id="large.bin"),
         ("/docs/page.html", 'text/html; charset="utf-8"', b"<h1>page</h1>"),
         ("/inner/page.html", 'text/html; charset="utf-8"', b"<h1>page</h1>"),
         ("/gr%C3%BC%C3%9Fe%20100%25.txt", 'text/plain; charset="utf-8"', b"umlauts"),

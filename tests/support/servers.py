@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,6 +28,9 @@ _COMMANDS: dict[str, Callable[[str, int], list[str]]] = {
     "granian": lambda app, port: ["--interface", "asgi", "--host", HOST, "--port", str(port), app],
 }
 SERVERS = tuple(_COMMANDS)
+
+# Servers, and what uvicorn is told to speak WebSocket or HTTP with.
+_LIBRARIES = (*SERVERS, "wsproto", "websockets", "httptools", "h11")
 
 
 class Server:
@@ -126,6 +130,13 @@ class Answer:
         self.text = self.body.decode()
 
 
+def need(*words: str) -> None:
+    """Raise what an import would, if a word of a server's command is a library that is missing."""
+    for word in words:
+        if word in _LIBRARIES and find_spec(word) is None:
+            raise ModuleNotFoundError(f"No module named {word!r}", name=word)
+
+
 @contextmanager
 def serve(
     name: str,
@@ -141,6 +152,7 @@ def serve(
     The working directory is *folder* too. *options* are further command-line arguments,
     *environment* further variables, *port* is one that the caller has reserved.
     """
+    need(name, *options)
     with reserved_port() if port is None else nullcontext(port) as port:
         command = [sys.executable, "-m", name, *_COMMANDS[name](app, port), *options]
         with running(name, command, port, folder, environment=environment) as server:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from micropie import App
-from support.servers import SERVERS, serve
+from support.servers import SERVERS, need, serve
 from support.sessions import Browser
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +50,7 @@ app.shutdown_handlers += [close_cache, close_queue]
 
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"])
 def test_a_server_ends_when_a_handler_fails_and_says_which(server, tmp_path):
+    need(server)
     (tmp_path / "failing.py").write_text(FAILING_APP)
     options = {
         "uvicorn": ["--port", "0", "failing:app"],

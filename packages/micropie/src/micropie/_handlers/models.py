@@ -159,7 +159,7 @@ def _pydantic_converter(cls: Any) -> ModelConverter:
             if error.error_count() > _MAX_PROBLEMS:
                 raise FieldErrors(f"{error.error_count()} values do not fit") from None
             # Its own text would repeat what the client sent.
-            problems = error.errors(include_url=False, include_input=False, include_context=False)
+            problems = error.errors(include_url=False, include_context=False)
             raise FieldErrors("; ".join(_pydantic_problem(p, names) for p in problems)) from None
 
     names = _pydantic_names(cls)

@@ -1,0 +1,57 @@
+"""Each package declares what it imports, and from which version on that works."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+PACKAGES = sorted(
+    path.parent for path in Path(__file__).parents[2].glob("packages/*/pyproject.toml")
+)
+
+# What only those meet who have it: their tests, and their models, run by micropie.
+OF_USERS = {"msgspec", "pydantic", "pytest"}
+
+
+def requirements_of(package: Path) -> list[Requirement]:
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    declared = [project["dependencies"], *project.get("optional-dependencies", {}).values()]
+    return [Requirement(text) for texts in declared for text in texts]
+
+
+def imports_of(package: Path) -> set[str]:
+    names = set()
+    for path in package.glob("src/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module)
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_what_a_package_imports_it_declares(package):
+    declared = {normalized(requirement.name) for requirement in requirements_of(package)}
+    distributions = packages_distributions()
+    for name in imports_of(package) - OF_USERS:
+        # The packages of this checkout are called as what they are imported by.
+        of = {normalized(one) for one in [name, *distributions.get(name, ())]}
+        assert of & (declared | {package.name}), f"{name} is imported and not declared"
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_every_dependency_has_one_lower_bound(package):
+    for requirement in requirements_of(package):
+        if requirement.name != "micropie" or requirement.specifier:
+            bounds = [bound for bound in requirement.specifier if bound.operator == ">="]
+            assert len(bounds) == 1, str(requirement)
