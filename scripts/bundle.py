@@ -117,7 +117,7 @@ def definitions(node: ast.stmt) -> Iterator[tuple[str, str]]:
             for single in split(node):
                 alias = single.names[0]
                 yield alias.asname or alias.name, ast.unparse(single)
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
+    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.For):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             for name in ast.walk(target):
                 if isinstance(name, ast.Name):

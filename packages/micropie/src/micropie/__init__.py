@@ -40,6 +40,6 @@ __all__ = [
 ]
 
 # Where users find them, so that documentation, tracebacks and pickles say `micropie.App`.
-for _name in __all__:
-    globals()[_name].__module__ = __name__
-del _name
+for _public in __all__:
+    globals()[_public].__module__ = __name__
+del _public
