@@ -64,15 +64,8 @@ class Workers:
     async def _advance(
         self, context: contextvars.Context, generator: Generator[T, None, None]
     ) -> T:
-        step = self.submit(context, next, generator, _END)
-        try:
-            return await asyncio.shield(step)
-        except asyncio.CancelledError:
-            # A running generator can't be closed: let the thread come back first.
-            await asyncio.wait({step})
-            if not step.cancelled():
-                step.exception()  # fetched, so that nobody logs it as lost
-            raise
+        # A running generator can't be closed: let the thread come back first.
+        return await _outlast(self.submit(context, next, generator, _END))
 
     def shutdown(self) -> None:
         """Let the threads end; later calls start new ones."""
@@ -87,3 +80,25 @@ def _guarded(function: Callable[..., T], *args: Any) -> T:
         return function(*args)
     except StopIteration as error:
         raise RuntimeError("StopIteration escaped from a handler") from error
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
+
+    A thread can't be stopped: abandoned, it would still create a file that nobody deletes.
+    """
+    return await _outlast(asyncio.get_running_loop().run_in_executor(None, function, *args))
+
+
+async def _outlast(future: asyncio.Future[T]) -> T:
+    """Return the result of *future*; a cancellation is raised once it is done."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        future.exception()  # retrieved, or asyncio would log it as lost
+        raise cancelled
+    return future.result()

@@ -187,6 +187,7 @@ class ParsedBody:
     """What parsing made of a body: the fields of a form, or the value of a JSON document.
 
     Attributes:
+        form: all values of every name in a form; None for JSON, until `fields` is asked for.
         is_json: whether it was JSON.
         json: the value of the document; None for a form.
         files: the uploaded files; None if there are none.
@@ -196,16 +197,16 @@ class ParsedBody:
     json: Any = None
     files: Files | None = None
 
-    def __init__(self, fields: dict[str, list[Any]] | None = None) -> None:
-        self._fields = fields
+    def __init__(self, form: dict[str, list[Any]] | None = None) -> None:
+        self.form = form
 
     @property
     def fields(self) -> dict[str, list[Any]]:
-        """All values of every name; a JSON object becomes a form with one value a name."""
-        if self._fields is None:
+        """The form, which a JSON object becomes here, with one value a name."""
+        if self.form is None:
             values = self.json if isinstance(self.json, dict) else {}
-            self._fields = {name: [value] for name, value in values.items()}
-        return self._fields
+            self.form = {name: [value] for name, value in values.items()}
+        return self.form
 
 
 def _content_length(

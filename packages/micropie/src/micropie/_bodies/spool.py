@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from micropie._errors import logger
+from micropie._threads import in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,21 +202,3 @@ class Spool:
     def _check_open(self) -> None:
         if self._closed:
             raise ValueError("this upload is closed: files are gone once the response is sent")
-
-
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
-
-    A thread can't be stopped: abandoned, it would still create a file that nobody deletes.
-    """
-    future = asyncio.get_running_loop().run_in_executor(None, function, *args)
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        future.exception()  # fetched, so that nobody logs it as lost
-        raise cancelled
-    return future.result()

@@ -65,7 +65,7 @@ class Parameter:
             body = request._parsed
             if body is None:
                 return _REQUIRED
-            values = body.fields.get(self.name)
+            values = (body.form or body.fields).get(self.name)
             if values is None:
                 if converter is None and body.files is not None:
                     return body.files.get(self.name, _REQUIRED)

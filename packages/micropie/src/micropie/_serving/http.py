@@ -47,8 +47,7 @@ class HttpExchange:
         send: the ASGI channel.
     """
 
-    _token: Reset = None  # of the context variable, while `answer` is to reset it
-
+    _token: Reset = None  # of the context variable, from `answer` until it is reset
     _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
     # What is sent unless a later step replaces it; set by `_prepare`.
@@ -194,8 +193,7 @@ class HttpExchange:
                 await self._send(self._start)
                 await self._send(self._body)
         finally:
-            if self._token is not None:
-                self._leave_context()
+            self._leave_context()
             # After the answer: one that took the place of a stream does not wait for its end.
             for stream in self._streams:
                 await stream.close()
