@@ -316,9 +316,7 @@ class HttpExchange:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
         status = start["status"]
         hooks = list(self._entered)
-        token = set_current(
-            [self._request]
-        )  # the other app, whose task this is, may have set its own
+        token = set_current([self._request])  # for hooks: the other app may have set its own
         try:
             while hooks:
                 changes = await hooks.pop().after_request(self._request, status, None, headers)
