@@ -1,8 +1,12 @@
-"""Blocking code off the event loop: worker threads that see the request's context."""
+"""Blocking code off the event loop: worker threads that see the request's context.
+
+Where threads can't be started, it runs on the event loop: all blocking code goes through here.
+"""
 
 import asyncio
 import concurrent.futures
 import contextvars
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, TypeVar
 
@@ -11,12 +15,45 @@ T = TypeVar("T")
 _END: Any = object()
 
 
+class Inline(concurrent.futures.Executor):
+    """Runs each job on the event loop, between the steps of its tasks."""
+
+    def submit(  # type: ignore[override] # its names are positional-only in typeshed
+        self, function: Callable[..., T], *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[T]:
+        """Call *function* in the next turn of the running event loop."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function(*args, **kwargs))
+                except Exception as error:
+                    future.set_exception(error)
+
+        asyncio.get_running_loop().call_soon(run)
+        return future
+
+
+# Emscripten, so Pyodide: browsers and edge runtimes. None is the event loop's own threads.
+EXECUTOR = Inline() if sys.platform == "emscripten" else None
+
+
+def start(
+    executor: concurrent.futures.Executor | None, function: Callable[..., T], *args: Any
+) -> asyncio.Future[T]:
+    """Start `function(*args)` in a thread of *executor*; None for the event loop's own threads."""
+    if isinstance(executor, Inline):  # not by run_in_executor(): Pyodide's has ways of its own
+        return asyncio.wrap_future(executor.submit(function, *args))
+    return asyncio.get_running_loop().run_in_executor(executor, function, *args)
+
+
 class Workers:
     """At most *size* threads, started when first needed."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        self._pool: concurrent.futures.Executor | None = EXECUTOR
 
     def submit(
         self, context: contextvars.Context, function: Callable[..., T], *args: Any
@@ -26,8 +63,7 @@ class Workers:
             # Through the package, which loads the module only when it is asked for this.
             executor = concurrent.futures.ThreadPoolExecutor
             self._pool = executor(self._size, thread_name_prefix="micropie")
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._pool, context.run, _guarded, function, *args)
+        return start(self._pool, context.run, _guarded, function, *args)
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Return `function(*args, **kwargs)`, called in a thread with a copy of the context."""
@@ -71,7 +107,23 @@ class Workers:
         """Let the threads end; later calls start new ones."""
         if self._pool is not None:
             self._pool.shutdown(wait=False)
-            self._pool = None
+            self._pool = EXECUTOR
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
+
+    A thread can't be stopped: abandoned, it would still create a file that nobody deletes.
+    """
+    return await _outlast(start(EXECUTOR, function, *args))
+
+
+async def to_thread(function: Callable[..., T], *args: Any) -> T:
+    """Return `function(*args)`, called in a thread with a copy of the context.
+
+    When cancelled, it leaves the thread to itself.
+    """
+    return await start(EXECUTOR, contextvars.copy_context().run, function, *args)
 
 
 def _guarded(function: Callable[..., T], *args: Any) -> T:
@@ -80,14 +132,6 @@ def _guarded(function: Callable[..., T], *args: Any) -> T:
         return function(*args)
     except StopIteration as error:
         raise RuntimeError("StopIteration escaped from a handler") from error
-
-
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
-
-    A thread can't be stopped: abandoned, it would still create a file that nobody deletes.
-    """
-    return await _outlast(asyncio.get_running_loop().run_in_executor(None, function, *args))
 
 
 async def _outlast(future: asyncio.Future[T]) -> T:

@@ -41,6 +41,7 @@ async def test_save_at_an_exact_path_replaces_a_file(
     assert names(folder) == [target.name]
 
 
+@pytest.mark.skipif(not hasattr(os, "link"), reason="needs hard links")
 async def test_a_large_file_is_moved_not_copied(
     upload: Uploads, spool_folder: Path, folder: Path
 ) -> None:

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from micropie._errors import logger
-from micropie._threads import in_thread
+from micropie._threads import EXECUTOR, in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,8 @@ class Spool:
         import aiofiles.threadpool
 
         self._check_open()
-        return aiofiles.threadpool.wrap(self._file or await in_thread(self._open_file))
+        file = self._file or await in_thread(self._open_file)
+        return aiofiles.threadpool.wrap(file, executor=EXECUTOR)
 
     def _write_batch(self) -> None:
         # One large write: each one gives up the interpreter's lock and has to get it back.
@@ -158,8 +159,8 @@ class Spool:
 
     def _move(self, path: "Path") -> bool:
         """Tell whether the temporary file could become *path*."""
-        # Windows can't move a file that is open.
-        if not self._folder or os.name == "nt":
+        # Windows can't move a file that is open; Emscripten has no links.
+        if not self._folder or os.name == "nt" or not hasattr(os, "link"):
             return False
         self._open_file()
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from micropie._errors import BadRequest
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
-from micropie._handlers.models import parameter_converter
+from micropie._handlers.models import parameter_converter, signature
 from micropie._http.request import Connection
 
 _REQUIRED = inspect.Parameter.empty
@@ -122,7 +122,7 @@ class Binder:
         namespace = getattr(layers[-1], "__globals__", {})
         # What a partial has set is settled: no query may set it otherwise.
         settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
-        for parameter in list(inspect.signature(handler).parameters.values())[given:]:
+        for parameter in list(signature(handler).parameters.values())[given:]:
             if parameter.name not in settled:
                 self._add(parameter, namespace)
         self._names = {p.name for p in (*self._positional, *self._keyword_only)}

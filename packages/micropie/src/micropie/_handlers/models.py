@@ -1,4 +1,4 @@
-"""Which converter an annotation gets; how models are made out of JSON objects and forms."""
+"""Annotations: which converter each gets, and how models are made of JSON objects and forms."""
 
 import dataclasses
 import inspect
@@ -6,7 +6,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,19 @@ from micropie._handlers.converters import (
     ModelConverter,
     value_converter,
 )
+
+
+def signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of *function*; an annotation may be a string or a `ForwardRef`.
+
+    Since Python 3.14 annotations are evaluated on access (PEP 649), so a name that exists only for
+    type checkers would raise here, even in the annotation of the result, which is not needed.
+    """
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def parameter_converter(
@@ -40,10 +53,20 @@ def parameter_converter(
             annotation = eval(annotation, namespace)  # noqa: S307 - source, not request data
         except Exception as error:
             raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
+    for name in _unresolved(annotation):
+        raise TypeError(f"the annotation of parameter '{parameter.name}': {name!r} is not defined")
     try:
         return converter_for(annotation)
-    except TypeError as error:
+    except (TypeError, NameError) as error:
         raise TypeError(f"parameter '{parameter.name}': {error}") from None
+
+
+def _unresolved(annotation: Any) -> Iterator[str]:
+    """Yield the names in *annotation* that were not defined when it was evaluated."""
+    if isinstance(annotation, typing.ForwardRef):
+        yield annotation.__forward_arg__
+    for part in typing.get_args(annotation):
+        yield from _unresolved(part)
 
 
 def converter_for(
@@ -100,7 +123,7 @@ def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverte
     for name, hint in hints.items():
         if isinstance(hint, dataclasses.InitVar):  # taken like a field, and handed to __post_init__
             fields[name] = hint.type
-            if inspect.signature(cls).parameters[name].default is inspect.Parameter.empty:
+            if signature(cls).parameters[name].default is inspect.Parameter.empty:
                 required.add(name)
     converters = _field_converters(fields, converter_for)
     build = _fields_builder(converters, required)

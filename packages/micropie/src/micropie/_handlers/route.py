@@ -8,6 +8,7 @@ from typing import TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
 from micropie._handlers.binding import Binder
+from micropie._handlers.models import signature
 from micropie.types import Handler
 
 H = TypeVar("H", bound=Handler)
@@ -126,7 +127,7 @@ class Route:
 
 def _takes_one(handler: Handler) -> bool:
     """Tell whether *handler* takes a positional argument."""
-    first = next(iter(inspect.signature(handler).parameters.values()), None)
+    first = next(iter(signature(handler).parameters.values()), None)
     return first is not None and first.kind not in (first.KEYWORD_ONLY, first.VAR_KEYWORD)
 
 

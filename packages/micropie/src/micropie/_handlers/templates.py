@@ -1,9 +1,10 @@
 """Jinja2 templates, rendered without blocking the event loop."""
 
-import asyncio
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from micropie._threads import to_thread
 
 if TYPE_CHECKING:  # Jinja2 is optional, and imported when first used
     from jinja2 import Environment, Template
@@ -64,7 +65,7 @@ class Templates:
         """
         template = self._loaded.get(name)
         if template is None or self._auto_reload:
-            template = await asyncio.to_thread(self._load, name)
+            template = await to_thread(self._load, name)
         return await template.render_async(context)
 
     def _load(self, name: str) -> "Template":

@@ -1,6 +1,5 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -18,6 +17,7 @@ from micropie._errors import BadRequest
 from micropie._headers import parse_cookies
 from micropie._http.urls import below
 from micropie._sessions.session import Session
+from micropie._threads import to_thread
 from micropie.types import Handler, Receive, Scope
 
 T = TypeVar("T")
@@ -305,13 +305,11 @@ class Request(Connection):
             elif len(data) <= _LONG_FORM:
                 self._parsed = ParsedBody(parse_form(data, self._limits.form))
             else:
-                form = await asyncio.to_thread(parse_form, data, self._limits.form)
+                form = await to_thread(parse_form, data, self._limits.form)
                 self._parsed = ParsedBody(form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
-            if (
-                self._files is None
-            ):  # else an earlier parse failed; its files are deleted with these
+            if self._files is None:  # else an earlier parse failed, and left some
                 self._files = Files()
             fields = await parse_multipart(self.stream(), boundary, self._limits.form, self._files)
             self._parsed = ParsedBody(fields)

@@ -7,6 +7,7 @@ from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.forms import FormLimits
+from micropie._handlers.models import signature
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
@@ -181,5 +182,5 @@ class InitSignature:
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
         if instance is not None:
             raise AttributeError("__signature__")  # an instance has the signature of __call__
-        signature = inspect.signature(owner.__init__)  # type: ignore[misc] # of this very class
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+        own = signature(owner.__init__)  # type: ignore[misc] # of this very class
+        return own.replace(parameters=list(own.parameters.values())[1:])
