@@ -16,14 +16,14 @@ async def serve_lifespan(parts: Parts, receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await start(parts)
+                await _start_up(parts)
             except Exception as error:
                 logger.error("start-up failed", exc_info=error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            await stop(parts)
+            await _shut_down(parts)
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -32,7 +32,7 @@ class StartupError(Exception):
     """A start-up handler failed; the message names it and the error."""
 
 
-async def start(parts: Parts) -> None:
+async def _start_up(parts: Parts) -> None:
     """Start the session backend and run the start-up handlers, App by App.
 
     Raises:
@@ -44,12 +44,12 @@ async def start(parts: Parts) -> None:
             for handler in app.startup_handlers:
                 await _run_startup(handler)
     except Exception:
-        await stop(parts)
+        await _shut_down(parts)
         raise
 
 
-async def stop(parts: Parts) -> None:
-    """Undo `start` in reverse; a handler that fails is logged and does not stop the rest."""
+async def _shut_down(parts: Parts) -> None:
+    """Undo `_start_up` in reverse; a handler that fails is logged and does not stop the rest."""
     for app in reversed(_with_mounted(parts, {})):
         for handler in reversed(app.shutdown_handlers):
             await _run_shutdown(handler)
