@@ -1,4 +1,4 @@
-"""What an App is made of, in one place that no attribute of a subclass can touch."""
+"""What an App is made of, out of reach of a subclass's names; and checks of what it is given."""
 
 import inspect
 from collections.abc import Callable
