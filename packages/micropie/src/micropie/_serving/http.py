@@ -132,7 +132,7 @@ class HttpExchange:
             result = None  # an exception, its traceback and this frame would be a cycle
             if is_current:
                 reset_current(token)
-            if request._files is not None:
+            if request._files is not None:  # uploads: also when the client left, or all failed
                 await request._files.close()
 
     async def _run_hooks_before(self) -> Response | None:
