@@ -73,11 +73,11 @@ async def test_a_connection_leaves_nothing_behind():
     client = WebSocketClient(Site())
     await client.run("/test")
     gc.collect()
-    before = sum(isinstance(thing, WebSocket | WebSocketRequest) for thing in gc.get_objects())
+    before = sum(issubclass(type(thing), WebSocket | WebSocketRequest) for thing in gc.get_objects())
     for _ in range(20):
         await client.run("/test")
     gc.collect()
-    after = sum(isinstance(thing, WebSocket | WebSocketRequest) for thing in gc.get_objects())
+    after = sum(issubclass(type(thing), WebSocket | WebSocketRequest) for thing in gc.get_objects())
     assert after == before
 
 
