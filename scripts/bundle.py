@@ -39,10 +39,21 @@ sys.modules[codec.__name__] = codec
 """
 
 
-def modules() -> list[str]:
-    """Return the names of the modules, each after those that it imports."""
-    graph = {path.stem: set(own_imports(path)) for path in sorted(SOURCE.glob("*.py"))}
-    return [name for name in TopologicalSorter(graph).static_order() if name in graph]
+def modules() -> dict[str, Path]:
+    """Return the modules by name, "_http.request" say, each after those that it imports."""
+    paths = {dotted_name(path): path for path in sorted(SOURCE.rglob("*.py"))}
+    graph = {
+        name: set(own_imports(path))
+        for name, path in paths.items()
+        if not name.startswith("testing")
+    }
+    order = TopologicalSorter(graph).static_order()
+    return {name: paths[name] for name in order if name in graph}
+
+
+def dotted_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
 
 
 def own_imports(path: Path) -> Iterator[str]:
@@ -57,9 +68,9 @@ def bundle() -> str:
     imports: set[str] = set()
     found: dict[str, str] = {}
     parts = []
-    for name in modules():
-        tree = ast.parse((SOURCE / f"{name}.py").read_text())
-        lines = (SOURCE / f"{name}.py").read_text().splitlines()
+    for name, path in modules().items():
+        tree = ast.parse(path.read_text())
+        lines = path.read_text().splitlines()
         about = ast.get_docstring(tree) or ""
         for node in tree.body:
             is_import = isinstance(node, ast.Import | ast.ImportFrom)
@@ -70,11 +81,12 @@ def bundle() -> str:
                 lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
             for defined, text in definitions(node):
                 if found.setdefault(defined, text) != text and defined != "__all__":
-                    sys.exit(f"{name}.py: {defined} is something else in another module")
+                    sys.exit(f"{path}: {defined} is something else in another module")
         text = "\n".join(lines).strip("\n")
         if name == "codec":
             text = text.replace("__all__ = ", "_CODEC = ") + "\n" + CODEC
-        comment = re.sub(r"^", "# ", f"{name}.py: {about}", flags=re.MULTILINE)
+        source = path.relative_to(SOURCE).as_posix()
+        comment = re.sub(r"^", "# ", f"{source}: {about}", flags=re.MULTILINE)
         parts.append(f"\n\n# {'-' * 98}\n{comment}\n\n\n".replace("# \n", "#\n") + text + "\n")
     head = HEAD.format(
         version=version(),
@@ -105,7 +117,7 @@ def definitions(node: ast.stmt) -> Iterator[tuple[str, str]]:
             for single in split(node):
                 alias = single.names[0]
                 yield alias.asname or alias.name, ast.unparse(single)
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
+    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.For):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             for name in ast.walk(target):
                 if isinstance(name, ast.Name):

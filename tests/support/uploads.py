@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from micropie.spool import BATCH_SIZE, Spool
-from micropie.uploads import UploadFile
+from micropie._bodies.spool import BATCH_SIZE, Spool
+from micropie._bodies.uploads import UploadFile
 
 SIZES = [0, 100, BATCH_SIZE, BATCH_SIZE + 1, 3 * BATCH_SIZE + 7]
 

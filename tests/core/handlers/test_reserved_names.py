@@ -46,41 +46,6 @@ def test_a_handler_of_a_reserved_name_can_not_be_assigned(name):
         setattr(app, name, app.greet)
 
 
-HELPERS = {
-    *("_asgi_app_http", "_parse_cookies", "_parse_multipart", "_redirect", "_render_template"),
-    *("_send_response", "_url_for"),
-}
-INTERNAL = {
-    name
-    for name in {*dir(App), *vars(App())} - HELPERS
-    if name.startswith("_") and not name.startswith("__")
-}
-
-
-@pytest.mark.parametrize("name", sorted(INTERNAL))
-def test_a_helper_that_would_replace_a_part_of_app_is_refused(name):
-    # Handlers' helpers begin with "_", so App's inner parts are easily met by accident; a helper
-    # called _log has been the end of every request that failed.
-    def helper(self): ...
-
-    with pytest.raises(TypeError, match=rf"^'{name}' would hide App\.{name}.*'_my{name}'"):
-        type("Hiding", (App,), {name: helper})
-
-
-@pytest.mark.parametrize("name", sorted(INTERNAL & vars(App()).keys()))
-@pytest.mark.parametrize("is_first", [True, False])
-def test_an_attribute_that_would_replace_a_part_of_app_is_refused(name, is_first):
-    class Assigning(App):
-        def __init__(self):
-            if is_first:
-                setattr(self, name, ["mine"])
-            super().__init__()
-            setattr(self, name, ["mine"])
-
-    with pytest.raises(TypeError, match=rf"'{name}' would hide App\.{name}"):
-        Assigning()
-
-
 def test_an_app_may_be_initialised_by_several_bases():
     class Left(App):
         def __init__(self):

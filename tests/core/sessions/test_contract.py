@@ -7,9 +7,13 @@ import time
 
 import pytest
 
+from micropie._sessions.backends import (
+    InMemorySessionBackend,
+    LoadedSession,
+    SessionBackend,
+    hash_session_id,
+)
 from micropie.codec import dumps_strict, loads
-from micropie.memory_sessions import InMemorySessionBackend
-from micropie.session_backend import LoadedSession, SessionBackend, hash_session_id
 from micropie.testing import SessionBackendContract
 
 

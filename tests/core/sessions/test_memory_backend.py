@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from micropie.memory_sessions import InMemorySessionBackend
-from micropie.session_backend import hash_session_id
+from micropie._sessions.backends import InMemorySessionBackend, hash_session_id
 from micropie.testing import SessionBackendContract
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +44,7 @@ def held(backend):
 def clock(monkeypatch):
     """A clock that goes on only when a test says so, by its attribute `now`."""
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("micropie.memory_sessions.monotonic", lambda: clock.now)
+    monkeypatch.setattr("micropie._sessions.backends.monotonic", lambda: clock.now)
     return clock
 
 

@@ -1,16 +1,20 @@
 """MicroPie: subclass App, write methods, and they are your routes."""
 
+from micropie._bodies.uploads import UploadFile
+from micropie._errors import ClientDisconnected, HTTPError
+from micropie._handlers.route import allow
+from micropie._http.request import Request, WebSocketRequest
+from micropie._http.response import ASGIResponse
+from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
+from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._sessions.backends import (
+    InMemorySessionBackend,
+    LoadedSession,
+    SessionBackend,
+    hash_session_id,
+)
+from micropie._sessions.session import Session
 from micropie.app import App
-from micropie.errors import ClientDisconnected, HTTPError
-from micropie.memory_sessions import InMemorySessionBackend
-from micropie.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.request import Request, WebSocketRequest
-from micropie.response import ASGIResponse
-from micropie.routing import allow
-from micropie.session import Session
-from micropie.session_backend import LoadedSession, SessionBackend, hash_session_id
-from micropie.uploads import UploadFile
-from micropie.websocket import ConnectionClosed, InvalidMessage, WebSocket
 
 __version__ = "1.0.0"
 
@@ -34,3 +38,8 @@ __all__ = [
     "allow",
     "hash_session_id",
 ]
+
+# Where users find them, so that documentation, tracebacks and pickles say `micropie.App`.
+for _public in __all__:
+    globals()[_public].__module__ = __name__
+del _public

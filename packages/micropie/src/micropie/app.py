@@ -1,47 +1,51 @@
 """App, the class users subclass: every public method they write is a route."""
 
 import os
-from asyncio import StreamReader
+from asyncio import CancelledError, StreamReader
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from micropie.body import BodyLimits
-from micropie.construction import (
-    INSTANCE_NAMES,
+from micropie._bodies.forms import Files, read_multipart
+from micropie._errors import cancelled_within
+from micropie._handlers.mounts import Mounts
+from micropie._handlers.routing import check_name, declared
+from micropie._handlers.templates import Templates
+from micropie._headers import parse_cookies
+from micropie._http.request import Connection, Request
+from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
+from micropie._http.urls import handler_url, redirection
+from micropie._serving.context import current_connection, reset_current, set_current
+from micropie._serving.http import HttpExchange
+from micropie._serving.lifespan import serve_lifespan
+from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.parts import (
+    Held,
     InitSignature,
-    Unready,
+    LifespanHandler,
+    Parts,
+    PartsToCome,
+    body_limits,
     check_not_served,
     check_number,
     checked_backend,
-    fill_in,
 )
-from micropie.context import current_connection
-from micropie.cookies import SessionCookie, parse_cookies
-from micropie.forms import Files, FormLimits, parse_multipart, reader_chunks
-from micropie.http_serving import HttpServing
-from micropie.lifespan import LifespanHandler, run_shutdown, run_startup, serve_lifespan
-from micropie.memory_sessions import InMemorySessionBackend
-from micropie.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.mounts import Mounts
-from micropie.origins import is_allowed, parse_origins
-from micropie.request import Connection, Request
-from micropie.response import Response
-from micropie.routing import RouteTable, check_name, declared, reserved_names
-from micropie.session import Session
-from micropie.session_backend import SessionBackend
-from micropie.session_manager import SESSIONS, SessionManager
-from micropie.templates import Templates
+from micropie._serving.websocket import WebSocketExchange, is_allowed, parse_origins
+from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
+from micropie._sessions.cookie import SessionCookie
+from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie._sessions.session import Session
+from micropie._threads import Workers
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
-from micropie.urls import handler_url, redirection
-from micropie.websocket_serving import WebSocketServing
-from micropie.workers import Workers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# Headers of a request that has a session to load or a body to parse.
+_NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
 
-class App(HttpServing, WebSocketServing):
+
+class App:
     """An ASGI application whose public methods are its routes.
 
     Args:
@@ -76,19 +80,12 @@ class App(HttpServing, WebSocketServing):
         ValueError: an argument is out of range.
     """
 
-    debug: bool
-    middlewares: list[HttpMiddleware]
-    ws_middlewares: list[WebSocketMiddleware]
-    startup_handlers: list[LifespanHandler]
-    shutdown_handlers: list[LifespanHandler]
-
-    _instance_names = INSTANCE_NAMES
-
-    # The rest that begins with "_" is not for subclasses, whose helpers are named like that too.
-    _overridable = frozenset(
-        {"_asgi_app_http", "_parse_cookies", "_parse_multipart", "_redirect", "_render_template"}
-        | {"_send_response", "_url_for"}
-    )
+    debug = Held[bool]()
+    middlewares = Held[list[HttpMiddleware]]()
+    ws_middlewares = Held[list[WebSocketMiddleware]]()
+    startup_handlers = Held[list[LifespanHandler]]()
+    shutdown_handlers = Held[list[LifespanHandler]]()
+    __micropie: Parts  # App's one instance attribute: no subclass's own name can clash with it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -99,11 +96,7 @@ class App(HttpServing, WebSocketServing):
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
         check_not_served(cls, args)
         self = super().__new__(cls)
-        routes = RouteTable(self, App)
-        object.__setattr__(self, "_routes", routes)
-        object.__setattr__(self, "_plain", routes.plain)
-        object.__setattr__(self, "_ws_routes", RouteTable(self, App, is_websocket=True))
-        fill_in(self)
+        object.__setattr__(self, "_App__micropie", PartsToCome(self, App))
         return self
 
     __signature__ = InitSignature()
@@ -128,25 +121,11 @@ class App(HttpServing, WebSocketServing):
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
-        check_number("max_body_size", max_body_size, int, least=0, optional=True)
-        check_number("max_form_fields", max_form_fields, int, least=0)
-        check_number("max_form_field_size", max_form_field_size, int, least=0)
-        check_number("max_files", max_files, int, least=0)
-        check_number("body_timeout", body_timeout, float, least=0.001, optional=True)
+        limits = body_limits(
+            max_body_size, body_timeout, max_form_fields, max_form_field_size, max_files
+        )
         check_number("session_timeout", session_timeout, float, least=1)
         check_number("sync_workers", sync_workers, int, least=1)
-        self.debug = debug
-        self.middlewares = []
-        self.ws_middlewares = []
-        self.startup_handlers = []
-        self.shutdown_handlers = []
-        form_limits = FormLimits(max_form_fields, max_form_field_size, max_files)
-        self._limits = BodyLimits(max_body_size, body_timeout, form_limits)
-        self._mounts = Mounts()
-        names = {"url_for": self._url_for}
-        self._templates = Templates(template_dir, auto_reload=debug, names=names)
-        self._websocket_origins = parse_origins(websocket_origins)
-        self._workers = Workers(sync_workers)
         cookie = SessionCookie(
             session_cookie,
             session_cookie_secure,
@@ -154,33 +133,81 @@ class App(HttpServing, WebSocketServing):
             session_cookie_domain,
             session_cookie_path,
         )
-        self._shares_session = session_backend is None
         backend = InMemorySessionBackend() if session_backend is None else session_backend
-        self._sessions = SessionManager(checked_backend(backend), session_timeout, cookie)
+        parts = Parts(
+            routes=self.__micropie.routes,
+            ws_routes=self.__micropie.ws_routes,
+            limits=limits,
+            mounts=Mounts(),
+            templates=Templates(template_dir, debug, {"url_for": self._url_for}),
+            workers=Workers(sync_workers),
+            sessions=SessionManager(checked_backend(backend), session_timeout, cookie),
+            shares_session=session_backend is None,
+            websocket_origins=parse_origins(websocket_origins),
+            debug=debug,
+        )
+        object.__setattr__(self, "_App__micropie", parts)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # What is kept, or what is to come, is the subclass's: App would stumble over it. vars(self)
-        # would tell as well, but once asked for it makes reading any attribute slower.
-        if name.startswith("_") and name in reserved_names(App):
-            part = getattr(self, name, value)
-            if type(part) not in (type(value), Unready):
-                check_name(name, App)
-        self._routes.assign(name, value)
-        self._ws_routes.assign(name, value)
+        self.__micropie.routes.assign(name, value)
+        self.__micropie.ws_routes.assign(name, value)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        self._routes.restore(name)
-        self._ws_routes.restore(name)
+        self.__micropie.routes.restore(name)
+        self.__micropie.ws_routes.restore(name)
 
-    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await self._serve_websocket(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await serve_lifespan(receive, send, self._startup, self._shutdown)
-        else:
-            raise ValueError(f"unknown ASGI scope type {scope['type']!r}")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection: HTTP, WebSocket or lifespan.
+
+        An HTTP request that needs nothing but its handler is served here from end to end, because
+        every call costs; an exchange serves all others.
+        """
+        parts = self.__micropie
+        if scope["type"] != "http":
+            await _serve_other(parts, scope, receive, send)
+            return
+        handler = parts.plain.get(scope["path"])
+        needs_more = False
+        for name, _ in scope["headers"]:
+            if name in _NEEDS_MORE:
+                needs_more = True
+                break
+        if handler is None or needs_more or parts.middlewares or scope.get("root_path"):
+            request = Request(scope, receive, parts.limits)
+            await HttpExchange(parts, request, send).serve(needs_more)
+            return
+        holder = [scope, receive, parts.limits]
+        token = set_current(holder)
+        try:
+            try:
+                result = await handler()
+            except Exception as error:
+                result = error
+            except CancelledError as error:
+                result = cancelled_within(error)
+        except BaseException:
+            reset_current(token)
+            raise
+        # One item means that somebody has asked for the Request: see context.py.
+        if type(result) is not str or len(holder) == 1 or scope["method"] == "HEAD":
+            request = cast(Request, current_connection())
+            route = parts.routes.by_path.get(scope["path"])
+            if route is not None:  # else it was deleted meanwhile
+                request._handler_name = route.name
+            await HttpExchange(parts, request, send).answer(result, token)
+            return
+        # Before the sends, as HttpExchange does it, for the reason given there.
+        reset_current(token)
+        try:
+            body = result.encode()
+        except UnicodeEncodeError:
+            body = result.encode("utf-8", "replace")
+        size = len(body)
+        length = CONTENT_LENGTHS[size] if size < SHORT else content_length(size)
+        await send({"type": "http.response.start", "status": 200, "headers": [HTML, length]})
+        await send({"type": "http.response.body", "body": body})
 
     @property
     def request(self) -> Request:
@@ -208,12 +235,12 @@ class App(HttpServing, WebSocketServing):
     @property
     def session_backend(self) -> SessionBackend:
         """Where sessions are stored; assign another one before the first request."""
-        return self._sessions.backend
+        return self.__micropie.sessions.backend
 
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
-        self._sessions.backend = checked_backend(backend)
-        self._shares_session = False
+        self.__micropie.sessions.backend = checked_backend(backend)
+        self.__micropie.shares_session = False
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
         """Load the session of any ASGI scope; what the block changes is merged when it ends.
@@ -224,22 +251,23 @@ class App(HttpServing, WebSocketServing):
             HTTPError: 503, the session store is unavailable.
             RuntimeError: the block put something into the session of a browser that has none.
         """
-        # In an App that is mounted without a backend of its own: the one that mounted it.
-        shared = scope.get(SESSIONS) if self._shares_session else None
-        return (shared or self._sessions).session_for(scope)
+        parts = self.__micropie
+        sessions = (parts.shares_session and scope.get(SESSIONS)) or parts.sessions
+        session_id = Connection(scope).cookies.get(sessions.cookie_name, "")
+        return sessions.session_for(session_id, scope)
 
     def allows_origin(self, scope: Scope) -> bool:
-        """Tell whether `websocket_origins` lets in the page that any ASGI scope comes from.
+        """Tell whether `websocket_origins` lets in the page that an ASGI scope comes from.
 
-        A client that names no origin, as others than browsers do, is let in.
+        A client that sends no origin, which only browsers do, is let in.
         """
-        return is_allowed(Connection(scope), self._websocket_origins)
+        return is_allowed(Connection(scope), self.__micropie.websocket_origins)
 
     @property
     def env(self) -> "Environment | None":
         """The Jinja environment; None when Jinja2 is not installed."""
         try:
-            return self._templates.environment()
+            return self.__micropie.templates.environment()
         except RuntimeError:
             return None
 
@@ -255,60 +283,24 @@ class App(HttpServing, WebSocketServing):
             TypeError: *asgi_app* can't be called, or is a class.
             ValueError: *path* does not start with "/", or is mounted already.
         """
-        self._mounts.add(path, asgi_app)
-        self._plain = {}  # from now on a path alone does not tell who serves it
+        self.__micropie.mounts.add(path, asgi_app)
+        self.__micropie.plain = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
             asgi_app.on_mount(self, path)
 
     @property
     def root_path(self) -> str:
-        """Below which path clients find this App; "" at the root, and outside of a request."""
+        """The path below which clients find this App; "" at the root, and outside of a request."""
         try:
-            return self._mounts.root_path(current_connection().scope)
+            return self.__micropie.mounts.root_path(current_connection().scope)
         except RuntimeError:
             return ""
 
     @property
     def mounts(self) -> dict[str, ASGIApp]:
         """The mounted apps by path, as a copy."""
-        return {prefix or "/": app for prefix, app in self._mounts.items()}
-
-    async def _startup(self) -> None:
-        """Start everything, the mounted Apps included.
-
-        Raises:
-            StartupError: a part failed; all that had been started is stopped again.
-        """
-        try:
-            await self._start_all()
-        except Exception:
-            await self._shutdown()
-            raise
-
-    async def _start_all(self) -> None:
-        """Start the session backend and run the start-up handlers, App by App."""
-        for app in self._family({}):
-            await run_startup(app.session_backend.startup)
-            for handler in app.startup_handlers:
-                await run_startup(handler)
-
-    async def _shutdown(self) -> None:
-        """Undo `_startup` in reverse; what fails is logged and does not stop the rest."""
-        for app in reversed(self._family({})):
-            for handler in reversed(app.shutdown_handlers):
-                await run_shutdown(handler)
-            await run_shutdown(app.session_backend.shutdown)
-            app._workers.shutdown()
-
-    def _family(self, found: dict[int, "App"]) -> list["App"]:
-        """Return this App and all below it, each once, in however many places it is mounted."""
-        if id(self) not in found:
-            found[id(self)] = self
-            for app in self._mounts.values():
-                if isinstance(app, App):
-                    app._family(found)
-        return list(found.values())
+        return {prefix or "/": app for prefix, app in self.__micropie.mounts.items()}
 
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an HTTP connection; the same as calling the App."""
@@ -326,7 +318,7 @@ class App(HttpServing, WebSocketServing):
             extra_headers: pairs or a dict.
         """
         response = Response(status_code, body, extra_headers)
-        await self._conclude_and_send(self.request, response, [], send)
+        await HttpExchange(self.__micropie, self.request, send).answer(response)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""
@@ -344,14 +336,7 @@ class App(HttpServing, WebSocketServing):
             HTTPError: 400 for a malformed body, 413 for one over a limit.
             RuntimeError: a library for it is not installed; says what to install.
         """
-        files = Files()
-        try:
-            return await parse_multipart(
-                reader_chunks(reader), boundary, self._limits.form, files
-            ), files
-        except BaseException:
-            await files.close()
-            raise
+        return await read_multipart(reader, boundary, self.__micropie.limits.form)
 
     def _redirect(
         self,
@@ -379,9 +364,9 @@ class App(HttpServing, WebSocketServing):
 
         Raises:
             RuntimeError: Jinja2 is not installed.
-            jinja2.TemplateNotFound: there is no such file; the message says where it was sought.
+            jinja2.TemplateNotFound: there is no such file; the message names the folder.
         """
-        return await self._templates.render(name, context)
+        return await self.__micropie.templates.render(name, context)
 
     def _url_for(self, handler_name: str, /, *segments: object, **query: object) -> str:
         """Return the path of a handler, `root_path` included.
@@ -394,7 +379,16 @@ class App(HttpServing, WebSocketServing):
         Raises:
             LookupError: there is no such handler.
         """
-        public = handler_name.removeprefix("ws_")
-        if public not in (self._routes if public == handler_name else self._ws_routes):
+        parts, public = self.__micropie, handler_name.removeprefix("ws_")
+        if public not in (parts.routes if public == handler_name else parts.ws_routes):
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
         return handler_url(self.root_path, public, segments, query)
+
+
+async def _serve_other(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketExchange(parts, scope, receive, send).serve()
+    elif scope["type"] == "lifespan":
+        await serve_lifespan(parts, receive, send)
+    else:
+        raise ValueError(f"unknown ASGI scope type {scope['type']!r}")

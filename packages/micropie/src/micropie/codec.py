@@ -46,7 +46,7 @@ def loads(data: bytes) -> Any:
     """Return the value of a JSON document; integers keep every digit.
 
     Raises:
-        ValueError: *data* is no JSON in UTF-8 (RFC 8259), nests deeper than MAX_DEPTH, or holds a
+        ValueError: *data* is not JSON in UTF-8 (RFC 8259), nests deeper than MAX_DEPTH, or holds a
             number or a character that no other program would be sure to read the same: NaN, an
             infinity, a lone surrogate.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from micropie.forms import Files
+from micropie._bodies.forms import Files
 from support.uploads import Uploads, names
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from micropie.uploads import safe_filename
+from micropie._bodies.uploads import safe_filename
 from support.uploads import SMALL, Uploads, names
 
 pytestmark = pytest.mark.anyio

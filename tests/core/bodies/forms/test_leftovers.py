@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from micropie.errors import BadRequest
-from micropie.forms import Files
+from micropie._bodies.forms import Files
+from micropie._errors import BadRequest
 from support.asgi import PATIENCE, settled
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, file, parse

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from micropie.errors import ContentTooLarge
-from micropie.forms import FORM_MEMORY, Files, FormLimits
+from micropie._bodies.forms import FORM_MEMORY, Files, FormLimits
+from micropie._errors import ContentTooLarge
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, field, file, parse
 from support.uploads import names

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from micropie.spool import BATCH_SIZE, Spool
-from micropie.uploads import CHUNK_SIZE
+from micropie._bodies.spool import BATCH_SIZE, Spool
+from micropie._bodies.uploads import CHUNK_SIZE
 from support.asgi import PATIENCE
 from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names
 

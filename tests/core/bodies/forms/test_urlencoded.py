@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from micropie.errors import ContentTooLarge
-from micropie.forms import FormLimits, parse_form
+from micropie._bodies.forms import FormLimits, parse_form
+from micropie._errors import ContentTooLarge
 from support.forms import LIMITS
 
 

@@ -74,7 +74,7 @@ async def test_a_long_connection_pushes_the_expiry_out_at_its_end(backend, monke
     async def handler(ws):
         await ws.accept()
         hours = time.monotonic() + 7 * 3600
-        monkeypatch.setattr("micropie.session.monotonic", lambda: hours)
+        monkeypatch.setattr("micropie._sessions.session.monotonic", lambda: hours)
 
     await run(backend, handler)
     assert backend.calls == ["load", "touch"]

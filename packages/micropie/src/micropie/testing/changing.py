@@ -1,6 +1,6 @@
 """The contract, second part: what changes, deletes and outdates a session."""
 
-from micropie.session_backend import LoadedSession, SessionBackend
+from micropie._sessions.backends import LoadedSession, SessionBackend
 from micropie.testing.harness import LONG, ContractBase, contract_test, new_id, same
 from micropie.testing.values import VALUES
 

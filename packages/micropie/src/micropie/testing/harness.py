@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from micropie.session_backend import SessionBackend
+from micropie._sessions.backends import SessionBackend
 
 Test = Callable[[Any, SessionBackend], Coroutine[Any, Any, None]]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from micropie.session_backend import SessionBackend
+from micropie._sessions.backends import SessionBackend
 from micropie.testing.harness import LONG, ContractBase, concurrent, new_id
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from micropie.session_backend import SessionBackend
+from micropie._sessions.backends import SessionBackend
 from micropie.testing.harness import LONG, ContractBase, contract_test, new_id, result, same
 from micropie.testing.values import VALUES
 

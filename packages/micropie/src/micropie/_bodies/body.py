@@ -1,0 +1,232 @@
+"""The body of a request by the rules of HTTP: announced, limited, and read once."""
+
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from micropie._bodies.forms import Files, FormLimits
+from micropie._bodies.inbox import Inbox
+from micropie._errors import (
+    BadRequest,
+    ClientDisconnected,
+    ContentTooLarge,
+    ExplainedError,
+    RequestTimeout,
+)
+from micropie.types import Message, Receive, Scope
+
+# Digits of a Content-Length: an exabyte is enough, and int() is slow for thousands of them.
+_DIGITS = 18
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """What an App accepts as a body.
+
+    Attributes:
+        max_size: bytes; None for no limit.
+        timeout: seconds without a chunk; None for no limit.
+        form: the limits of forms.
+    """
+
+    max_size: int | None
+    timeout: float | None
+    form: FormLimits
+
+
+# How far the reading of a body has come.
+_UNREAD, _BEGUN, _COMPLETE = range(3)
+
+
+class Body:
+    """The body of one HTTP request.
+
+    Theory of operation. The head announces a body or not, and its length or not (RFC 9112, 6.3):
+    that is settled when this object is made. `read` or `stream`, whichever comes first, takes the
+    body from _UNREAD to _BEGUN, and its last message to _COMPLETE; a second reader is refused. Only
+    `read` keeps the bytes, and then gives them to every later reader. Each chunk is checked against
+    the limit and the announced length, before anybody sees it.
+
+    Args:
+        scope: the request's.
+        names: its headers, the last one of each name.
+        inbox: gives the messages.
+        limits: of size and time.
+
+    Raises:
+        BadRequest: Content-Length is not a number, is given twice with different values, or is
+            given beside Transfer-Encoding.
+    """
+
+    _raw: bytes | None = None
+    _progress = _UNREAD
+    _size = 0  # bytes received
+
+    def __init__(
+        self, scope: Scope, names: dict[bytes, bytes], inbox: Inbox, limits: BodyLimits
+    ) -> None:
+        self._scope = scope
+        self._names = names
+        self._inbox = inbox
+        self._limits = limits
+        headers = scope["headers"]
+        value = names.get(b"content-length", b"")
+        # The common case: nothing is repeated, and nothing contradicts the number.
+        is_alone = len(names) == len(headers) and b"transfer-encoding" not in names
+        if is_alone and value.isdigit() and len(value) <= _DIGITS:
+            self._length: int | None = int(value)
+        else:
+            self._length = _content_length(names, headers)
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the head of the request announces a body (RFC 9112, 6.3)."""
+        if self._length is not None:
+            return self._length > 0
+        # HTTP/2 and 3 need neither header: there a type announces a body.
+        names = self._names
+        return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
+
+    @property
+    def _is_new_http(self) -> bool:
+        return self._scope.get("http_version", "1.1") not in ("1.0", "1.1")
+
+    async def read(self) -> bytes:
+        """Return the whole body; the same again when called again.
+
+        Raises:
+            RuntimeError: it was streamed already, or was multipart and parsed.
+            HTTPError: 413, 408 or 400, as `stream`.
+        """
+        if self._raw is None:
+            self._begin()
+            message = self._inbox.at_once() or await self._wait()
+            raw = message.get("body")
+            # Nearly every body comes whole, in one message: then no check can fail.
+            if not raw or len(raw) != self._length or message.get("more_body", False):
+                # A list of chunks would take twenty times their size if they are tiny.
+                data = bytearray(self._chunk_of(message))
+                while self._progress != _COMPLETE:
+                    data += self._chunk_of(self._inbox.at_once() or await self._wait())
+                raw = bytes(data)
+            self._progress = _COMPLETE
+            self._raw = raw
+        return self._raw
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body in chunks as they come.
+
+        Raises:
+            RuntimeError: it was streamed already, or was multipart and parsed.
+            HTTPError: 413 for a body over the limit, 408 for a client that stalls, 400 for one
+                that leaves, or sends another length than it announced.
+        """
+        if self._raw is not None:
+            yield self._raw
+            return
+        self._begin()
+        while self._progress != _COMPLETE:
+            chunk = self._chunk_of(self._inbox.at_once() or await self._wait())
+            if chunk:
+                yield chunk
+
+    def replayed(self) -> Receive:
+        """Return a channel that gives the body once more, to another app.
+
+        Raises:
+            RuntimeError: it was read and not kept.
+        """
+        raw = self._raw
+        if raw is None:
+            if self._progress != _UNREAD:
+                raise RuntimeError("a hook read the body of a request for a mounted app")
+            return self._inbox.receive
+        messages = [{"type": "http.request", "body": raw, "more_body": False}]
+
+        async def receive() -> Message:
+            return messages.pop() if messages else await self._inbox.receive()
+
+        return receive
+
+    def _begin(self) -> None:
+        if self._progress != _UNREAD:
+            raise RuntimeError("the body was read already, and was not kept")
+        self._progress = _BEGUN
+        limit, length = self._limits.max_size, self._length
+        if limit is not None and length is not None and length > limit:
+            raise ContentTooLarge(f"the body is over {limit} bytes")
+
+    async def _wait(self) -> Message:
+        """Return the message that had not arrived yet."""
+        try:
+            return await self._inbox.next(self._limits.timeout)
+        except TimeoutError:
+            error = RequestTimeout("no data came for too long")
+            # The rest of the body may still come: it must not be taken for another request. But
+            # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
+            raise (error if self._is_new_http else _and_close(error)) from None
+
+    def _chunk_of(self, message: Message) -> bytes:
+        """Return the bytes of *message*, within all limits."""
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        chunk: bytes = message.get("body", b"")
+        is_complete = not message.get("more_body", False)
+        self._size += len(chunk)
+        limit, length, size = self._limits.max_size, self._length, self._size
+        if is_complete:
+            self._progress = _COMPLETE
+        if limit is not None and size > limit:
+            raise ContentTooLarge(f"the body is over {limit} bytes")
+        if length is not None and (size > length or (size < length and is_complete)):
+            raise BadRequest("the body is not as long as its Content-Length")
+        return chunk
+
+
+class ParsedBody:
+    """What parsing made of a body: the fields of a form, or the value of a JSON document.
+
+    Attributes:
+        form: all values of every name in a form; None for JSON, until `fields` is asked for.
+        is_json: whether it was JSON.
+        json: the value of the document; None for a form.
+        files: the uploaded files; None if there are none.
+    """
+
+    is_json = False
+    json: Any = None
+    files: Files | None = None
+
+    def __init__(self, form: dict[str, list[Any]] | None = None) -> None:
+        self.form = form
+
+    @property
+    def fields(self) -> dict[str, list[Any]]:
+        """The form, which a JSON object becomes here, with one value a name."""
+        if self.form is None:
+            values = self.json if isinstance(self.json, dict) else {}
+            self.form = {name: [value] for name, value in values.items()}
+        return self.form
+
+
+def _content_length(
+    names: dict[bytes, bytes], headers: Iterable[tuple[bytes, bytes]]
+) -> int | None:
+    found = names.get(b"content-length")
+    if found is None:
+        return None
+    if b"transfer-encoding" in names:
+        # A proxy may have gone by the other one, and see another request in what follows.
+        raise _and_close(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
+    # int() would also take "+5" and "1_0".
+    found = found.strip()
+    is_one = {value.strip() for name, value in headers if name == b"content-length"} == {found}
+    if not is_one or not found.isdigit() or len(found) > _DIGITS:
+        raise BadRequest("Content-Length must be one number")
+    return int(found)
+
+
+def _and_close(error: ExplainedError) -> ExplainedError:
+    """Let the server close the connection after the answer to HTTP/1."""
+    error.headers = {"Connection": "close"}
+    return error

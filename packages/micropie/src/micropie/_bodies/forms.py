@@ -1,0 +1,343 @@
+"""Form bodies, urlencoded and multipart, read within limits."""
+
+import asyncio
+import re
+from binascii import a2b_qp
+from collections.abc import AsyncIterable, AsyncIterator, Generator
+from typing import Any, NamedTuple
+from urllib.parse import unquote, unquote_to_bytes
+
+from micropie._bodies.spool import Spool
+from micropie._bodies.uploads import UploadFile
+from micropie._errors import BadRequest, ContentTooLarge
+
+# Of all small files of a form together; what goes beyond goes to disk, however small. The default
+# max_body_size, so it only ever counts where larger bodies are allowed.
+FORM_MEMORY = 16 * 1024**2
+
+# A browser sends two headers a part, some clients four. 8 KiB is what nginx and Apache take as a
+# line; file systems allow names of 255 bytes, up to 765 once percent-encoded.
+MAX_PART_HEADERS = 8
+MAX_PART_HEADER_SIZE = 8 * 1024
+
+TOO_MANY_FIELDS = "too many form fields"
+TOO_MANY_FILES = "too many files"
+FIELD_TOO_LONG = "a form field is too long"
+
+
+class FormLimits(NamedTuple):
+    """How much a form may hold: the App's parameters of the same names."""
+
+    max_form_fields: int
+    max_form_field_size: int  # bytes
+    max_files: int
+
+
+class Files(dict[str, UploadFile]):
+    """The uploaded files of a form: name -> the first file of that name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lists: dict[str, list[UploadFile]] = {}
+        self._closed = False
+
+    def add(self, name: str, file: UploadFile) -> None:
+        """Append *file* to those of *name*.
+
+        Raises:
+            ValueError: they are closed, so nothing would delete this one.
+        """
+        if self._closed:
+            raise ValueError("the form is closed: its response is on its way already")
+        self.setdefault(name, file)
+        self._lists.setdefault(name, []).append(file)
+
+    def getlist(self, name: str) -> list[UploadFile]:
+        """Return all files of *name*, in the order of the form."""
+        return list(self._lists.get(name, ()))
+
+    async def close(self) -> None:
+        """Delete all temporary files, and refuse further ones; safe to call twice."""
+        self._closed = True
+        cancelled: asyncio.CancelledError | None = None
+        for files in self._lists.values():
+            for file in files:
+                try:
+                    await file.close()
+                except asyncio.CancelledError as error:
+                    cancelled = error  # the others are deleted nevertheless
+        if cancelled is not None:
+            raise cancelled
+
+
+def parse_form(data: bytes, limits: FormLimits) -> dict[str, list[str]]:
+    """Return every value of every name of a urlencoded form.
+
+    Raises:
+        ContentTooLarge: a limit is exceeded.
+    """
+    # Counted before anything is split: 16 MiB of "&" would make as many million strings.
+    if data and data.count(b"&") >= limits.max_form_fields:
+        raise ContentTooLarge(TOO_MANY_FIELDS)
+    if len(data) > limits.max_form_field_size:
+        for pair in data.split(b"&"):
+            if any(_exceeds(text, limits.max_form_field_size) for text in pair.split(b"=", 1)):
+                raise ContentTooLarge(FIELD_TOO_LONG)
+    return parse_urlencoded(data)
+
+
+def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
+    """Return every value of every name, in order; bytes that are no UTF-8 become U+FFFD."""
+    values: dict[str, list[str]] = {}
+    if not data:
+        return values
+    for pair in data.decode("utf-8", "replace").replace("+", " ").split("&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition("=")
+        if "%" in pair:
+            if "%" in name:
+                name = _unquoted(name)
+            if "%" in value:
+                value = _unquoted(value)
+        if name in values:
+            values[name].append(value)
+        else:
+            values[name] = [value]
+    return values
+
+
+def _unquoted(text: str) -> str:
+    # Quoted-printable (RFC 2045, 6.7) is the same with "=" for "%", and decoded in C. What it sees
+    # in a way of its own is left to Python: "=", line breaks, characters beyond ASCII, and
+    # malformed escapes, of which more is left than one byte of three.
+    if text.isascii() and "=" not in text and "\n" not in text and "\r" not in text:
+        data = a2b_qp(text.replace("%", "="))
+        if len(data) == len(text) - 2 * text.count("%"):
+            return data.decode("utf-8", "replace")
+    return unquote_to_bytes(text).decode("utf-8", "replace")
+
+
+def multipart_boundary(content_type: str) -> bytes:
+    """Return the boundary that *content_type* names (RFC 2046, 5.1.1).
+
+    Raises:
+        BadRequest: there is none, there are several, or it is not valid.
+    """
+    boundaries = {
+        value.strip()
+        for name, value in re.findall(_PARAMETER, content_type)
+        if name.lower() == "boundary"
+    }
+    # Two could be read in two ways, by a filter in front of this server and by the server.
+    if len(boundaries) != 1:
+        raise BadRequest("a multipart body needs one boundary in its Content-Type")
+    boundary: str = boundaries.pop()
+    if boundary.startswith('"'):
+        boundary = boundary[1:-1]
+    if not re.fullmatch(_BOUNDARY, boundary):
+        raise BadRequest("the multipart boundary is not valid")
+    return boundary.encode("ascii")
+
+
+async def parse_multipart(
+    chunks: AsyncIterable[bytes], boundary: bytes, limits: FormLimits, files: Files
+) -> dict[str, list[str]]:
+    """Read a multipart/form-data body (RFC 7578) and return its fields.
+
+    Args:
+        chunks: the body; `Body` has limited its total size.
+        boundary: see multipart_boundary.
+        limits: counted while reading.
+        files: gets the uploaded files, each as soon as it begins; the caller closes it.
+
+    Raises:
+        BadRequest: the body is malformed or ends early.
+        ContentTooLarge: a limit is exceeded.
+        RuntimeError: a library is missing; says what to install.
+    """
+    parser = _new_parser(boundary)
+    form = _Form(limits, files)
+    async for chunk in chunks:
+        if not chunk:
+            continue  # which would end the body for the parser
+        for event in _events(parser, chunk):
+            if event is None:
+                await form.part.end()
+            elif isinstance(event, (bytes, bytearray)):
+                await form.part.write(event)
+            else:
+                form.begin(event)
+    try:
+        parser.close()
+    except ValueError:
+        raise BadRequest("the multipart body ends before its last boundary") from None
+    return form.fields
+
+
+async def read_multipart(
+    reader: asyncio.StreamReader, boundary: bytes, limits: FormLimits
+) -> tuple[dict[str, list[str]], Files]:
+    """Read a multipart/form-data body out of *reader*; return its fields, and its open files.
+
+    Raises:
+        BadRequest, ContentTooLarge, RuntimeError: as `parse_multipart`; the files are closed then.
+    """
+
+    async def chunks() -> AsyncIterator[bytes]:
+        while chunk := await reader.read(64 * 1024):
+            yield chunk
+
+    files = Files()
+    try:
+        return await parse_multipart(chunks(), boundary, limits, files), files
+    except BaseException:
+        await files.close()
+        raise
+
+
+class _Form:
+    """What a multipart body has brought so far, and how much more it may."""
+
+    def __init__(self, limits: FormLimits, files: Files) -> None:
+        self.limits = limits
+        self.files = files
+        self.fields: dict[str, list[str]] = {}
+        self.part: _Field | _File
+        self.memory_left = FORM_MEMORY
+        self._fields_left = limits.max_form_fields
+        self._files_left = limits.max_files
+
+    def begin(self, segment: Any) -> None:
+        """Begin the part whose headers, as the parser has read them, are *segment*."""
+        # The parser notices a bare line feed only where a chunk happens to end after it.
+        if any("\n" in text for header in segment.headerlist for text in header):
+            raise BadRequest("the multipart body is malformed")
+        # RFC 7578, 4.2 demands a name; inputs without one are not sent by browsers.
+        if not segment.name:
+            raise BadRequest("a part of the multipart body has no name")
+        name = _text(segment.name)
+        headers = {key.lower(): _text(value) for key, value in segment.headerlist}
+        filename = _filename(segment.filename, headers["content-disposition"])
+        if filename is None:
+            self.part = _Field(self, name)
+        else:
+            self.part = _File(self, name, filename, headers)
+
+    def count_field(self) -> None:
+        if not self._fields_left:
+            raise ContentTooLarge(TOO_MANY_FIELDS)
+        self._fields_left -= 1
+
+    def count_file(self) -> None:
+        if not self._files_left:
+            raise ContentTooLarge(TOO_MANY_FILES)
+        self._files_left -= 1
+
+
+class _Field:
+    """A part that is a text field."""
+
+    def __init__(self, form: _Form, name: str) -> None:
+        form.count_field()
+        self._form = form
+        self._name = name
+        self._value = bytearray()
+
+    async def write(self, chunk: bytes | bytearray) -> None:
+        self._value += chunk
+        if len(self._value) > self._form.limits.max_form_field_size:
+            raise ContentTooLarge(FIELD_TOO_LONG)
+
+    async def end(self) -> None:
+        value = self._value.decode("utf-8", "replace")
+        self._form.fields.setdefault(self._name, []).append(value)
+
+
+class _File:
+    """A part that is a file, unless it is the trace of a file input left empty."""
+
+    def __init__(self, form: _Form, name: str, filename: str, headers: dict[str, str]) -> None:
+        self._form = form
+        self._name = name
+        self._filename = filename
+        self._headers = headers
+        # An empty input has neither a file name nor content (HTML, 4.10.21.4).
+        self._spool = self._add() if filename else None
+
+    async def write(self, chunk: bytes | bytearray) -> None:
+        if self._spool is None:
+            self._spool = self._add()
+        await self._spool.write(chunk)
+
+    async def end(self) -> None:
+        if self._spool is None:
+            self._form.count_field()  # it took as much work, so a million of them are too many
+            return
+        await self._spool.finish(self._form.memory_left)
+        self._form.memory_left -= self._spool.in_memory
+
+    def _add(self) -> Spool:
+        """Hand the file to the form at once, so that it is closed even if it never ends."""
+        self._form.count_file()
+        spool = Spool()
+        self._form.files.add(self._name, UploadFile(self._filename, self._headers, spool))
+        return spool
+
+
+def _new_parser(boundary: bytes) -> Any:
+    try:
+        import aiofiles.threadpool  # noqa: F401 - for Spool, but missed before anything is read
+        from multipart import (  # type: ignore[import-untyped] # it has no py.typed
+            PushMultipartParser,
+        )
+    except ImportError as error:
+        raise RuntimeError(
+            "multipart bodies need 'multipart' and 'aiofiles': pip install 'micropie[multipart]'"
+        ) from error
+    return PushMultipartParser(
+        boundary,
+        max_header_size=MAX_PART_HEADER_SIZE,
+        max_header_count=MAX_PART_HEADERS,
+        # Any byte is latin-1: what is no UTF-8 is then ours to replace instead of an error.
+        header_charset="latin-1",
+    )
+
+
+def _events(parser: Any, chunk: bytes) -> Generator[Any, None, None]:
+    """Yield what *chunk* completes: a part's headers, some of its bytes, None at its end."""
+    from multipart import ParserLimitReached
+
+    try:
+        yield from parser.parse(chunk)
+    except ParserLimitReached:
+        raise ContentTooLarge("a part of the multipart body has too many headers") from None
+    except ValueError:
+        raise BadRequest("the multipart body is malformed") from None
+
+
+# Compiled on first use: not every app has forms.
+_PARAMETER = r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)'
+_BOUNDARY = r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]"
+# Forbidden by RFC 7578, 4.2, but how .NET and older aiohttp send a name beyond ASCII; .NET puts a
+# useless one beside it, so this one wins.
+_EXTENDED_FILENAME = r"""(?i);\s*filename\*=utf-8'[^']*'([^\s;"]+)\s*$"""
+
+
+def _filename(filename: str | None, disposition: str) -> str | None:
+    """Return the file's name out of a Content-Disposition header; None if it is a field's."""
+    if extended := re.search(_EXTENDED_FILENAME, disposition):
+        return unquote(extended[1], "utf-8", "replace")
+    return None if filename is None else _text(filename)
+
+
+def _text(value: str) -> str:
+    """Return a header's text, read as latin-1, as the UTF-8 it is meant to be."""
+    return value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _exceeds(text: bytes, size: int) -> bool:
+    """Tell whether *text* is longer than *size* bytes once its percent encoding is undone."""
+    if len(text) <= size:
+        return False
+    return len(text) > 3 * size or len(unquote_to_bytes(text)) > size

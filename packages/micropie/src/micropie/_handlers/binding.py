@@ -1,0 +1,211 @@
+"""Binding: the arguments of a handler out of a request; planned once, when the App is made."""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from micropie._errors import BadRequest
+from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
+from micropie._handlers.models import parameter_converter, signature
+from micropie._http.request import Connection
+
+_REQUIRED = inspect.Parameter.empty
+_NO_KEYWORDS: dict[str, Any] = {}
+
+
+class Parameter:
+    """One parameter of a handler: its name, default and how its values are converted."""
+
+    __slots__ = ("converter", "default", "name", "takes_text")
+
+    def __init__(self, name: str, default: Any, converter: Converter | None) -> None:
+        self.name = name
+        self.default = default
+        self.converter = converter
+        # Files and models come in a body only, never out of the URL.
+        self.takes_text = converter is None or not (converter.is_file or converter.is_model)
+
+    def from_text(self, text: str) -> Any:
+        """Convert one value that came as text.
+
+        Raises:
+            BadRequest: it does not fit the annotation.
+        """
+        converter = self.converter
+        if converter is None:
+            return text
+        try:
+            return converter.from_text([text] if converter.many else text)
+        except (ValueError, RecursionError) as error:
+            raise self._refusal(error) from None
+
+    def from_request(self, request: Connection) -> Any:
+        """Find the value by name: in the query, then in the body, then the default.
+
+        Raises:
+            BadRequest: there is none, or it does not fit.
+        """
+        try:
+            value = self._named(request) if self.takes_text else self._from_body(request)
+        except (ValueError, RecursionError) as error:
+            raise self._refusal(error) from None
+        if value is not _REQUIRED:
+            return value
+        if self.default is _REQUIRED:
+            raise BadRequest(f"Missing required parameter '{self.name}'")
+        return self.default
+
+    def _named(self, request: Connection) -> Any:
+        """Find what goes by this name: a query value, a field, a key of a JSON object, a file."""
+        converter = self.converter
+        values = request.query_params.get(self.name)
+        if values is None:
+            body = request._parsed
+            if body is None:
+                return _REQUIRED
+            values = (body.form or body.fields).get(self.name)
+            if values is None:
+                if converter is None and body.files is not None:
+                    return body.files.get(self.name, _REQUIRED)
+                return _REQUIRED
+            if body.is_json:
+                return values[0] if converter is None else converter.from_json(values[0])
+        # One value is the first of all that a query or form gave.
+        if converter is None:
+            return values[0]
+        return converter.from_text(values if converter.many else values[0])
+
+    def _from_body(self, request: Connection) -> Any:
+        """Find a file of this name, or make a model of the whole body."""
+        converter, body = self.converter, request._parsed
+        if converter is None or body is None:
+            return _REQUIRED
+        if isinstance(converter, ModelConverter):
+            if body.is_json:
+                return converter.from_json(body.json)
+            return converter.from_form(body.fields)
+        files = body.files.getlist(self.name) if body.files is not None else []
+        if not files and self.name in body.fields:
+            raise BadRequest(f"'{self.name}' must be {converter.noun}")
+        return (files if converter.many else files[0]) if files else _REQUIRED
+
+    def _refusal(self, error: Exception) -> BadRequest:
+        """Return the error for a client whose value a converter rejected with *error*."""
+        if isinstance(error, FieldErrors):
+            return BadRequest(str(error))
+        if isinstance(error, RecursionError):
+            return BadRequest(f"'{self.name}' is nested too deep")
+        noun = self.converter.noun if self.converter else "another value"
+        return BadRequest(f"'{self.name}' must be {noun}")
+
+
+class Binder:
+    """What a handler takes, and where in a request to find it.
+
+    Args:
+        handler: a function, bound method or partial; called as `handler(*args, **kwargs)`.
+        given: how many leading parameters the caller fills itself.
+
+    Raises:
+        TypeError: an annotation can't be resolved, or nothing in a request converts to it.
+    """
+
+    def __init__(self, handler: Callable[..., Any], given: int = 0) -> None:
+        self._positional: list[Parameter] = []
+        self._keyword_only: list[Parameter] = []
+        self._rest: Parameter | None = None
+        self._named_rest: Parameter | None = None
+        layers = list(_layers(handler))
+        # Where the annotations were written, so where names in them mean something.
+        namespace = getattr(layers[-1], "__globals__", {})
+        # What a partial has set is settled: no query may set it otherwise.
+        settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
+        for parameter in list(signature(handler).parameters.values())[given:]:
+            if parameter.name not in settled:
+                self._add(parameter, namespace)
+        self._names = {p.name for p in (*self._positional, *self._keyword_only)}
+        # Filled already: "self", and what a partial gives. Python rejects them among **kwargs.
+        self._names.update(settled, *map(_keywords, layers))
+        self._from_path = sum(parameter.takes_text for parameter in self._positional)
+        self._only_positional = not (self._keyword_only or self._rest or self._named_rest)
+
+    def _add(self, parameter: inspect.Parameter, namespace: dict[str, Any]) -> None:
+        planned = Parameter(
+            parameter.name, parameter.default, parameter_converter(parameter, namespace)
+        )
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            self._rest = planned
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            self._named_rest = planned
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            self._keyword_only.append(planned)
+        else:
+            self._positional.append(planned)
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether the handler has no parameter at all."""
+        return self._only_positional and not self._positional
+
+    @property
+    def takes_path(self) -> bool:
+        """Whether path segments can become arguments."""
+        return self._from_path > 0 or self._rest is not None
+
+    def bind(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
+        """Return the positional and keyword arguments for *request*.
+
+        Raises:
+            BadRequest: a parameter has no value and no default, or its value does not convert.
+        """
+        segments = request.path_params
+        used, given = 0, len(segments)
+        arguments = []
+        for parameter in self._positional:
+            if used < given and parameter.takes_text:
+                arguments.append(parameter.from_text(segments[used]))
+                used += 1
+            else:
+                arguments.append(parameter.from_request(request))
+        if self._only_positional:
+            return arguments, _NO_KEYWORDS
+        if self._rest is not None:
+            arguments.extend(self._rest.from_text(segment) for segment in segments[used:])
+        keywords = {p.name: p.from_request(request) for p in self._keyword_only}
+        if self._named_rest is not None:
+            keywords.update(self._left_over(self._named_rest, request))
+        return arguments, keywords
+
+    def _left_over(self, rest: Parameter, request: Connection) -> dict[str, Any]:
+        """Return the named values that are not parameters of the handler."""
+        fields = request._parsed.fields if request._parsed is not None else ()
+        names = dict.fromkeys((*request.query_params, *fields))
+        return {
+            name: Parameter(name, _REQUIRED, rest.converter).from_request(request)
+            for name in names
+            if name not in self._names
+        }
+
+
+def _layers(handler: Any) -> Iterator[Any]:
+    """Yield *handler* and what it wraps: under partials, methods and functools.wraps."""
+    while True:
+        yield handler
+        if isinstance(handler, functools.partial):
+            handler = handler.func
+        elif isinstance(handler, types.MethodType):
+            handler = handler.__func__
+        elif hasattr(handler, "__wrapped__"):
+            handler = handler.__wrapped__
+        else:
+            return
+
+
+def _keywords(layer: Any) -> tuple[str, ...]:
+    """Return the names of a function's parameters that may be given by position or by name."""
+    if not isinstance(layer, types.FunctionType):
+        return ()
+    code = layer.__code__
+    return code.co_varnames[code.co_posonlyargcount : code.co_argcount]

@@ -1,0 +1,110 @@
+"""Mounts: which other ASGI app, if any, serves a path, before the App's handlers do."""
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from micropie._handlers.route import Route
+from micropie._handlers.routing import RouteTable
+from micropie._http.request import PARENT, Connection
+from micropie._http.urls import below
+from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie.types import ASGIApp, Scope
+
+
+class Mount(NamedTuple):
+    """A mounted app that serves a request.
+
+    Attributes:
+        app: the app.
+        scope: what to call it with: `root_path` is extended, `path` stays whole.
+    """
+
+    app: ASGIApp
+    scope: Scope
+
+    def share_session(self, connection: Connection, sessions: SessionManager) -> None:
+        """Let the app use the session of *connection*, which *sessions* loads and stores."""
+        self.scope[PARENT] = connection
+        self.scope[SESSIONS] = connection.scope.get(SESSIONS, sessions)
+
+
+# The key of a scope under which the Apps above a mounted one are told apart: the root_path of each,
+# by the identity of its Mounts.
+_ROOT_PATHS = "micropie.root_paths"
+
+
+class Mounts(dict[str, ASGIApp]):
+    """Mounted apps by path prefix, "" for "/"; the longest prefix wins."""
+
+    _longest = 0  # characters of a prefix
+
+    def add(self, path: str, app: ASGIApp) -> None:
+        """Serve everything below *path* from *app*.
+
+        Raises:
+            TypeError: *app* can't be called, or is a class.
+            ValueError: *path* does not start with "/", or is mounted already.
+        """
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"mount path {path!r} must start with '/'")
+        if not callable(app) or isinstance(app, type):
+            raise TypeError(f"mount {path!r}: {app!r} is no ASGI app; a class must be instantiated")
+        prefix = path.rstrip("/")
+        if prefix in self:
+            raise ValueError(f"{path!r} is mounted already")
+        self[prefix] = app
+        self._longest = max(self._longest, len(prefix))
+
+    def find(self, scope: Scope) -> Mount | None:
+        """Return the mount with the longest prefix of the path; "/" is left to `fallback`."""
+        # Anything after the longest prefix and its slash is irrelevant, and may be a million
+        # slashes, which would be cut off one by one.
+        path = below(scope["path"], scope.get("root_path", ""))[: self._longest + 1]
+        while path:
+            if path in self:
+                return Mount(self[path], self._child_scope(scope, path))
+            # Cut at a "/" only: a mount at /static must not catch /statically.
+            path = path.rpartition("/")[0]
+        return None
+
+    def fallback(self, scope: Scope) -> Mount | None:
+        """Return the mount at "/", which serves what the handlers do not."""
+        app = self.get("")
+        return None if app is None else Mount(app, self._child_scope(scope, ""))
+
+    def root_path(self, scope: Scope) -> str:
+        """Return the `root_path` of the App these belong to, also in the scope of one below it."""
+        root_path: str = scope.get(_ROOT_PATHS, {}).get(id(self), scope.get("root_path", ""))
+        return root_path.rstrip("/")
+
+    def _child_scope(self, scope: Scope, prefix: str) -> Scope:
+        root_path = scope.get("root_path", "").rstrip("/")
+        path = scope["path"]
+        child = {**scope, "root_path": root_path + prefix}
+        child[_ROOT_PATHS] = {**scope.get(_ROOT_PATHS, {}), id(self): root_path}
+        # Set anew for a mount that shares the session; any other must not find this one's.
+        child.pop(PARENT, None)
+        child.pop(SESSIONS, None)
+        if root_path and below(path, root_path) == path:
+            # A server that reports the path without the proxy's prefix.
+            child["path"] = root_path + path
+            if scope.get("raw_path"):
+                child["raw_path"] = quote(root_path).encode() + scope["raw_path"]
+        return child
+
+
+def mount_or_route(
+    connection: Connection, mounts: Mounts, routes: RouteTable
+) -> tuple[Mount | None, Route | None]:
+    """Return what serves the path of *connection*: a mount, else a route, else the mount at "/".
+
+    Both are None if nothing does. Sets `path_params`, unless a mount longer than "/" serves it.
+    """
+    scope = connection.scope
+    mount = mounts.find(scope) if mounts else None
+    if mount is not None:
+        return mount, None
+    route, connection.path_params = routes.find(scope)
+    if route is None and mounts:
+        return mounts.fallback(scope), None
+    return None, route

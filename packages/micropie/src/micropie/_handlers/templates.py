@@ -1,0 +1,104 @@
+"""Jinja2 templates, rendered without blocking the event loop."""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from micropie._threads import to_thread
+
+if TYPE_CHECKING:  # Jinja2 is optional, and imported when first used
+    from jinja2 import Environment, Template
+
+
+class Templates:
+    """The templates of one folder.
+
+    Args:
+        folder: where they lie; a relative path means the working directory.
+        auto_reload: look for changes on disk at every rendering (for development).
+        names: what every template knows by name.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], auto_reload: bool, names: dict[str, Any]
+    ) -> None:
+        if not isinstance(folder, str | os.PathLike):
+            raise TypeError(f"template_dir must be a str or a path, not {folder!r}")
+        self._folder = os.fspath(folder)
+        self._auto_reload = auto_reload
+        self._names = names
+        self._environment: Environment | None = None
+        self._loaded: dict[str, Template] = {}
+
+    def environment(self) -> "Environment":
+        """Return the Jinja environment.
+
+        Raises:
+            RuntimeError: Jinja2 is not installed.
+        """
+        if self._environment is None:
+            try:
+                import jinja2
+            except ImportError:
+                raise RuntimeError(
+                    "templates need Jinja2: pip install 'micropie[templates]'"
+                ) from None
+            is_escaped = jinja2.select_autoescape(["html", "htm", "xml", "xhtml"])
+            self._environment = jinja2.Environment(
+                loader=jinja2.FileSystemLoader(self._folder),
+                # The loader finds "a.html" by "a.html/" and "a.html/." too (on Windows, "a.html.").
+                autoescape=lambda name: is_escaped(name and name.rstrip("/. ")),  # noqa: S701 - as it says
+                enable_async=True,
+                auto_reload=self._auto_reload,
+                # No limit: an evicted template would be read again on the event loop.
+                cache_size=-1,
+            )
+            self._environment.globals.update(self._names)
+        return self._environment
+
+    async def render(self, name: str, context: dict[str, Any]) -> str:
+        """Return template *name* rendered with *context*.
+
+        Raises:
+            RuntimeError: Jinja2 is not installed.
+            jinja2.TemplateNotFound: there is no such file; the message names the folder.
+        """
+        template = self._loaded.get(name)
+        if template is None or self._auto_reload:
+            template = await to_thread(self._load, name)
+        return await template.render_async(context)
+
+    def _load(self, name: str) -> "Template":
+        """Read *name* and the templates that it extends, includes or imports by a fixed name."""
+        environment = self.environment()  # first: it says what to do when there is no Jinja2
+        from jinja2 import FileSystemLoader, TemplateNotFound, meta
+
+        if isinstance(environment.loader, FileSystemLoader):
+            # One spelling a file: "./a.html", "././a.html" and so on would all be kept forever.
+            name = "/".join(part for part in name.split("/") if part not in ("", "."))
+            if name in self._loaded and not self._auto_reload:
+                return self._loaded[name]
+        try:
+            template = environment.get_template(name)
+        except TemplateNotFound as error:
+            if error.name != name:
+                raise
+            raise TemplateNotFound(name, self._not_found(name)) from None
+        self._loaded[name] = template
+        if environment.loader is not None and environment.loader.has_source_access:
+            source = environment.loader.get_source(environment, name)[0]
+            for referenced in meta.find_referenced_templates(environment.parse(source)):
+                if referenced and referenced not in self._loaded:
+                    # A missing one is the rendering's to report: it may be "ignore missing".
+                    with suppress(TemplateNotFound):
+                        self._load(referenced)
+        return template
+
+    def _not_found(self, name: str) -> str:
+        folder = os.path.abspath(self._folder)
+        if not os.path.isdir(folder):
+            return (
+                f"template {name!r} not found: the folder {folder} does not exist; create it, or "
+                "pass App(template_dir=...)"
+            )
+        return f"template {name!r} not found in {folder}"

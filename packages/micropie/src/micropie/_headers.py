@@ -1,0 +1,70 @@
+"""Header fields: names and values that may be sent, and the cookies that a client sends."""
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from micropie._errors import ResponseError
+from micropie.types import Headers, HeadersInput, RawHeaders
+
+# What HTTP makes names of: of headers, of cookies (RFC 9110, 5.6.2).
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+# RFC 9110, 5.5: a value with a line break would start another header, or the body, of the
+# attacker's choice.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def header_pairs(headers: HeadersInput | None) -> Headers:
+    """Return *headers* as a new list of (name, value) pairs."""
+    if headers is None:
+        return []
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    return list(headers)
+
+
+def raw_headers(headers: HeadersInput | None) -> RawHeaders:
+    """Return *headers* as ASGI carries them.
+
+    Raises:
+        ResponseError: one may not be sent.
+    """
+    return [raw_header(pair) for pair in header_pairs(headers)]
+
+
+def raw_header(pair: Any) -> tuple[bytes, bytes]:
+    try:
+        name, value = pair
+        raw = _raw_name(name), value.strip(" \t").encode("latin-1")
+    except (AttributeError, TypeError, ValueError):
+        raise ResponseError(f"gave the header {pair!r}; headers are pairs of latin-1 str") from None
+    # A printable value has no control character, and isprintable() is ten times faster.
+    if not value.isprintable() and _CONTROL.search(value):
+        raise ResponseError(f"gave the header {name!r} a value with a control character")
+    return raw
+
+
+@functools.lru_cache(maxsize=256)
+def _raw_name(name: str) -> bytes:
+    if not TOKEN.fullmatch(name):
+        raise ResponseError(f"gave the header name {name!r}, which is no token")
+    return name.lower().encode()
+
+
+def parse_cookies(header: str) -> dict[str, str]:
+    """Return the cookies of a Cookie header by name.
+
+    Of two cookies of one name the first counts: browsers send the one with the longer path
+    first, and a shorter path must not be able to override it. Malformed pairs are left out.
+    """
+    cookies: dict[str, str] = {}
+    for pair in header.split(";"):
+        name, separator, value = pair.partition("=")
+        name, value = name.strip(), value.strip()
+        if separator and name and name not in cookies:
+            if len(value) >= 2 and value[0] == value[-1] == '"':
+                value = value[1:-1]
+            cookies[name] = value
+    return cookies

@@ -1,0 +1,1 @@
+"""What a handler sees of a connection, and what it answers with."""

@@ -1,0 +1,373 @@
+"""An HTTP exchange: one request that needs more than its handler, to the last byte sent."""
+
+import inspect
+import traceback
+from asyncio import CancelledError
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
+from micropie._handlers.mounts import Mount, mount_or_route
+from micropie._handlers.route import Route
+from micropie._headers import raw_headers
+from micropie._http.request import PARENT, Request
+from micropie._http.response import (
+    BODILESS,
+    ASGIResponse,
+    Response,
+    ready_messages,
+    response_of_hook,
+)
+from micropie._http.streaming import BodyStream
+from micropie._serving.context import Reset, reset_current, set_current
+from micropie._serving.middleware import HttpMiddleware
+from micropie._serving.parts import Parts, shares_session
+from micropie._serving.relay import Relay
+from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
+
+# The arguments of a handler that takes none.
+_NO_ARGUMENTS: tuple[list[Any], dict[str, Any]] = [], {}
+
+
+class HttpExchange:
+    """One HTTP request and its answer.
+
+    Theory of operation. `serve` takes the request through routing, session, hooks, body and handler
+    to a *result*: what the handler or a hook returned, or the exception that one of these steps
+    raised. `answer` makes a response of the result, runs the hooks of `_entered` in reverse, stores
+    the session and sends. A step of `answer` that fails replaces the response by that of its error,
+    so exactly one head goes out. Another app's answer goes through `_relay` instead: hooks and
+    session see its head, and the rest passes. Whatever happens, the streams, the uploaded files and
+    the context variable are released.
+
+    Args:
+        parts: the App's.
+        request: the request.
+        send: the ASGI channel.
+    """
+
+    _token: Reset = None  # of the context variable, from `answer` until it is reset
+    _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
+    _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
+    # What is sent unless a later step replaces it; set by `_prepare`.
+    _response: Response
+    _start: Message
+    _body: Message | BodyStream
+
+    def __init__(self, parts: Parts, request: Request, send: Send) -> None:
+        self._parts = parts
+        self._request = request
+        self._send = send
+
+    async def serve(self, needs_more: bool) -> None:
+        """Take the request to its handler, and answer with what comes of it.
+
+        Every call costs, so the way to the handler is one function.
+
+        Args:
+            needs_more: whether there may be a session to load or a body to parse.
+        """
+        parts, request = self._parts, self._request
+        token = set_current([request])
+        is_current = True
+        result: Any = None
+        try:
+            try:
+                if parts.mounts:
+                    mount, route = mount_or_route(request, parts.mounts, parts.routes)
+                else:
+                    mount = None
+                    route, request.path_params = parts.routes.find(request.scope)
+                if needs_more:
+                    headers = request._last_headers = dict(request.scope["headers"])
+                    # A mounted App that shares its parent's session finds it there.
+                    if (
+                        b"cookie" in headers
+                        and PARENT not in request.scope
+                        and (parts.middlewares or route or (mount and shares_session(mount.app)))
+                    ):
+                        session_id = request.cookies.get(parts.sessions.cookie_name, "")
+                        request._session = await parts.sessions.load(session_id)
+                if parts.middlewares:
+                    result = await self._run_hooks_before()
+                    chosen = request.handler or request._route_handler
+                    if chosen is not None:
+                        mount, route = None, parts.routes.resolve(chosen)
+                if result is not None:
+                    mount = None
+                elif mount is None:
+                    if route is None:
+                        raise HTTPError(404)
+                    request._handler_name = route.name
+                    if route.allowed is not None and request.method not in route.allowed:
+                        result = route.answer_unnamed(request.method)
+                    else:
+                        if needs_more:
+                            await request.parse_body()
+                        binder = route.binder
+                        args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
+                        if route.is_coroutine:
+                            result = await route.handler(*args, **kwargs)
+                        else:
+                            result = await self._call(route, args, kwargs)
+            except Exception as error:
+                mount, result = None, error
+            except CancelledError as error:
+                mount, result = None, cancelled_within(error)
+            if mount is not None:
+                await self._serve_mounted(mount)
+                return
+            messages = None
+            if not self._entered and request._session is None:
+                messages = ready_messages(result, request.scope["method"])
+            is_current = False
+            if messages is None:
+                await self.answer(result, token)
+                return
+            reset_current(token)  # for the reason given in `_leave_context`
+            await self._send(messages[0])
+            await self._send(messages[1])
+        finally:
+            result = None  # an exception, its traceback and this frame would be a cycle
+            if is_current:
+                reset_current(token)
+            if request._files is not None:  # uploads: also when the client left, or all failed
+                await request._files.close()
+
+    async def _run_hooks_before(self) -> Response | None:
+        """Run the hooks before the handler; return the response that one of them gave."""
+        entered: list[HttpMiddleware] = []
+        self._entered = entered
+        for middleware in tuple(self._parts.middlewares):
+            answer = await middleware.before_request(self._request)
+            entered.append(middleware)
+            if answer is not None:
+                return response_of_hook(answer)
+        return None
+
+    async def _call(self, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what the handler of *route*, which is not a coroutine function, returns."""
+        if not route.blocks:
+            return route.handler(*args, **kwargs)
+        result = await self._parts.workers.run(route.handler, *args, **kwargs)
+        # A plain function around a coroutine function, as many decorators make.
+        return await result if inspect.iscoroutine(result) else result
+
+    async def _serve_mounted(self, mount: Mount) -> None:
+        request = self._request
+        is_shared = shares_session(mount.app)
+        if is_shared:
+            mount.share_session(request, self._parts.sessions)
+        if self._entered or is_shared:
+            await self._relay(mount.app, mount.scope)
+        else:
+            await mount.app(mount.scope, request._receive_again(), self._send)
+
+    async def answer(self, result: Any, token: Reset = None) -> None:
+        """Send the response for *result*: what a handler returned, or an exception.
+
+        With a *token*, the context variable is reset before the last messages are sent.
+        """
+        request = self._request
+        self._token = token
+        try:
+            if isinstance(result, ASGIResponse):
+                await self._relay(result.app, request.scope, request._receive)
+                return
+            if result is None and self._parts.debug and request.method == "GET":
+                logger.warning(
+                    "%s %r: %s returned None, so the client gets 204 No Content; return what it is "
+                    "to see, or (204, None) if that is meant",
+                    *self._names(),
+                )
+            await self._prepare(result)
+            if self._entered:
+                await self._run_hooks_after()
+            if request._session is not None:
+                await self._add_session()
+            if isinstance(self._body, BodyStream):
+                await self._send_stream(self._body)
+            else:
+                self._leave_context()
+                await self._send(self._start)
+                await self._send(self._body)
+        finally:
+            self._leave_context()
+            # After the answer: one that took the place of a stream does not wait for its end.
+            for stream in self._streams:
+                await stream.close()
+
+    async def _prepare(self, result: Any) -> None:
+        """Make *result* the response to send; that of an error if it can't be sent.
+
+        The generator of a streamed response begins here, so that what it raises before its first
+        chunk can still be answered.
+        """
+        while True:
+            try:
+                if isinstance(result, Exception):
+                    result = self._error_response(result)
+                response = Response.of(result)
+                start, body = response.render(self._request.method)
+                if not isinstance(body, (dict, BodyStream)):
+                    body = response.payload = await self._begin_stream(body)
+                    response.body = body.handed_over()  # for a hook that makes another stream of it
+                self._response, self._start, self._body = response, start, body
+                return
+            except Exception as error:
+                result = error
+
+    async def _begin_stream(self, chunks: Stream) -> BodyStream:
+        if isinstance(chunks, Generator):
+            chunks = await self._parts.workers.iterate(chunks)
+        stream = BodyStream(chunks)
+        self._streams = [*self._streams, stream]
+        await stream.begin()
+        return stream
+
+    async def _run_hooks_after(self) -> None:
+        """Run the hooks after the handler on the response, and prepare what they made of it."""
+        response = self._response
+        for middleware in reversed(self._entered):
+            try:
+                changes = await middleware.after_request(
+                    self._request, response.status, response.body, response.headers
+                )
+                if changes is not None:
+                    response = response.replaced(changes)
+            except Exception as error:
+                response = self._error_response(error)
+        payload = response.payload
+        if isinstance(payload, BodyStream) and payload.is_handed_over:
+            unanswered = ResponseError("streamed to a hook that gave no other body in its place")
+            response = self._error_response(unanswered)
+        await self._prepare(response)
+
+    async def _add_session(self) -> None:
+        """Store the session and add its headers, before anything is sent."""
+        try:
+            self._start["headers"] += raw_headers(await self._store_session())
+        except Exception as error:
+            await self._prepare(error)
+
+    async def _store_session(self) -> Headers:
+        """Store what the request changed; return the headers that belong to its session."""
+        request = self._request
+        session = request._session
+        if session is None or PARENT in request.scope:
+            return []
+        headers = [("Vary", "Cookie")] if request._session_used else []
+        if request._failed:
+            return headers
+        try:
+            return headers + await self._parts.sessions.store(session, request.scope)
+        except Exception:
+            request._failed = True  # so that the answer to this error does not try again
+            raise
+
+    def _leave_context(self) -> None:
+        """Reset the context variable, before the last messages are sent.
+
+        uvicorn's keep-alive timer captures the context in which the response ends: it would keep
+        the request, and everything the request holds, for as long as the connection is idle.
+        """
+        token, self._token = self._token, None
+        if token is not None:
+            reset_current(token)
+
+    async def _send_stream(self, stream: BodyStream) -> None:
+        request = self._request
+        try:
+            await stream.send(self._start, self._send, request._client_gone)
+        except Exception as error:
+            self._log_failure(error)
+            raise  # the head has gone out: only a connection cut short tells the client
+        session = request._session
+        if session is not None and session.is_unsaved and not request._has_failed:
+            logger.error(
+                "%s %r: %s changed the session after its response had begun; that is not stored",
+                *self._names(),
+            )
+
+    async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:
+        """Let another ASGI app answer; hooks and session see the head of its response.
+
+        Without *receive* the app gets the body from its beginning.
+        """
+        relay = Relay(self._finish_head, self._send)
+        # The app may send from a task of its own, whose context does not know this token.
+        token, self._token = self._token, None
+        try:
+            await app(scope, receive or self._request._receive_again(), relay.send)
+        except Exception as error:
+            if relay.has_begun:
+                raise
+            await self.answer(error)
+        finally:
+            self._token = token
+
+    async def _finish_head(self, start: Message) -> Message | None:
+        """Return the head of another app's response after hooks and session.
+
+        None if one of them failed: that error has been answered instead.
+        """
+        raw = start.get("headers", ())
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+        status = start["status"]
+        hooks = list(self._entered)
+        token = set_current([self._request])  # for hooks: the other app may have set its own
+        try:
+            while hooks:
+                changes = await hooks.pop().after_request(self._request, status, None, headers)
+                if changes is not None:
+                    changes = {key: value for key, value in changes.items() if key != "body"}
+                    changed = Response(status, None, headers).replaced(changes)
+                    status, headers = changed.status, changed.headers
+            raw = raw_headers(headers)
+            if status in BODILESS and status != start["status"]:
+                raw = [pair for pair in raw if pair[0] != b"content-length"]
+            raw += raw_headers(await self._store_session())
+            return {**start, "status": status, "headers": raw}
+        except Exception as error:
+            self._entered = hooks  # which see the error's response
+            await self.answer(error)
+            return None
+        finally:
+            reset_current(token)
+
+    def _error_response(self, error: Exception) -> Response:
+        """Return the response for *error*: that of an HTTPError, or else a 500, which is logged.
+
+        With `debug` a 500 shows the traceback.
+        """
+        error = unwrap(error)
+        if isinstance(error, HTTPError):
+            try:
+                response = Response.of_error(error)
+                if error.body is not None or error.headers is not None:
+                    response.render(self._request.method)
+                return response
+            except Exception as unsendable:
+                error = unsendable
+        self._request._mark_failed()
+        # A log that fails, or a traceback that can't be formatted, must not become the next error
+        # to answer: that one would fail the same way, and so on forever.
+        with suppress(Exception):
+            self._log_failure(error)
+            if self._parts.debug:
+                import html  # here: it loads a table of all entities, which few apps need
+
+                trace = "".join(traceback.format_exception(error))
+                return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
+        return Response.of_error(HTTPError(500))
+
+    def _log_failure(self, error: Exception) -> None:
+        if isinstance(error, ResponseError):
+            logger.error("%s %r: %s %s", *self._names(), error)
+        else:
+            logger.error("%s %r: %s failed", *self._names(), exc_info=error)
+
+    def _names(self) -> tuple[str, str, str]:
+        """Return what log entries call this exchange: method, path and handler."""
+        return self._request.method, self._request.path, self._request._handler_name

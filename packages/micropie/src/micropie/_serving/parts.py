@@ -1,0 +1,186 @@
+"""What an App is made of, out of reach of a subclass's names; and checks of what it is given."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, NoReturn, TypeVar, overload
+
+from micropie._bodies.body import BodyLimits
+from micropie._bodies.forms import FormLimits
+from micropie._handlers.models import signature
+from micropie._handlers.mounts import Mounts
+from micropie._handlers.routing import RouteTable
+from micropie._handlers.templates import Templates
+from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._sessions.backends import SessionBackend
+from micropie._sessions.manager import SessionManager
+from micropie._threads import Workers
+from micropie.types import Handler
+
+T = TypeVar("T")
+
+LifespanHandler = Callable[[], Any]
+
+# Where an App keeps its parts; in the class it reads `self.__micropie`. A subclass may be called
+# App too, so the name says more than "parts".
+_ATTRIBUTE = "_App__micropie"
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """The parts of one App; every exchange works with them.
+
+    Attributes:
+        routes: the HTTP handlers.
+        ws_routes: the WebSocket handlers.
+        plain: the handlers that a path alone finds; empty once anything is mounted.
+        shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
+        websocket_origins: see `parse_origins`.
+    """
+
+    routes: RouteTable
+    ws_routes: RouteTable
+    plain: dict[str, Handler] = field(init=False)
+    limits: BodyLimits
+    mounts: Mounts
+    templates: Templates
+    workers: Workers
+    sessions: SessionManager
+    shares_session: bool
+    websocket_origins: frozenset[str] | None
+    debug: bool
+    middlewares: list[HttpMiddleware] = field(default_factory=list)
+    ws_middlewares: list[WebSocketMiddleware] = field(default_factory=list)
+    startup_handlers: list[LifespanHandler] = field(default_factory=list)
+    shutdown_handlers: list[LifespanHandler] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plain = self.routes.plain
+
+
+class PartsToCome(Parts):
+    """The parts of an App before `App.__init__`: the routes, and enough to answer with an error.
+
+    The routes come first because a subclass may assign handlers before it calls `App.__init__`. Any
+    other part raises RuntimeError, for it shows that a subclass forgot that call.
+    """
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, app: object, base: type) -> None:
+        self._owner = type(app)
+        self.routes = RouteTable(app, base)
+        self.ws_routes = RouteTable(app, base, is_websocket=True)
+        self.plain = self.routes.plain
+        self.limits = BodyLimits(0, None, FormLimits(0, 0, 0))
+        self.shares_session = False
+        self.debug = False
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise RuntimeError(
+            f"{self._owner.__name__}.__init__ must call super().__init__(), before anything that "
+            "uses the App"
+        )
+
+
+def parts_of(app: object) -> Parts | None:
+    """Return the parts of *app*; None if it is another kind of ASGI app."""
+    parts = getattr(app, _ATTRIBUTE, None)
+    return parts if isinstance(parts, Parts) else None
+
+
+def shares_session(app: object) -> bool:
+    """Tell whether *app* is an App that has no session backend of its own."""
+    parts = parts_of(app)
+    return parts is not None and parts.shares_session
+
+
+class Held(Generic[T]):
+    """A public attribute of an App that is kept with its parts, under the same name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, app: None, owner: type) -> "Held[T]": ...
+    @overload
+    def __get__(self, app: object, owner: type) -> T: ...
+    def __get__(self, app: object | None, owner: type) -> "Held[T] | T":
+        if app is None:
+            return self
+        value: T = getattr(getattr(app, _ATTRIBUTE), self._name)
+        return value
+
+    def __set__(self, app: object, value: T) -> None:
+        setattr(getattr(app, _ATTRIBUTE), self._name, value)
+
+
+def check_number(
+    name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
+) -> None:
+    """Reject a parameter that is not a number of *kind*, or less than *least*.
+
+    Raises:
+        TypeError: it is not such a number.
+        ValueError: it is too small.
+    """
+    if value is None and optional:
+        return
+    accepted = (int,) if kind is int else (int, float)
+    if not isinstance(value, accepted) or isinstance(value, bool):
+        wanted = "an integer" if kind is int else "a number"
+        raise TypeError(f"{name} must be {wanted}{' or None' if optional else ''}, not {value!r}")
+    if not value >= least:
+        raise ValueError(f"{name} must be at least {least}, not {value!r}")
+
+
+def body_limits(size: Any, timeout: Any, fields: Any, field_size: Any, files: Any) -> BodyLimits:
+    """Return the limits of an App's bodies.
+
+    Raises:
+        TypeError, ValueError: as `check_number`.
+    """
+    check_number("max_body_size", size, int, least=0, optional=True)
+    check_number("max_form_fields", fields, int, least=0)
+    check_number("max_form_field_size", field_size, int, least=0)
+    check_number("max_files", files, int, least=0)
+    check_number("body_timeout", timeout, float, least=0.001, optional=True)
+    return BodyLimits(size, timeout, FormLimits(fields, field_size, files))
+
+
+def checked_backend(backend: object) -> SessionBackend:
+    """Return *backend*.
+
+    Raises:
+        TypeError: it is not a SessionBackend.
+    """
+    if not isinstance(backend, SessionBackend):
+        raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
+    return backend
+
+
+def check_not_served(cls: type, args: tuple[Any, ...]) -> None:
+    """Reject a request as the arguments of a class: a server was given the class itself.
+
+    Raises:
+        TypeError: *args* begin with an ASGI scope.
+    """
+    if args and isinstance(args[0], dict) and {"type", "asgi"} <= args[0].keys():
+        name = cls.__name__
+        raise TypeError(
+            f"{name} is a class, and a server needs an instance: write `app = {name}()`, and give "
+            "the server that `app`"
+        )
+
+
+class InitSignature:
+    """The `__signature__` of a class with a `__new__` that takes anything: that of its `__init__`.
+
+    Computed for each subclass, which may have its own `__init__`.
+    """
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")  # an instance has the signature of __call__
+        own = signature(owner.__init__)  # type: ignore[misc] # of this very class
+        return own.replace(parameters=list(own.parameters.values())[1:])

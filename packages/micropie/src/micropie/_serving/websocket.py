@@ -1,0 +1,263 @@
+"""A WebSocket exchange: origin, session and hooks, the handler, and the close."""
+
+import re
+from asyncio import CancelledError
+from collections.abc import Iterable, Mapping, Sequence
+
+from micropie._errors import ExplainedError, HTTPError, cancelled_within, logger, unwrap
+from micropie._handlers.mounts import Mount, mount_or_route
+from micropie._handlers.route import Route
+from micropie._http.request import PARENT, Connection, WebSocketRequest
+from micropie._http.websocket import (
+    INTERNAL_ERROR,
+    NORMAL,
+    POLICY_VIOLATION,
+    ConnectionClosed,
+    InvalidMessage,
+    WebSocket,
+    check_close,
+)
+from micropie._serving.context import reset_current, set_current
+from micropie._serving.middleware import WebSocketMiddleware
+from micropie._serving.parts import Parts, shares_session
+from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie.types import Headers, Receive, Scope, Send
+
+
+class _Refused(Exception):
+    """A handshake that is not accepted."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class WebSocketExchange:
+    """One WebSocket connection, from its handshake to the hooks that run after its close.
+
+    Theory of operation. `serve` finds the mount or route, checks the origin, loads the session and
+    runs the hooks before; an exception in one of these steps refuses the handshake. Then a handler
+    or a mounted app has the connection. When it ends, the session is stored, the connection is
+    closed with the code that fits what was raised, and the hooks of `_entered` run in reverse.
+
+    Args:
+        parts: the App's.
+        scope: of the connection.
+        receive: the ASGI channel.
+        send: the ASGI channel.
+    """
+
+    _entered: Sequence[WebSocketMiddleware] = ()  # those whose hook before the handler ran
+
+    def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
+        self._parts = parts
+        self._request = WebSocketRequest(scope)
+        self._receive = receive
+        self._send = send
+
+    async def serve(self) -> None:
+        """Serve the connection to its end."""
+        request, parts = self._request, self._parts
+        token = set_current([request])
+        try:
+            mount, route = mount_or_route(request, parts.mounts, parts.ws_routes)
+            try:
+                if mount is None and not is_allowed(request, parts.websocket_origins):
+                    raise _Refused(POLICY_VIOLATION, "this origin is not allowed")
+                if parts.ws_middlewares or route or (mount and shares_session(mount.app)):
+                    await self._load_session()
+                await self._run_hooks_before()
+                if mount is None and route is None:
+                    raise _Refused(POLICY_VIOLATION, "there is no such WebSocket")
+            except Exception as error:
+                code, reason = self._close_code(error)
+                await self._receive()  # the client's half of the handshake
+                await self._websocket().close(code, reason)
+                return
+            if route is not None:
+                await self._run_handler(route)
+            elif mount is not None:
+                await self._run_mounted(mount)
+        finally:
+            await self._run_hooks_after()
+            reset_current(token)
+
+    def _websocket(self) -> WebSocket:
+        return WebSocket(self._request, self._receive, self._send, self._start_session)
+
+    async def _load_session(self) -> None:
+        request, sessions = self._request, self._parts.sessions
+        if PARENT not in request.scope and "cookie" in request.headers:
+            request._session = await sessions.load(request.cookies.get(sessions.cookie_name, ""))
+
+    async def _run_hooks_before(self) -> None:
+        entered: list[WebSocketMiddleware] = []
+        self._entered = entered
+        for middleware in tuple(self._parts.ws_middlewares):
+            answer = await middleware.before_websocket(self._request)
+            entered.append(middleware)
+            if answer is not None:
+                raise _refusal_of_hook(answer)
+
+    async def _run_handler(self, route: Route) -> None:
+        request = self._request
+        request._handler_name = route.name
+        websocket = self._websocket()
+        code, reason = NORMAL, ""
+        try:
+            await self._receive()  # the client's half of the handshake
+            args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
+            await route.handler(websocket, *args, **kwargs)
+        except Exception as error:
+            code, reason = self._close_code(error)
+        except CancelledError as error:
+            code, reason = self._close_code(cancelled_within(error))
+        finally:
+            websocket._stop_looking_ahead()
+        try:
+            # Before the close, so that a client that has seen it finds what was stored.
+            await self._store_session()
+        except Exception as error:
+            code, reason = self._close_code(error)
+        await websocket.close(code, reason)
+
+    async def _run_mounted(self, mount: Mount) -> None:
+        if shares_session(mount.app):
+            mount.share_session(self._request, self._parts.sessions)
+        await mount.app(mount.scope, self._receive, self._send)
+        try:
+            await self._store_session()
+        except Exception as error:
+            self._close_code(error)  # the connection is closed already: for the log only
+
+    async def _start_session(self, session_id: str | None) -> Headers:
+        """Store a new session at the handshake; return the headers that set its cookie.
+
+        A session that an App above shares is that App's to store, in its manager and its scope.
+        """
+        owner: WebSocketRequest = self._request
+        while PARENT in owner.scope:
+            owner = owner.scope[PARENT]
+        if session_id is None and owner._session is None:
+            return []
+        sessions: SessionManager = self._request.scope.get(SESSIONS, self._parts.sessions)
+        return await sessions.start(owner.session, owner.scope, session_id)
+
+    async def _store_session(self) -> None:
+        request = self._request
+        session = request._session
+        if session is None or request._failed or PARENT in request.scope:
+            return
+        is_new = session.session_id is None or session.is_cleared
+        if session and is_new and session.next_id is None:
+            logger.error(
+                "WebSocket %r: %s started a session when its cookie could no longer be sent, so it "
+                "is not stored; start it before accept()",
+                request.path,
+                request._handler_name,
+            )
+            session.replace({})  # one that was cleared is deleted nevertheless
+        await self._parts.sessions.store(session, request.scope)
+
+    async def _run_hooks_after(self) -> None:
+        for middleware in reversed(self._entered):
+            try:
+                await middleware.after_websocket(self._request)
+            except Exception as error:
+                self._log(error)
+
+    def _close_code(self, error: Exception) -> tuple[int, str]:
+        """Return the close code and reason for *error*; an unexpected error is logged."""
+        error = unwrap(error)
+        if isinstance(error, _Refused | InvalidMessage):
+            return error.code, error.reason
+        if isinstance(error, ConnectionClosed) or _is_closed_group(error):
+            return NORMAL, ""
+        if isinstance(error, HTTPError) and error.status_code < 500:
+            return POLICY_VIOLATION, str(error) if isinstance(error, ExplainedError) else ""
+        self._request._mark_failed()
+        if not isinstance(error, HTTPError):
+            self._log(error)
+        return INTERNAL_ERROR, ""
+
+    def _log(self, error: Exception) -> None:
+        what = self._request.path, self._request._handler_name
+        logger.error("WebSocket %r: %s failed", *what, exc_info=error)
+
+
+def _refusal_of_hook(answer: object) -> _Refused:
+    """Return the refusal that `before_websocket` answered with.
+
+    Raises:
+        TypeError: *answer* is not a dict of code and reason, or these have the wrong type.
+        ValueError: the code may not be sent.
+    """
+    if not isinstance(answer, Mapping) or answer.keys() - {"code", "reason"}:
+        raise TypeError(
+            f"before_websocket returned {answer!r}; it must be None or a dict of code and reason"
+        )
+    code, reason = answer.get("code", POLICY_VIOLATION), answer.get("reason", "")
+    check_close(code, reason)
+    return _Refused(code, reason)
+
+
+def _is_closed_group(error: Exception) -> bool:
+    """Tell whether *error* is a TaskGroup's, of nothing but ConnectionClosed in its tasks."""
+    return isinstance(error, ExceptionGroup) and error.split(ConnectionClosed)[1] is None
+
+
+def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
+    """Return the origins of App's `websocket_origins` as browsers write them.
+
+    Raises:
+        ValueError: they are not a list, or one of them is not an origin.
+    """
+    if origins is None:
+        return None
+    if origins == "*":
+        return frozenset(origins)
+    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
+        raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
+    return frozenset(map(_origin, origins))
+
+
+def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
+    """Tell whether the request's Origin is among *origins*; with None, whether it is the App's own.
+
+    Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
+    host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    origin = origin.lower()
+    if origins is not None:
+        return "*" in origins or origin in origins
+    scheme, _, host = origin.partition("://")
+    own = request.headers.get("host", "").lower()
+    if not host or scheme not in _DEFAULT_PORTS:
+        return False
+    # An https page may reach a server without TLS, behind a proxy that terminates it. An http page
+    # can be changed in transit, so it never has the origin of an https server.
+    if scheme == "http" and request.scope.get("scheme") in ("https", "wss"):
+        return False
+    port = _DEFAULT_PORTS[scheme]
+    return host.removesuffix(port) == own.removesuffix(port)
+
+
+def _origin(text: object) -> str:
+    """Return an origin as browsers write it: in lower case, without its scheme's own port."""
+    if text == "*":
+        return "*"
+    match = re.fullmatch(_ORIGIN, text.lower()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f'websocket_origins: {text!r} is no origin such as "https://example.com"')
+    scheme, origin = match["scheme"], match["origin"]
+    return origin.removesuffix(_DEFAULT_PORTS[scheme])
+
+
+# RFC 6454, 6.2: no path and no wildcard. A slash at the end is what people copy.
+_ORIGIN = r"(?a)(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?"
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}

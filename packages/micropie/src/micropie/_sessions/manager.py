@@ -1,0 +1,226 @@
+"""Sessions around a request: the cookie, loading before the handler, storing after it."""
+
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
+from typing import Any
+
+from micropie._errors import ExplainedError, logger
+from micropie._sessions.backends import SessionBackend
+from micropie._sessions.cookie import SessionCookie
+from micropie._sessions.session import Session
+from micropie.types import Headers, Scope
+
+# The key of a scope under which a mounted App finds what keeps the session that it shares.
+SESSIONS = "micropie.sessions"
+
+# 256 bits: more than can be guessed or enumerated (OWASP asks for 64 of entropy at least).
+_ID_BYTES = 32
+
+# Longer than any id of ours or of an older release; a longer one isn't worth the backend's time.
+_MAX_ID_LENGTH = 256
+
+
+# A store that is down fails every request, and each traceback has dozens of lines.
+_SECONDS_BETWEEN_TRACEBACKS = 60.0
+
+
+class StoreUnavailable(ExplainedError):
+    """A 503: the session backend failed, so the request could not be served safely."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "the session store is unavailable")
+
+
+class SessionManager:
+    """Loads and stores the sessions of one App.
+
+    Args:
+        backend: where they are stored.
+        timeout: seconds that a session lives after it was last used.
+        cookie: the cookie that carries the id.
+    """
+
+    def __init__(self, backend: SessionBackend, timeout: float, cookie: SessionCookie) -> None:
+        self.backend = backend
+        self.timeout = timeout
+        self.cookie_name = cookie.name
+        self._cookie = cookie
+        # When the traceback of each type of error was logged last.
+        self._explained: dict[type[Exception], float] = {}
+
+    def _log_failure(self, what: str, error: Exception) -> None:
+        """Log why the store failed: in one line, with a traceback now and then."""
+        kind, now = type(error), monotonic()
+        is_news = now - self._explained.get(kind, -inf) >= _SECONDS_BETWEEN_TRACEBACKS
+        if is_news:
+            self._explained[kind] = now
+        reason, _, _ = str(error).partition("\n")
+        logger.error(
+            "a session could not be %s %s: %s: %s",
+            *(what, type(self.backend).__name__, kind.__name__, reason),
+            exc_info=error if is_news else None,
+        )
+
+    async def load(self, session_id: str) -> Session:
+        """Return the session of *session_id*, or a new empty one.
+
+        Args:
+            session_id: what the client's cookie says; "" if there is none.
+
+        Raises:
+            StoreUnavailable: the backend failed.
+        """
+        if not session_id or len(session_id) > _MAX_ID_LENGTH:
+            return Session()
+        try:
+            data = await self.backend.load(session_id)
+        except Exception as error:
+            self._log_failure("loaded from", error)
+            raise StoreUnavailable from None
+        # An id that is not in the store is never adopted: somebody else may have chosen it.
+        if not data:
+            return Session()
+        return Session(data, session_id, expires_in=getattr(data, "expires_in", None))
+
+    async def start(self, session: Session, scope: Scope, session_id: str | None) -> Headers:
+        """Store a new session while a WebSocket's handshake can still carry its cookie.
+
+        Args:
+            session: stored now if it is new and holds something; deleted now if it was cleared.
+            scope: the WebSocket's.
+            session_id: the id for a new session, whose cookie is then set in any case; None for a
+                random one.
+
+        Raises:
+            ValueError: *session_id* can't stand in a cookie.
+            StoreUnavailable: the backend failed.
+        """
+        if session.session_id is not None and not session.is_cleared:
+            return []
+        if session_id is not None:
+            self._cookie.check_id(session_id)
+            session.next_id = session_id
+        headers = await self.store(session, scope)
+        if session_id is not None and not session:
+            session.next_id = session_id
+            headers = [self._cookie.set_header(session_id, scope)]
+        return headers
+
+    async def store(self, session: Session, scope: Scope) -> Headers:
+        """Store what changed in *session*; return the headers that tell the browser.
+
+        Raises:
+            TypeError, ValueError: a value is not JSON; nothing is stored.
+            StoreUnavailable: the backend failed.
+        """
+        changed, removed = session.changes()
+        session_id = session.session_id
+        try:
+            if session_id is None:
+                return await self._create(session, scope)
+            if session.is_cleared:
+                # What was put into it after clear() starts a new session.
+                await self.backend.save(session_id, {}, 0)
+                return await self._create(session, scope)
+            if session.is_moving:
+                return await self._move(session_id, session, changed, removed, scope)
+            if changed or removed:
+                return await self._merge(session_id, session, changed, removed, scope)
+        except Exception as error:
+            self._log_failure("stored in", error)
+            raise StoreUnavailable from None
+        await self._keep_alive(session_id, session)
+        return []
+
+    async def _create(self, session: Session, scope: Scope) -> Headers:
+        """Store *session* under a new id; expire the cookie of one that was emptied."""
+        if not session:
+            return self._forget(session, scope) if session.is_cleared else []
+        session_id = session.next_id or _new_id()
+        await self.backend.save(session_id, dict(session), self.timeout)
+        session.mark_stored(session_id, self.timeout)
+        return [self._cookie.set_header(session_id, scope)]
+
+    async def _move(
+        self,
+        session_id: str,
+        session: Session,
+        changed: dict[str, Any],
+        removed: set[str],
+        scope: Scope,
+    ) -> Headers:
+        """Give the session a new id, starting from what is stored now, not when it was loaded."""
+        stored = await self.backend.take(session_id)
+        if not stored:
+            return self._discard_changes(session)
+        data = {**stored, **changed}
+        for key in removed:
+            data.pop(key, None)
+        session.replace(data)
+        return await self._create(session, scope) or self._forget(session, scope)
+
+    async def _merge(
+        self,
+        session_id: str,
+        session: Session,
+        changed: dict[str, Any],
+        removed: set[str],
+        scope: Scope,
+    ) -> Headers:
+        if not await self.backend.merge(session_id, changed, removed, self.timeout):
+            return self._discard_changes(session)
+        # Empty here need not be empty there: another request may have added a key.
+        if not session and not await self.backend.load(session_id):
+            return self._forget(session, scope)
+        session.mark_stored(session_id, self.timeout)
+        return []
+
+    def _discard_changes(self, session: Session) -> Headers:
+        """Store nothing of a session that was logged out, or moved, while this request ran.
+
+        The browser may have another cookie by now, which must not be replaced.
+        """
+        logger.info("a session's changes were dropped: it was deleted meanwhile")
+        session.mark_stored(None)
+        return []
+
+    def _forget(self, session: Session, scope: Scope) -> Headers:
+        session.mark_stored(None)
+        return [self._cookie.expire_header(scope)]
+
+    async def _keep_alive(self, session_id: str, session: Session) -> None:
+        """Push the expiry out, at most once in a tenth of the timeout."""
+        left = session.expires_in
+        if left is not None and left > self.timeout * 0.9:
+            return
+        try:
+            await self.backend.touch(session_id, dict(session), self.timeout)
+        except Exception as error:
+            self._log_failure("kept alive in", error)
+
+    @asynccontextmanager
+    async def session_for(self, session_id: str, scope: Scope) -> AsyncIterator[Session]:
+        """Load the session of *session_id*, and merge what the block changed.
+
+        Raises:
+            RuntimeError: the block put something into the session of a browser that has none, or
+                none any more.
+            StoreUnavailable: the backend failed.
+        """
+        session = await self.load(session_id)
+        yield session
+        if session and (session.session_id is None or session.is_cleared):
+            raise RuntimeError(
+                "this browser has no session yet, and only a response can set its cookie: start "
+                "the session in an HTTP handler"
+            )
+        await self.store(session, scope)
+
+
+def _new_id() -> str:
+    # As secrets.token_urlsafe() makes it; that module loads several others.
+    return urlsafe_b64encode(os.urandom(_ID_BYTES)).rstrip(b"=").decode()

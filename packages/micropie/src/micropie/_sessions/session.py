@@ -1,0 +1,118 @@
+"""Session: one browser's data during one request, and what the request changed in it."""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from micropie.codec import dumps_strict
+
+
+class Session(dict[str, Any]):
+    """A dict of JSON values that knows which of them changed, however deep inside.
+
+    Args:
+        data: what is stored.
+        session_id: the id it is stored under; None for a new session.
+        expires_in: seconds it has left; None if the store did not say.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+        *,
+        expires_in: float | None = None,
+    ) -> None:
+        super().__init__(data or {})
+        self.session_id = session_id
+        self._loaded_at = monotonic()
+        self._expires_in = expires_in
+        # The id to store a new session under; None for a random one.
+        self.next_id: str | None = None
+        # Set by clear(): the stored session goes, whatever is put into this one afterwards.
+        self.is_cleared = False
+        # Set by Request.regenerate_session(): the data moves to a new id.
+        self.is_moving = False
+        self._stored = {key: _snapshot(key, value) for key, value in self.items()}
+
+    def clear(self) -> None:
+        """Empty the session and delete what is stored; values set later start a new session."""
+        super().clear()
+        self.is_cleared = True
+
+    def changes(self) -> tuple[dict[str, Any], set[str]]:
+        """Return the values set or changed since the session was stored, and the keys removed.
+
+        Raises:
+            TypeError: a value, or a key, is of a type that JSON does not have.
+            ValueError: a number or string that JSON can't carry.
+        """
+        changed = {}
+        for key, value in self.items():
+            snapshot = _snapshot(key, value)
+            if key not in self._stored or self._stored[key] != snapshot:
+                changed[key] = value
+        return changed, self._stored.keys() - self.keys()
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether something was done to the session since it was stored."""
+        try:
+            changed, removed = self.changes()
+        except (TypeError, ValueError):
+            return True
+        is_moving = self.is_moving and self.session_id is not None
+        return bool(changed or removed or self.is_cleared or is_moving)
+
+    def replace(self, data: Mapping[str, Any]) -> None:
+        """Hold *data* instead; unlike clear(), this does not delete what is stored."""
+        super().clear()
+        self.update(data)
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds it has left now; in a WebSocket it may have been loaded hours ago."""
+        if self._expires_in is None:
+            return None
+        return self._expires_in - (monotonic() - self._loaded_at)
+
+    def mark_stored(self, session_id: str | None, expires_in: float | None = None) -> None:
+        """Record that the session is stored as it is now.
+
+        Args:
+            session_id: under which id; None: it was deleted.
+            expires_in: seconds from now.
+        """
+        self._loaded_at = monotonic()
+        self._expires_in = expires_in
+        self.session_id = session_id
+        self.next_id = None
+        self.is_cleared = self.is_moving = False
+        self._stored = {key: _snapshot(key, value) for key, value in self.items()}
+
+
+def _snapshot(key: Any, value: Any) -> Any:
+    """Return an immutable fingerprint of *value*, to detect changes in place."""
+    if not isinstance(key, str):
+        raise TypeError(
+            f"the session has a key of type {type(key).__name__}; sessions have str keys"
+        )
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the session's key {key!r} holds a lone surrogate") from None
+    # The most common values stand for themselves. Not bool and float, which can equal an int.
+    if type(value) is int:
+        return value
+    if type(value) is str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"session[{key!r}] holds a lone surrogate") from None
+        return value
+    try:
+        return dumps_strict(value)
+    except TypeError as error:
+        raise TypeError(f"session[{key!r}] holds a {error}; sessions hold JSON values") from None
+    except ValueError as error:
+        raise ValueError(f"session[{key!r}] can't be stored as JSON: {error}") from None
