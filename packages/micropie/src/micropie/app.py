@@ -11,7 +11,6 @@ from micropie.construction import (
     InitSignature,
     Unready,
     check_not_served,
-    check_number,
     checked_backend,
     fill_in,
 )
@@ -24,6 +23,7 @@ from micropie.memory_sessions import InMemorySessionBackend
 from micropie.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.mounts import Mounts
 from micropie.origins import is_allowed, parse_origins
+from micropie.parameters import check_number
 from micropie.request import Connection, Request
 from micropie.response import Response
 from micropie.routing import RouteTable, check_name, declared, reserved_names

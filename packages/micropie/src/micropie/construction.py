@@ -1,28 +1,9 @@
-"""Making an App: checks of its parameters, its signature, and what stands in until it is made."""
+"""Making an App: checks of its arguments, its signature, and what stands in until it is made."""
 
 import inspect
 from typing import Any, NoReturn
 
 from micropie.session_backend import SessionBackend
-
-
-def check_number(
-    name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
-) -> None:
-    """Refuse a parameter that is no number of *kind*, or less than *least*.
-
-    Raises:
-        TypeError: it is no such number.
-        ValueError: it is too small.
-    """
-    if value is None and optional:
-        return
-    accepted = (int,) if kind is int else (int, float)
-    if not isinstance(value, accepted) or isinstance(value, bool):
-        wanted = "an integer" if kind is int else "a number"
-        raise TypeError(f"{name} must be {wanted}{' or None' if optional else ''}, not {value!r}")
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, not {value!r}")
 
 
 def checked_backend(backend: object) -> SessionBackend:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from micropie.concurrency import run_in_thread
 from micropie.errors import logger
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Spool:
         self.size += len(chunk)
         self._batch.write(chunk)
         if self._batch.tell() > BATCH_SIZE:
-            await in_thread(self._write_batch)
+            await run_in_thread(self._write_batch)
 
     async def finish(self, memory: int = BATCH_SIZE) -> None:
         """Make what was written readable, from its start.
@@ -54,7 +55,7 @@ class Spool:
             self._memory = self._batch
             self._memory.seek(0)
         else:
-            await in_thread(self._write_last_batch)
+            await run_in_thread(self._write_last_batch)
         self._batch = BytesIO()
 
     @property
@@ -82,7 +83,7 @@ class Spool:
         """Return `job()`, called in a thread while nothing else uses the content."""
         async with self._turn:
             self._check_open()
-            return await in_thread(job)
+            return await run_in_thread(job)
 
     def save_as(self, path: "Path") -> None:
         """Make the new file *path* of the content, by moving where the file system allows.
@@ -109,14 +110,14 @@ class Spool:
         self._memory = None
         self._batch = BytesIO()
         if self._file is not None or self._folder:
-            await in_thread(self._discard)
+            await run_in_thread(self._discard)
 
     async def _opened(self) -> Any:
         """Return the temporary file as aiofiles has it, opened if it was not."""
         import aiofiles.threadpool
 
         self._check_open()
-        return aiofiles.threadpool.wrap(self._file or await in_thread(self._open_file))
+        return aiofiles.threadpool.wrap(self._file or await run_in_thread(self._open_file))
 
     def _write_batch(self) -> None:
         # One large write: each one gives up the interpreter's lock and has to get it back.
@@ -199,21 +200,3 @@ class Spool:
     def _check_open(self) -> None:
         if self._closed:
             raise ValueError("this upload is closed: files are gone once the response is sent")
-
-
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
-
-    A thread can't be stopped: whoever left it would never hear of the file it is about to make.
-    """
-    future = asyncio.get_running_loop().run_in_executor(None, function, *args)
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        future.exception()  # fetched, so that nobody logs it as lost
-        raise cancelled
-    return future.result()

@@ -6,6 +6,8 @@ import contextvars
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, TypeVar
 
+from micropie.concurrency import join
+
 T = TypeVar("T")
 
 _END: Any = object()
@@ -64,15 +66,8 @@ class Workers:
     async def _advance(
         self, context: contextvars.Context, generator: Generator[T, None, None]
     ) -> T:
-        step = self.submit(context, next, generator, _END)
-        try:
-            return await asyncio.shield(step)
-        except asyncio.CancelledError:
-            # A running generator can't be closed: let the thread come back first.
-            await asyncio.wait({step})
-            if not step.cancelled():
-                step.exception()  # fetched, so that nobody logs it as lost
-            raise
+        # A running generator can't be closed: let the thread come back first.
+        return await join(self.submit(context, next, generator, _END))
 
     def shutdown(self) -> None:
         """Let the threads end; later calls start new ones."""
