@@ -8,7 +8,12 @@ from micropie.request import Request, WebSocketRequest
 from micropie.response import ASGIResponse
 from micropie.routing import allow
 from micropie.session import Session
-from micropie.session_backend import LoadedSession, SessionBackend, hash_session_id
+from micropie.session_backend import (
+    LoadedSession,
+    SessionBackend,
+    SessionChanges,
+    hash_session_id,
+)
 from micropie.uploads import UploadFile
 from micropie.websocket import ConnectionClosed, InvalidMessage, WebSocket
 
@@ -27,6 +32,7 @@ __all__ = [
     "Request",
     "Session",
     "SessionBackend",
+    "SessionChanges",
     "UploadFile",
     "WebSocket",
     "WebSocketMiddleware",
