@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from micropie import App, LoadedSession, SessionBackend, hash_session_id
+from micropie import App, LoadedSession, SessionBackend, SessionChanges, hash_session_id
 from micropie_sql_sessions import SQLSessionBackend
 from support.round_trips import relay
 from support.sessions import Browser
@@ -252,6 +252,44 @@ async def test_a_merge_does_not_bring_back_what_others_deleted_since(backend):
     await in_another_request(backend.save(ID, {"a": 1, "new": 1}, LONG))
     assert await backend.merge(ID, {"b": 1}, (), LONG) is True
     assert await backend.load(ID) == {"a": 1, "new": 1, "b": 1}
+
+
+async def test_a_version_that_is_out_of_date_is_not_merged_into(backend):
+    await backend.save(ID, {"a": 1, "b": 1}, LONG)
+    loaded = await backend.load(ID)
+    assert await backend.merge(ID, {"c": 1}, ["b"], LONG)
+    changes = SessionChanges({"a": 2}, version=loaded.version)
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"a": 2, "c": 1}
+    # The same once more: by now the changes themselves have replaced that version.
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"a": 2, "c": 1}
+
+
+async def test_a_version_of_a_deleted_session_does_not_bring_it_back(backend):
+    await backend.save(ID, {"a": 1}, LONG)
+    changes = SessionChanges({"b": 1}, version=(await backend.load(ID)).version)
+    await backend.save(ID, {}, 0)
+    assert await backend.merge(ID, changes, (), LONG) is False
+    # The same again under the same id, so only the revision tells.
+    await backend.save(ID, {"a": 1, "new": 1}, LONG)
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"a": 1, "new": 1, "b": 1}
+
+
+async def test_a_version_of_another_kind_of_backend_is_ignored(backend):
+    await backend.save(ID, {"a": 1}, LONG)
+    assert await backend.merge(ID, SessionChanges({"b": 1}, version=1), (), LONG) is True
+    assert await backend.load(ID) == {"a": 1, "b": 1}
+
+
+async def test_changing_what_was_loaded_does_not_change_its_version(backend):
+    await backend.save(ID, {"list": [1]}, LONG)
+    loaded = await backend.load(ID)
+    loaded["list"].append(2)
+    changes = SessionChanges({"a": 1}, version=loaded.version)
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"list": [1], "a": 1}
 
 
 async def test_what_was_loaded_from_another_backend_is_not_merged_into(sqlite):
@@ -640,14 +678,14 @@ async def test_sqlite_writes_through_and_lets_others_read_meanwhile(sqlite):
     backend = sqlite.backend()
     await backend.save(ID, {"a": 1}, LONG)
     assert sqlite.execute("PRAGMA journal_mode") == "wal"
-    async with backend._source.engine().connect() as connection:  # only its own tell
+    async with backend._database._engine.current().connect() as connection:  # only its own tell
         assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar() == 2
     await backend.shutdown()
 
 
 async def test_a_statement_that_psycopg_has_given_up_does_not_wait_for_ever(postgresql):
     backend = SQLSessionBackend(postgresql.url_for("postgresql+psycopg"), timeout=2.5)
-    async with backend._source.engine().connect() as connection:  # only its own tell
+    async with backend._database._engine.current().connect() as connection:  # only its own tell
         assert (await connection.exec_driver_sql("SHOW lock_timeout")).scalar() == "2500ms"
     await backend.shutdown()
 
