@@ -2,7 +2,6 @@
 
 import os
 import stat
-from dataclasses import dataclass
 from email.utils import formatdate
 
 from servestatic.media_types import MediaTypes
@@ -53,27 +52,18 @@ class Variant:
         return _fingerprint(status) != _fingerprint(self.status)
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file, and its compressed variants that are smaller, the smallest first."""
-
-    original: Variant
-    compressed: tuple[Variant, ...] = ()
-
-    def best(self, accept_encoding: str) -> Variant:
-        """Return the smallest variant whose encoding the client accepts."""
-        if self.compressed:
-            accepted = parse_accept_encoding(accept_encoding)
-            for variant in self.compressed:
-                if variant.encoding in accepted:
-                    return variant
-        return self.original
+# A file: its variants, of which one is not compressed, the smallest first.
+File = tuple[Variant, ...]
 
 
-def find_regular_file(
-    path: str, root: str | os.PathLike[str] | None
-) -> tuple[str, os.stat_result] | None:
-    """Return the real path of a regular file, and its status; None for all else. Blocks.
+def best_variant(file: File, accept_encoding: str) -> Variant:
+    """Return the smallest variant that the client accepts."""
+    accepted = parse_accept_encoding(accept_encoding) if len(file) > 1 else ()
+    return next(v for v in file if v.encoding is None or v.encoding in accepted)
+
+
+def regular_file_status(path: str, root: str | os.PathLike[str] | None) -> os.stat_result | None:
+    """Return the status of a regular file; None for all else. Blocks.
 
     Args:
         path: may be anything; below *root*, or absolute.
@@ -85,9 +75,7 @@ def find_regular_file(
         status = None if real is None else os.lstat(real)
     except (OSError, ValueError):  # missing, dangling or forbidden; NUL, lone surrogates
         return None
-    if real is None or status is None or not stat.S_ISREG(status.st_mode):
-        return None
-    return real, status
+    return status if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
 def resolve(path: str, root: str | os.PathLike[str]) -> str | None:

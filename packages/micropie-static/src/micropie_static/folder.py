@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 
 from micropie.types import RawHeaders
-from micropie_static.files import File, Variant, find_regular_file, resolve
+from micropie_static.files import File, Variant, regular_file_status, resolve
 
 # Suffixes that ServeStatic's command gives to compressed variants.
 _SUFFIXES = {"gzip": ".gz", "br": ".br", "zstd": ".zstd"}
@@ -44,7 +44,6 @@ class Folder:
 
     Attributes:
         root: the folder, as an absolute path.
-        listed: what was found when this was made, by URL.
 
     Raises:
         FileNotFoundError, NotADirectoryError: *root* is not a folder.
@@ -66,7 +65,15 @@ class Folder:
             raise ValueError(f"index must be the name of a file or None, not {index!r}")
         self._index = index
         self._headers_of = headers_of
-        self.listed = dict(self._list())
+        self._listed = dict(self._scan(self.root, frozenset()))
+        self._found: dict[str, Found] = {}  # by URL
+
+    def get(self, url: str) -> Found | None:
+        """Return what was at *url* when the folder was listed."""
+        found = self._found.get(url) or self._look_up(url, self._listed.get)
+        if found is not None:
+            self._found[url] = found
+        return found
 
     def find(self, url: str) -> Found | None:
         """Return what is at *url* now. Blocks."""
@@ -75,11 +82,11 @@ class Folder:
         return self._look_up(url, self._status) if is_canonical and "\\" not in url else None
 
     def reload(self, url: str) -> File | None:
-        """Return the listed file at *url* as it is now; None if it is gone. Blocks."""
+        """Return the file at *url* as it is now, and remember it; None if it is gone. Blocks."""
         file = self._look_up(url, self._status)
-        if not isinstance(file, File):
+        if file is None or isinstance(file, Redirect):
             return None
-        self.listed[url] = file
+        self._found[url] = file
         return file
 
     def _look_up(self, url: str, status_of: _StatusOf) -> Found | None:
@@ -98,43 +105,27 @@ class Folder:
         status = status_of(path)
         if status is None or _is_variant(path, status_of):
             return None
-        variants = [
-            (variant, path + suffix, encoding)
+        compressed = {
+            encoding: variant
             for encoding, suffix in _SUFFIXES.items()
             if (variant := status_of(path + suffix)) is not None
             and variant.st_mtime >= status.st_mtime - _AGE_TOLERANCE
-        ]
+        }
         headers = self._headers_of(path, url)
-        if variants:
+        if compressed:
             vary = [value for name, value in headers if name == b"vary"]
             headers = [pair for pair in headers if pair[0] != b"vary"]
             headers.append((b"vary", b", ".join([*vary, b"Accept-Encoding"])))
-        compressed = [
-            Variant(stored, variant, headers, encoding)
-            for variant, stored, encoding in sorted(variants, key=lambda found: found[0].st_size)
-            if variant.st_size < status.st_size
-        ]
-        return File(Variant(path, status, headers), tuple(compressed))
+        variants = [Variant(path, status, headers)]
+        for encoding, variant in compressed.items():
+            variants.append(Variant(path + _SUFFIXES[encoding], variant, headers, encoding))
+        return tuple(sorted(variants, key=lambda variant: variant.status.st_size))
 
     def _path(self, name: str) -> str:
         return self.root + name.replace("/", os.sep)
 
     def _status(self, path: str) -> os.stat_result | None:
-        found = find_regular_file(path, self.root)
-        return None if found is None else found[1]
-
-    def _list(self) -> Iterator[tuple[str, Found]]:
-        """Yield what is in the folder, with each of its URLs."""
-        scanned = dict(self._scan(self.root, frozenset()))
-        for path in scanned:
-            url = path.removeprefix(self.root).replace(os.sep, "/")
-            urls = [url]
-            if self._index is not None and url.endswith(f"/{self._index}"):
-                folder = url.removesuffix(f"/{self._index}")
-                urls += [folder, f"{folder}/"]
-            for one in urls:
-                if (found := self._look_up(one, scanned.get)) is not None:
-                    yield one, found
+        return regular_file_status(path, self.root)
 
     def _scan(self, folder: str, above: frozenset[str]) -> Iterator[tuple[str, os.stat_result]]:
         """Yield the files below *folder* with their status; *above* are the folders it is in."""

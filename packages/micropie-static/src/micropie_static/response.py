@@ -10,7 +10,7 @@ from io import FileIO
 from micropie.concurrency import run_in_thread, wait_for_disconnect
 from micropie.types import RawHeaders, Receive, Scope, Send
 from micropie_static.conditions import CONDITIONS, byte_range, precondition
-from micropie_static.files import File, Variant
+from micropie_static.files import File, Variant, best_variant
 
 # Bytes that are read at once. A file of no more is opened and read in one thread hop, and sent in
 # one message.
@@ -56,10 +56,10 @@ class _FileResponse:
         Raises:
             OSError: it can't be opened, though it exists and is not forbidden.
         """
-        variant = file.best(self._request.get(b"accept-encoding", ""))
+        variant = best_variant(file, self._request.get(b"accept-encoding", ""))
         try:
-            # A variant is outdated when its file has changed.
-            original = file.original
+            # A compressed variant is outdated when the file itself has changed.
+            original = best_variant(file, "")
             if variant is not original and original.is_changed(os.stat(original.path)):
                 return False
             self._file = FileIO(variant.path, "rb", opener=_open)

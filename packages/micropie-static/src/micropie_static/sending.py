@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from micropie import ASGIResponse, HTTPError
 from micropie.types import Receive, Scope, Send
-from micropie_static.files import File, Variant, find_regular_file, media_type
+from micropie_static.files import File, Variant, media_type, regular_file_status
 from micropie_static.headers import check_headers, raw_headers
 from micropie_static.response import serve_file
 
@@ -54,15 +54,16 @@ def send_file(
     }
     check_headers(headers or {})
     raw = raw_headers(usual, headers or {})
+    located = path if root is None else os.path.join(root, path)
 
     def candidates() -> Iterator[File]:
         # realpath() ignores a slash at the end of a file's name.
         if path.endswith("/") or (root is not None and os.path.isabs(path)):
             return
         for _ in range(2):  # again if it is replaced at this very moment
-            if (found := find_regular_file(path, root)) is None:
+            if (status := regular_file_status(path, root)) is None:
                 return
-            yield File(Variant(*found, raw))
+            yield (Variant(located, status, raw),)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if not await serve_file(candidates(), scope, receive, send):

@@ -95,11 +95,12 @@ class Static:
             return
         if scope["type"] != "http":
             raise ValueError(f"Static can't serve {scope['type']!r} connections")
-        url = _below_root_path(scope)
+        # Below the mount (ASGI: root_path is a part of path).
+        url = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
         if self._refreshes:
             found = await run_in_thread(self._folder.find, url)
         else:
-            found = self._folder.listed.get(url)
+            found = self._folder.get(url)
         if found is not None and scope["method"] not in ("GET", "HEAD"):
             await _send_error(405, scope, send)
         elif isinstance(found, Redirect):
@@ -139,12 +140,6 @@ class Static:
         yield file
         if (changed := self._folder.reload(url)) is not None:
             yield changed
-
-
-def _below_root_path(scope: Scope) -> str:
-    """Return the path below the mount (ASGI: root_path is a part of path)."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
 
 
 async def _send_error(status: int, scope: Scope, send: Send) -> None:
