@@ -99,10 +99,8 @@ class SQLSessionBackend(SessionBackend):
     async def save(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
         """Store *data* in place of the whole session; empty data or no time deletes it."""
         values = {"key": hash_session_id(session_id), **_encoded(data, timeout)}
-        if data and timeout > 0:
-            await self._database.execute(self._sql.save, values)
-        else:
-            await self._database.execute(self._sql.delete, {"key": values["key"]})
+        statement = self._sql.save if data and timeout > 0 else self._sql.delete
+        await self._database.execute(statement, values)
 
     async def merge(
         self, session_id: str, changed: dict[str, Any], removed: Collection[str], timeout: float
@@ -117,9 +115,7 @@ class SQLSessionBackend(SessionBackend):
             if not data:
                 return False
             kept = {name: value for name, value in data.items() if name not in removed} | changed
-            values = {"key": key, "now": now, "loaded": revision}
-            if kept:
-                values |= _encoded(kept, timeout)
+            values = {"key": key, "now": now, "loaded": revision, **_encoded(kept, timeout)}
             statement = self._sql.change if kept else self._sql.delete_unchanged
             return (await connection.execute(statement, values)).rowcount == 1
 

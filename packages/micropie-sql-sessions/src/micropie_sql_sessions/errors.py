@@ -3,19 +3,18 @@
 from sqlalchemy.exc import OperationalError
 
 _TRANSIENT = {
-    # SQLSTATE: serialization failure, deadlock, admin shutdown, crash shutdown, cannot connect
-    # now, too many connections.
-    *("40001", "40P01", "57P01", "57P02", "57P03", "53300"),
+    # SQLSTATE: class of connection exceptions, serialization failure, deadlock, admin shutdown,
+    # crash shutdown, cannot connect now, too many connections.
+    *("08", "40001", "40P01", "57P01", "57P02", "57P03", "53300"),
     # MySQL: read of a row that has changed since, too many connections, shutdown, lock wait
     # timeout, deadlock; its client: can't connect (socket, TCP), server gone, connection lost.
     *(1020, 1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013),
     # SQLite's primary codes: busy, locked.
     *(5, 6),
 }
-_CONNECTION_STATES = "08"  # the class of connection exceptions
 
 _MISSING_TABLE = {"42P01", 1146}  # SQLSTATE, MySQL
-_SQLITE_ERROR = 1  # a missing table does not have a code of its own
+_SQLITE_ERROR = 1  # which covers a missing table, among others
 
 
 def is_transient(error: Exception) -> bool:
@@ -23,11 +22,8 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
         return True
     codes = _codes(error)
-    if None in codes and isinstance(error, OperationalError):
-        return True
-    return bool(codes & _TRANSIENT) or any(
-        str(code).startswith(_CONNECTION_STATES) for code in codes
-    )
+    # psycopg has a SQLSTATE only for errors that the server sent: this one is about connecting.
+    return bool(codes & _TRANSIENT) or (None in codes and isinstance(error, OperationalError))
 
 
 def is_missing_table(error: Exception) -> bool:
@@ -39,11 +35,11 @@ def is_missing_table(error: Exception) -> bool:
 
 
 def _codes(error: Exception) -> set[str | int | None]:
-    """Return the codes in the driver's error; None for that of a connection that failed."""
+    """Return the codes in the driver's error, the class of a SQLSTATE included."""
     # SQLAlchemy does not wrap all errors about connecting.
     original = getattr(error, "orig", None) or error
-    # psycopg has a SQLSTATE only for errors that the server sent.
-    codes: set[str | int | None] = {getattr(original, "sqlstate", "")}
+    state: str | None = getattr(original, "sqlstate", "")
+    codes: set[str | int | None] = {state, state and state[:2]}
     if original.args and isinstance(original.args[0], int):
         codes.add(original.args[0])
     if (code := getattr(original, "sqlite_errorcode", None)) is not None:
