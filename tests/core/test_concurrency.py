@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from micropie.concurrency import Batcher, run_in_thread, wait_for_disconnect
+from support.asgi import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -25,11 +26,13 @@ async def test_a_thread_has_ended_when_its_caller_is_cancelled_however_often():
 
     task = asyncio.create_task(run_in_thread(work))
     await started.wait()
-    for _ in range(3):
-        task.cancel()
-        await asyncio.sleep(0)
-    assert not task.done()
-    may_end.set()
+    try:
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        assert not task.done()
+    finally:
+        may_end.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
@@ -130,7 +133,7 @@ async def test_a_cancelled_submitter_takes_nobody_along(serial):
     await doubling.started.wait()
     tasks[0].cancel()
     doubling.may_end.set()
-    assert await tasks[1] == 4
+    assert await asyncio.wait_for(tasks[1], PATIENCE) == 4
     assert tasks[0].cancelled()
 
 
@@ -147,18 +150,12 @@ def test_a_batcher_works_in_one_event_loop_after_another(serial):
     async def double(numbers):
         return [2 * number for number in numbers]
 
-    async def hang(numbers):
-        await asyncio.Event().wait()
-
     async def submit():
-        return await batcher.submit(3)
+        return await asyncio.wait_for(batcher.submit(3), PATIENCE)
 
     async def submit_and_leave():
         batcher.submit(1)
-        await asyncio.sleep(0)
 
-    batcher = Batcher(lambda numbers: run(numbers), serial=serial)
-    run = hang
+    batcher = Batcher(double, serial=serial)
     asyncio.run(submit_and_leave())
-    run = double
     assert asyncio.run(submit()) == 6
