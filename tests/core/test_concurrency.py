@@ -145,17 +145,24 @@ async def test_drain_waits_for_jobs_just_submitted():
     assert future.done()
 
 
-@pytest.mark.parametrize("serial", [False, True])
-def test_a_batcher_works_in_one_event_loop_after_another(serial):
+def test_jobs_left_behind_by_an_event_loop_are_not_run_in_the_next():
+    batches = []
+
     async def double(numbers):
+        batches.append(list(numbers))
+        if 1 in numbers:
+            await asyncio.Event().wait()
         return [2 * number for number in numbers]
+
+    async def submit_and_leave():
+        batcher.submit(1)
+        await asyncio.sleep(0)
+        batcher.submit(2)
 
     async def submit():
         return await asyncio.wait_for(batcher.submit(3), PATIENCE)
 
-    async def submit_and_leave():
-        batcher.submit(1)
-
-    batcher = Batcher(double, serial=serial)
+    batcher = Batcher(double, serial=True)
     asyncio.run(submit_and_leave())
     assert asyncio.run(submit()) == 6
+    assert batches == [[1], [3]]
