@@ -6,12 +6,6 @@ from email.utils import mktime_tz, parsedate_tz
 
 from micropie_static.files import Variant
 
-# The request headers read here.
-CONDITIONS = frozenset(
-    {b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"}
-    | {b"if-range", b"range"}
-)
-
 _ETAG = re.compile(r'(W/)?("[^"]*")')
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.IGNORECASE)
 
@@ -23,7 +17,7 @@ def precondition(headers: Mapping[bytes, str], file: Variant) -> int:
     """Return the status that the preconditions call for: 200, 304 or 412 (RFC 9110, 13.2.2).
 
     Args:
-        headers: the conditional headers of the request, by lower-case name.
+        headers: of the request, by lower-case name.
         file: what they are about.
     """
     if (tags := headers.get(b"if-match")) is not None:

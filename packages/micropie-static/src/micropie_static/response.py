@@ -9,14 +9,12 @@ from io import FileIO
 
 from micropie.concurrency import run_in_thread, wait_for_disconnect
 from micropie.types import RawHeaders, Receive, Scope, Send
-from micropie_static.conditions import CONDITIONS, byte_range, precondition
+from micropie_static.conditions import byte_range, precondition
 from micropie_static.files import File, Variant, best_variant
 
 # Bytes that are read at once. A file of no more is opened and read in one thread hop, and sent in
 # one message.
 CHUNK = 256 * 1024
-
-_READ_HEADERS = CONDITIONS | {b"accept-encoding"}
 
 _logger = logging.getLogger("micropie")
 
@@ -43,10 +41,8 @@ class _FileResponse:
         self._extensions = scope.get("extensions") or {}
         self._request: dict[bytes, str] = {}
         for name, raw in scope["headers"]:
-            if name in _READ_HEADERS:
-                value = raw.decode("latin-1")
-                given = self._request.get(name)
-                self._request[name] = value if given is None else f"{given}, {value}"
+            value, given = raw.decode("latin-1"), self._request.get(name)
+            self._request[name] = value if given is None else f"{given}, {value}"
         self._file: FileIO | None = None
         self._body = b""
 

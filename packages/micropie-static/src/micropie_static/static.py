@@ -102,13 +102,13 @@ class Static:
         else:
             found = self._folder.get(url)
         if found is not None and scope["method"] not in ("GET", "HEAD"):
-            await _send_error(405, scope, send)
+            await _answer(405, {"Allow": "GET, HEAD"}, scope, send)
         elif isinstance(found, Redirect):
             await self._send_redirect(found, scope, send)
         elif found is None or not await serve_file(
             self._candidates(found, url), scope, receive, send
         ):
-            await _send_error(404, scope, send)
+            await _answer(404, {}, scope, send)
 
     @property
     def _refreshes(self) -> bool:
@@ -133,8 +133,7 @@ class Static:
         location = f"{name}/" if found is Redirect.MISSING_SLASH else "./"
         if query := scope.get("query_string", b""):
             location += "?" + query.decode("latin-1")
-        headers = raw_headers({"Location": location}, self._cache_control(""))
-        await _send(302, headers, b"", scope, send)
+        await _answer(302, {"Location": location} | self._cache_control(""), scope, send)
 
     def _candidates(self, file: File, url: str) -> Iterator[File]:
         yield file
@@ -142,15 +141,12 @@ class Static:
             yield changed
 
 
-async def _send_error(status: int, scope: Scope, send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    if status == 405:
-        headers.append((b"allow", b"GET, HEAD"))
-    body = f"{status} {HTTPStatus(status).phrase}".encode()
-    await _send(status, headers, body, scope, send)
-
-
-async def _send(status: int, headers: RawHeaders, body: bytes, scope: Scope, send: Send) -> None:
-    headers = [*headers, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+async def _answer(status: int, headers: Mapping[str, str], scope: Scope, send: Send) -> None:
+    """Answer without a file: an error has its status as the body."""
+    body = f"{status} {HTTPStatus(status).phrase}".encode() if status >= 400 else b""
+    usual = {"Content-Length": str(len(body))}
+    if body:
+        usual["Content-Type"] = "text/plain; charset=utf-8"
+    raw = raw_headers(usual, headers)
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
