@@ -75,6 +75,9 @@ def bundle() -> str:
         text = "\n".join(lines).strip("\n")
         if name in PUBLIC:
             names = f"_{name.upper()}"
+            if "__all__ = " not in text:  # all that it defines
+                own = [node for node in tree.body if isinstance(node, ast.Assign)]
+                text += f"\n\n__all__ = {[name for node in own for name, _ in definitions(node)]}"
             text = text.replace("__all__ = ", f"{names} = ") + "\n"
             text += PUBLISH.format(name=name, names=names)
         comment = re.sub(r"^", "# ", f"{name}.py: {about}", flags=re.MULTILINE)

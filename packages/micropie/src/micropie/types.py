@@ -3,19 +3,6 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, MutableMapping
 from typing import Any
 
-__all__ = [
-    "ASGIApp",
-    "Handler",
-    "Headers",
-    "HeadersInput",
-    "Message",
-    "RawHeaders",
-    "Receive",
-    "Scope",
-    "Send",
-    "Stream",
-]
-
 # ASGI 3.0: one callable taking the connection's scope and its two channels.
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
