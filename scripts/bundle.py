@@ -31,11 +31,12 @@ the extensions and the optional libraries within reach: pip install "micropie[al
 {imports}
 '''
 
-# What extensions import as `micropie.codec` is to be found by that name here too.
-CODEC = """
-codec = types.ModuleType(f"{__name__}.codec")
-vars(codec).update({name: globals()[name] for name in _CODEC}, __all__=_CODEC)
-sys.modules[codec.__name__] = codec
+# Extensions import these modules by name, `micropie.codec` for one, also from the single file.
+PUBLIC = ("codec", "concurrency", "parameters", "types")
+PUBLISH = """
+_module = types.ModuleType(f"{{__name__}}.{name}")
+vars(_module).update({{name: globals()[name] for name in {names}}}, __all__={names})
+sys.modules[_module.__name__] = _module
 """
 
 
@@ -83,8 +84,13 @@ def bundle() -> str:
                 if found.setdefault(defined, text) != text and defined != "__all__":
                     sys.exit(f"{path}: {defined} is something else in another module")
         text = "\n".join(lines).strip("\n")
-        if name == "codec":
-            text = text.replace("__all__ = ", "_CODEC = ") + "\n" + CODEC
+        if name in PUBLIC:
+            names = f"_{name.upper()}"
+            if "__all__ = " not in text:  # all that it defines
+                own = [node for node in tree.body if isinstance(node, ast.Assign)]
+                text += f"\n\n__all__ = {[name for node in own for name, _ in definitions(node)]}"
+            text = text.replace("__all__ = ", f"{names} = ") + "\n"
+            text += PUBLISH.format(name=name, names=names)
         source = path.relative_to(SOURCE).as_posix()
         comment = re.sub(r"^", "# ", f"{source}: {about}", flags=re.MULTILINE)
         parts.append(f"\n\n# {'-' * 98}\n{comment}\n\n\n".replace("# \n", "#\n") + text + "\n")

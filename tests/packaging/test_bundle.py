@@ -58,6 +58,16 @@ def test_the_file_has_the_codec_by_its_public_name(folder):
     assert run(folder, "-c", code) == "{'a': 1}\n"
 
 
+def test_the_file_has_what_extensions_import_by_its_public_names(folder):
+    code = (
+        "from micropie.concurrency import *\n"
+        "from micropie.parameters import *\n"
+        "from micropie.types import *\n"
+        "print(Batcher.__name__, check_number.__name__, Scope is not None)"
+    )
+    assert run(folder, "-c", code) == "Batcher check_number True\n"
+
+
 def test_the_file_says_what_it_was_made_from(folder):
     first = (folder / "micropie.py").read_text().splitlines()[0]
     git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from micropie import LoadedSession, SessionBackend
+from micropie import LoadedSession, SessionBackend, SessionChanges
 from micropie_sql_sessions import SQLSessionBackend
 from support.round_trips import relay
 from support.sessions import ID, LONG, PATIENT, Browser, Shop
@@ -154,6 +154,44 @@ async def test_a_merge_does_not_bring_back_what_others_deleted_since(backend):
     await in_another_request(backend.save(ID, {"a": 1, "new": 1}, LONG))
     assert await backend.merge(ID, {"b": 1}, (), LONG) is True
     assert await backend.load(ID) == {"a": 1, "new": 1, "b": 1}
+
+
+async def test_a_version_that_is_out_of_date_is_not_merged_into(backend):
+    await backend.save(ID, {"a": 1, "b": 1}, LONG)
+    loaded = await backend.load(ID)
+    assert await backend.merge(ID, {"c": 1}, ["b"], LONG)
+    changes = SessionChanges({"a": 2}, version=loaded.version)
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"a": 2, "c": 1}
+    # The same once more: by now the changes themselves have replaced that version.
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"a": 2, "c": 1}
+
+
+async def test_a_version_of_a_deleted_session_does_not_bring_it_back(backend):
+    await backend.save(ID, {"a": 1}, LONG)
+    changes = SessionChanges({"b": 1}, version=(await backend.load(ID)).version)
+    await backend.save(ID, {}, 0)
+    assert await backend.merge(ID, changes, (), LONG) is False
+    # The same again under the same id, so only the revision tells.
+    await backend.save(ID, {"a": 1, "new": 1}, LONG)
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"a": 1, "new": 1, "b": 1}
+
+
+async def test_a_version_of_another_kind_of_backend_is_ignored(backend):
+    await backend.save(ID, {"a": 1}, LONG)
+    assert await backend.merge(ID, SessionChanges({"b": 1}, version=1), (), LONG) is True
+    assert await backend.load(ID) == {"a": 1, "b": 1}
+
+
+async def test_changing_what_was_loaded_does_not_change_its_version(backend):
+    await backend.save(ID, {"list": [1]}, LONG)
+    loaded = await backend.load(ID)
+    loaded["list"].append(2)
+    changes = SessionChanges({"a": 1}, version=loaded.version)
+    assert await backend.merge(ID, changes, (), LONG) is True
+    assert await backend.load(ID) == {"list": [1], "a": 1}
 
 
 async def test_what_was_loaded_from_another_backend_is_not_merged_into(sqlite):

@@ -166,14 +166,14 @@ async def test_sqlite_writes_through_and_lets_others_read_meanwhile(sqlite):
     backend = sqlite.backend()
     await backend.save(ID, {"a": 1}, LONG)
     assert sqlite.execute("PRAGMA journal_mode") == "wal"
-    async with backend._source.engine().connect() as connection:  # only its own tell
+    async with backend._database._engine.current().connect() as connection:  # only its own tell
         assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar() == 2
     await backend.shutdown()
 
 
 async def test_a_statement_that_psycopg_has_given_up_does_not_wait_for_ever(postgresql):
     backend = SQLSessionBackend(postgresql.url_for("postgresql+psycopg"), timeout=25.5)
-    async with backend._source.engine().connect() as connection:  # only its own tell
+    async with backend._database._engine.current().connect() as connection:  # only its own tell
         assert (await connection.exec_driver_sql("SHOW lock_timeout")).scalar() == "25500ms"
     await backend.shutdown()
 

@@ -75,7 +75,7 @@ async def test_a_file_replaced_by_what_is_none_is_a_404(client, root, what):
     assert (await client.get("/static/hello.txt")).status == 404
 
 
-@pytest.mark.parametrize(("where", "look"), [("static", 1), ("static", 2), ("sent", 1)])
+@pytest.mark.parametrize(("where", "look"), [("static", 1), ("sent", 1)])
 async def test_a_file_that_becomes_a_link_while_it_is_looked_at_is_a_404(
     root, monkeypatch, where, look
 ):

@@ -9,7 +9,7 @@ def test_a_root_that_is_no_folder_is_refused_at_once(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere does not exist; create it"):
         Static(tmp_path / "nowhere")
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError, match="file is no folder"):
+    with pytest.raises(NotADirectoryError, match="file is not a folder"):
         Static(tmp_path / "file")
 
 
@@ -34,5 +34,5 @@ def test_a_wrong_option_is_refused_by_its_name(root, options, told):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"paths": []}', "\xff"])
 def test_a_broken_manifest_is_refused(root, text):
     (root / "staticfiles.json").write_text(text, encoding="latin-1")
-    with pytest.raises(ValueError, match="is no manifest"):
+    with pytest.raises(ValueError, match="is not a manifest"):
         Static(root)

@@ -61,6 +61,41 @@ async def test_a_loaded_session_of_a_class_that_says_nothing_of_expiry():
     assert backend.calls == ["load", "load", "save"]  # touched: it can't tell
 
 
+class Versions(ReadmeBackend):
+    """Gives each state of a session a version, and keeps those that come back to `merge`."""
+
+    def __init__(self):
+        super().__init__()
+        self.merged = []
+
+    async def load(self, session_id):
+        data = await super().load(session_id)
+        return LoadedSession(data, version=("version", len(data))) if data else {}
+
+    async def merge(self, session_id, changed, removed, timeout):
+        self.merged.append((dict(changed), changed.version))
+        return await super().merge(session_id, changed, removed, timeout)
+
+
+async def test_the_version_that_was_loaded_comes_back_with_the_changes():
+    backend = Versions()
+    browser = await noted(Notes(backend), a=1)
+    await browser.get("/note?b=2")
+    await browser.get("/note?c=3")
+    assert backend.merged == [({"b": "2"}, ("version", 1)), ({"c": "3"}, ("version", 2))]
+
+
+async def test_changes_of_a_session_without_a_version_have_none():
+    class Unversioned(Versions):
+        async def load(self, session_id):
+            return dict(await super().load(session_id))
+
+    backend = Unversioned()
+    browser = await noted(Notes(backend), a=1)
+    await browser.get("/note?b=2")
+    assert backend.merged == [({"b": "2"}, None)]
+
+
 async def test_a_backend_can_be_assigned():
     app = Notes()
     first = app.session_backend

@@ -1,4 +1,4 @@
-"""The redis-py client of a backend: made from a URL and closed again, or lent by the user."""
+"""The redis-py client of a backend: managed (made from a URL, and closed) or the user's own."""
 
 import asyncio
 
@@ -7,34 +7,34 @@ from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import MaxConnectionsError
 
-from micropie_redis.commands import BatchedCommands, Commands, SingleCommands
+from micropie_redis.commands import ClusterCommands, Commands, PipelinedCommands
 
 Client = Redis | RedisCluster
 
-# Three more tries, in 0.35 to 0.7 s: enough for a connection that Redis has closed and for a
+# Three retries, within 0.35 to 0.7 s: enough for a connection that Redis has closed and for a
 # quick restart, and few enough that requests do not pile up while Redis is away.
 _RETRIES = 3
-_BASE_DELAY = 0.05  # seconds, doubled before each try, of which at least half is waited
-_LONGEST_DELAY = 0.5
+_BASE_DELAY = 0.05  # seconds; doubled before each retry, with at most half of it as jitter
+_MAX_DELAY = 0.5
 
-# Seconds likewise, for a connection to become free: an answer takes some milliseconds.
+# Seconds between attempts to get a connection that is free: a reply takes some milliseconds.
 _BASE_WAIT = 0.005
-_LONGEST_WAIT = 0.1
+_MAX_WAIT = 0.1
 
 
-def client_source(
+def client_for(
     url_or_client: object, max_connections: int, timeout: float
-) -> "OwnClient | LentClient":
-    """Return what has commands sent for a backend, in whichever event loop it is.
+) -> "ManagedClient | ExternalClient":
+    """Return the client that sends a backend's commands, in whichever event loop is running.
 
     Raises:
         TypeError: *url_or_client* is neither a URL nor an asynchronous client.
         ValueError: redis-py can't make a client from the URL.
     """
     if isinstance(url_or_client, str):
-        return OwnClient(url_or_client, max_connections, timeout)
+        return ManagedClient(url_or_client, max_connections, timeout)
     if isinstance(url_or_client, Redis | RedisCluster):
-        return LentClient(url_or_client, timeout)
+        return ExternalClient(url_or_client, timeout)
     wrong = type(url_or_client)
     raise TypeError(
         "url_or_client must be a URL or a client of redis.asyncio, not "
@@ -42,7 +42,7 @@ def client_source(
     )
 
 
-class OwnClient:
+class ManagedClient:
     """A client made from a URL when it is first used, in the event loop that uses it.
 
     Args:
@@ -55,41 +55,40 @@ class OwnClient:
     """
 
     def __init__(self, url: str, max_connections: int, timeout: float) -> None:
-        self.retry = Retry(EqualJitterBackoff(_LONGEST_DELAY, _BASE_DELAY), _RETRIES)
+        self.retry = Retry(EqualJitterBackoff(_MAX_DELAY, _BASE_DELAY), _RETRIES)
         self._url = url
         self._max_connections = max_connections
         self._timeout = timeout
-        self._client: Redis | None = None
-        self._commands: BatchedCommands | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        # The event loop, and what belongs to it.
+        self._open: tuple[asyncio.AbstractEventLoop, Redis, PipelinedCommands] | None = None
         try:
-            # redis-py looks at some of the options only here.
+            # redis-py checks some of the options only here.
             self._pool().make_connection()  # type: ignore[no-untyped-call] # has no annotations
         except Exception:
-            # Nothing of the URL or of redis-py's message: parts of the password may be in them.
+            # Without the URL and redis-py's message, which may contain parts of the password.
             raise ValueError(
-                "url_or_client is no URL that redis-py takes: it starts with redis://, rediss:// "
-                "or unix://, special characters in user and password are percent-encoded, and "
-                "options after the ? are those of redis-py's connections"
+                "url_or_client is not a URL that redis-py takes: it starts with redis://, "
+                "rediss:// or unix://, special characters in user and password are "
+                "percent-encoded, and options after the ? are those of redis-py's connections"
             ) from None
 
-    def commands(self) -> BatchedCommands:
+    def commands(self) -> PipelinedCommands:
         """Return what sends commands in the running event loop."""
         loop = asyncio.get_running_loop()
-        # Connections are bound to their loop; what another one left open can't be used any more.
-        if self._commands is None or self._loop is not loop:
-            self._client, self._loop = Redis.from_pool(self._pool()), loop
-            self._commands = BatchedCommands(self._client, self._timeout)
-        return self._commands
+        # Connections are bound to their event loop: those of another one are unusable.
+        if self._open is None or self._open[0] is not loop:
+            client = Redis.from_pool(self._pool())
+            self._open = loop, client, PipelinedCommands(client, self._timeout)
+        return self._open[2]
 
     async def close(self) -> None:
         """Close the client; the next use makes another."""
-        client, commands, loop = self._client, self._commands, self._loop
-        self._client = self._commands = self._loop = None
-        if client is None or commands is None or loop is not asyncio.get_running_loop():
+        opened, self._open = self._open, None
+        if opened is None or opened[0] is not asyncio.get_running_loop():
             return
+        _, client, commands = opened
         try:
-            await commands.finish()
+            await commands.drain()
         finally:
             await client.aclose()
 
@@ -97,27 +96,27 @@ class OwnClient:
         return BlockingConnectionPool.from_url(
             self._url,
             max_connections=self._max_connections,
-            # None: each step would get such a timeout anew. The backend's bounds them together.
+            # None: each would start again at every step. The backend limits the whole call.
             timeout=None,
             socket_timeout=None,
             socket_connect_timeout=None,
-            # RESP2 says all that is needed here, and new connections are spared the HELLO.
+            # RESP2 has every type used here, and saves new connections the HELLO.
             protocol=2,
         )
 
 
-class LentClient:
-    """A client that was given: it has retries of its own, and its owner closes it."""
+class ExternalClient:
+    """A client that the user made, with retries of its own, and closes."""
 
     def __init__(self, client: Client, timeout: float) -> None:
-        # A cluster's client fails at once when all connections to a node are busy, and has no
-        # pool that waits. Trying again, for as long as the backend lets it, is the waiting.
-        backoff = EqualJitterBackoff(_LONGEST_WAIT, _BASE_WAIT)
+        # A cluster's client fails at once when all connections to a node are in use: it has no
+        # pool that blocks. Retries for as long as the backend's timeout take its place.
+        backoff = EqualJitterBackoff(_MAX_WAIT, _BASE_WAIT)
         self.retry = Retry(backoff, retries=-1, supported_errors=(MaxConnectionsError,))
-        self._commands = (
-            SingleCommands(client)
+        self._commands: Commands = (
+            ClusterCommands(client)
             if isinstance(client, RedisCluster)
-            else BatchedCommands(client, timeout)
+            else PipelinedCommands(client, timeout)
         )
 
     def commands(self) -> Commands:
@@ -125,6 +124,5 @@ class LentClient:
         return self._commands
 
     async def close(self) -> None:
-        """Leave the client open, with nothing under way."""
-        if isinstance(self._commands, BatchedCommands):
-            await self._commands.finish()
+        """Wait for outstanding replies; the client stays open."""
+        await self._commands.drain()

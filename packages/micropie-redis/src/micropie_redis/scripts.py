@@ -1,4 +1,4 @@
-"""What Redis runs as one step: Lua scripts, each on the single key of one session."""
+"""Lua scripts, which Redis runs atomically: each on the single key of one session."""
 
 import hashlib
 from typing import Any
@@ -9,10 +9,10 @@ from micropie_redis.commands import Commands
 
 
 class Script:
-    """A Lua script that is sent by its hash, and in full only to a server that does not have it.
+    """A Lua script, sent by its hash, and in full only to a server that has not cached it.
 
-    Not redis-py's own `register_script`: in a cluster that loads a missing script into every
-    node, so one dead node would fail sessions on all the others.
+    Not redis-py's `register_script`: in a cluster that loads a missing script into every node,
+    so one dead node would fail the sessions on all others.
     """
 
     def __init__(self, source: str) -> None:
@@ -24,12 +24,12 @@ class Script:
         try:
             return await commands.execute("EVALSHA", self._sha, 1, key, *args)
         except NoScriptError:
-            # EVAL leaves the script in the server's cache.
+            # EVAL caches the script too.
             return await commands.execute("EVAL", self._source, 1, key, *args)
 
 
-# Reads a session as one JSON object: its values are JSON as they are. An answer of many small
-# strings would cost the client several times as much.
+# Reads a session as one JSON object, since its values are JSON already. A reply of many small
+# strings costs the client several times as much to parse.
 _READ = """
 local fields = redis.call('HGETALL', KEYS[1])
 if #fields == 0 then
@@ -42,27 +42,16 @@ end
 local session = '{' .. table.concat(members, ',') .. '}'
 """
 
-# -> [session, milliseconds left] in JSON; None if there is no such session.
-LOAD = Script(
-    _READ
-    + """
-return '[' .. session .. ',' .. redis.call('PTTL', KEYS[1]) .. ']'
-"""
-)
+# -> [session, milliseconds left] in JSON; nil if the session does not exist.
+LOAD = Script(_READ + "return '[' .. session .. ',' .. redis.call('PTTL', KEYS[1]) .. ']'")
 
-# -> session in JSON; None if there was none.
-TAKE = Script(
-    _READ
-    + """
-redis.call('DEL', KEYS[1])
-return session
-"""
-)
+# -> session in JSON; nil if it did not exist.
+TAKE = Script(_READ + "redis.call('DEL', KEYS[1]) return session")
 
 # Lua's unpack() fails at some 8,000 values, so fields go in blocks of 1,000 arguments.
 #
-# A full Redis (maxmemory, no eviction) refuses a script's first write if that takes memory, but
-# none after it. So HSET comes first: it is refused, or all is done.
+# A full Redis (maxmemory, no eviction) refuses a script's first write if it takes memory, but not
+# those after it. HSET comes first, so that a script is refused as a whole or runs to its end.
 
 # milliseconds, field, value, ...
 SAVE = Script("""
@@ -75,8 +64,8 @@ end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 """)
 
-# milliseconds, number of fields to remove, those, field, value, ... -> 1, or 0 without a session.
-# Redis deletes a hash with its last field; the expiry is then set on nothing, which does nothing.
+# milliseconds, number of fields to remove, those, field, value, ... -> 1; 0 without a session.
+# Redis deletes a hash with its last field, and PEXPIRE ignores a missing key.
 MERGE = Script("""
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0

@@ -10,6 +10,7 @@ from engineio import packet
 from engineio.payload import Payload  # type: ignore[import-untyped] # likewise
 
 from micropie import ClientDisconnected, HTTPError, Request, WebSocketRequest
+from micropie.concurrency import wait_for_disconnect
 from micropie.types import Message, Receive, Scope, Send
 from micropie_socketio.backlog import Backlog
 from micropie_socketio.packets import is_polled_packet
@@ -214,7 +215,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
             self._look_out = self.start_background_task(self._look_out_for_stop)
         answer = asyncio.ensure_future(self.handle_request(scope, _body(b""), begin))
         self._polls[sid] = answer
-        departure = asyncio.ensure_future(_departure(receive))
+        departure = asyncio.ensure_future(wait_for_disconnect(receive))
         try:
             await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
             if is_held() and not answer.done():
@@ -277,11 +278,6 @@ def _body(data: bytes) -> Receive:
 
 async def _discard(message: Message) -> None:
     """Send nothing: the answer to the last group of packets is the one that counts."""
-
-
-async def _departure(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _answer(

@@ -1,50 +1,38 @@
-"""The session backend: a row for each session, with a JSON document in it."""
+"""SQLSessionBackend, the class users make: a row per session, with a JSON document in it."""
 
 import logging
-import math
-import secrets
 from collections.abc import Collection
-from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import URL, Table
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from micropie import LoadedSession, SessionBackend, hash_session_id
 from micropie.codec import dumps_strict, loads
-from micropie_sql_sessions.batches import Work
+from micropie.parameters import check_number, check_seconds
 from micropie_sql_sessions.database import Database
-from micropie_sql_sessions.engines import engine_source
-from micropie_sql_sessions.errors import is_passing
+from micropie_sql_sessions.engines import engine_for
+from micropie_sql_sessions.errors import is_transient
 from micropie_sql_sessions.purging import Purger
-from micropie_sql_sessions.statements import Statements
+from micropie_sql_sessions.statements import Statements, written
 from micropie_sql_sessions.tables import session_table
 
 # A process needs few: a session keeps a connection busy for about a millisecond, and PostgreSQL
 # takes 100 from all processes together.
 MAX_CONNECTIONS = 10
 
-# The end of time as MySQL sees it.
+# The last day that MySQL knows.
 _NEVER = datetime(9999, 12, 31, tzinfo=UTC)
-
-_Result = TypeVar("_Result")
 
 _logger = logging.getLogger("micropie")
 
 
-class _Loaded(NamedTuple):
-    """What a request has loaded, so that its merge need not read it again."""
+class _Version(NamedTuple):
+    """What a request has loaded: merging into it spares reading it again."""
 
-    backend: "SQLSessionBackend"
-    key: str
     document: str
     revision: int
-
-
-# Of the request whose context this is; it goes with the request.
-_loaded: ContextVar[_Loaded | None] = ContextVar("micropie_sql_sessions", default=None)
 
 
 class SQLSessionBackend(SessionBackend):
@@ -55,10 +43,10 @@ class SQLSessionBackend(SessionBackend):
 
     Args:
         url_or_engine: a URL as SQLAlchemy takes it (`sqlite:///sessions.db`, `postgresql://`,
-            `mysql://`, `mariadb://`; the driver may be left out), or an AsyncEngine, which is
-            yours to dispose of.
+            `mysql://`, `mariadb://`; the driver may be left out), or an AsyncEngine, which you
+            dispose of.
         table: the name of the table.
-        create_table: whether to create the table if it is not there.
+        create_table: whether to create the table if it does not exist.
         purge_every: seconds between two purges of expired sessions while the app runs, by one of
             its processes; None for none.
         timeout: seconds for a whole call, from waiting for a connection to the last retry.
@@ -69,7 +57,7 @@ class SQLSessionBackend(SessionBackend):
 
     Raises:
         TypeError: an argument is of the wrong type.
-        ValueError: an argument has a value that can't be.
+        ValueError: an argument has an invalid value.
         ModuleNotFoundError: the database's driver is not installed.
     """
 
@@ -84,93 +72,75 @@ class SQLSessionBackend(SessionBackend):
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         if not isinstance(create_table, bool):
-            raise TypeError(f"create_table must be True or False: {create_table!r}")
-        if purge_every is not None:
-            _check_seconds("purge_every", purge_every)
-        _check_seconds("timeout", timeout)
-        if not isinstance(max_connections, int) or isinstance(max_connections, bool):
-            raise TypeError(f"max_connections must be an int: {max_connections!r}")
-        if max_connections < 1:
-            raise ValueError(f"max_connections must be 1 or more: {max_connections!r}")
+            raise TypeError(f"create_table must be True or False, not {create_table!r}")
+        check_seconds("purge_every", purge_every, optional=True)
+        check_seconds("timeout", timeout)
+        check_number("max_connections", max_connections, int, least=1)
         self.table: Table = session_table(table)
-        self._source = engine_source(url_or_engine, max_connections, timeout)
-        self._database = Database(self._source, timeout, table)
-        self._statements = Statements(self.table, self._source.dialect)
-        self._purger = Purger(self._database, self._statements, purge_every)
-        self._create_table = create_table
-        self._created_in: AsyncEngine | None = None
+        engine = engine_for(url_or_engine, max_connections, timeout)
+        self._database = Database(engine, self.table, create_table=create_table, timeout=timeout)
+        self._sql = Statements(self.table, engine.dialect)
+        self._purger = Purger(self._database, self._sql, purge_every)
 
     async def load(self, session_id: str) -> dict[str, Any]:
-        """Return the session, with the time left; {} if there is none, or it can't be read."""
+        """Return the session, with the time left; {} if it is missing or corrupt."""
         key, now = hash_session_id(session_id), datetime.now(UTC)
 
-        async def load(connection: AsyncConnection) -> Any:
-            result = await connection.execute(self._statements.load, {"key": key, "now": now})
-            return result.one_or_none()
-
-        row = await self._run(load)
-        data = {} if row is None else _decoded(key, row.data)
-        if row is None or not data:
+        rows = await self._database.fetch(self._sql.load, {"key": key, "now": now})
+        data = _decoded(key, rows[0].data) if rows else {}
+        if not data:
             return {}
-        _loaded.set(_Loaded(self, key, row.data, row.revision))
-        return LoadedSession(data, expires_in=(_utc(row.expires_at) - now).total_seconds())
+        (row,) = rows
+        # MySQL and SQLite return a UTC time without its zone.
+        left = row.expires_at.replace(tzinfo=row.expires_at.tzinfo or UTC) - now
+        version = _Version(row.data, row.revision)
+        return LoadedSession(data, expires_in=left.total_seconds(), version=version)
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
-        """Store *data* in place of all that was there; nothing, or no time, deletes."""
-        key, written = hash_session_id(session_id), _written(data, timeout)
-
-        async def save(connection: AsyncConnection) -> None:
-            if data and timeout > 0:
-                await connection.execute(self._statements.save, {"key": key, **written})
-            else:
-                await connection.execute(self._statements.delete, {"key": key})
-
-        await self._write(save)
+        """Store *data* in place of the whole session; empty data or no time deletes it."""
+        values = {"key": hash_session_id(session_id), **_encoded(data, timeout)}
+        statement = self._sql.save if data and timeout > 0 else self._sql.delete
+        await self._database.execute(statement, values)
 
     async def merge(
         self, session_id: str, changed: dict[str, Any], removed: Collection[str], timeout: float
     ) -> bool:
-        """Change and remove single keys; False when there is no such session any more."""
+        """Set and remove single keys; False if the session does not exist any more."""
         key, now, removed = hash_session_id(session_id), datetime.now(UTC), set(removed)
-        loaded = self._forget_loaded(key)
+        loaded = getattr(changed, "version", None)
 
         async def change(connection: AsyncConnection, document: str, revision: int) -> bool:
+            """Write the row if it still has *revision*, in which it held *document*."""
             data = _decoded(key, document)
             if not data:
                 return False
             kept = {name: value for name, value in data.items() if name not in removed} | changed
-            values = {"key": key, "now": now, "loaded": revision}
-            if kept:
-                values |= _written(kept, timeout)
-            statement = self._statements.change if kept else self._statements.empty
+            values = {"key": key, "now": now, "loaded": revision, **_encoded(kept, timeout)}
+            statement = self._sql.change if kept else self._sql.delete_unchanged
             return (await connection.execute(statement, values)).rowcount == 1
 
         async def merge(connection: AsyncConnection) -> bool:
-            # Most often nobody else has written since this request loaded: one round trip.
-            if loaded and await change(connection, loaded.document, loaded.revision):
+            # Optimistic, since contention is rare: one round trip if nobody has written since.
+            if isinstance(loaded, _Version) and await change(connection, *loaded):
                 return True
             async with self._database.transaction(connection):
-                row = await self._hold(connection, key, now)
+                row = await self._lock(connection, key, now)
                 return row is not None and await change(connection, row.data, row.revision)
 
-        return await self._write(merge)
+        return await self._database.write(merge)
 
     async def touch(self, session_id: str, data: dict[str, Any], timeout: float) -> None:
-        """Keep a session, if it is still there, for another *timeout* seconds."""
+        """Let the session, if it still exists, expire *timeout* seconds from now."""
         key, now = hash_session_id(session_id), datetime.now(UTC)
         values = {"key": key, "now": now, "expires_at": _after(now, timeout)}
-
-        async def touch(connection: AsyncConnection) -> None:
-            await connection.execute(self._statements.touch, values)
-
-        await self._write(touch)
+        await self._database.execute(self._sql.touch, values)
 
     async def take(self, session_id: str) -> dict[str, Any]:
-        """Delete a session and return what it held.
+        """Delete a session and return its data.
 
         Raises:
-            ConnectionError: the connection broke, and by the next try the session was gone: it
-                had been deleted, and nobody knows whether by this call.
+            ConnectionError: the connection broke, and on the retry the session was gone: it was
+                deleted, but not certainly by this call.
         """
         key, now = hash_session_id(session_id), datetime.now(UTC)
         deletions = 0
@@ -178,96 +148,53 @@ class SQLSessionBackend(SessionBackend):
         async def take(connection: AsyncConnection) -> Any:
             nonlocal deletions
             async with self._database.transaction(connection):
-                row = await self._hold(connection, key, now)
-                await connection.execute(self._statements.delete, {"key": key})
+                row = await self._lock(connection, key, now)
+                await connection.execute(self._sql.delete, {"key": key})
                 deletions += 1
             return row
 
-        row = await self._write(take)
+        row = await self._database.write(take)
         if row is None and deletions > 1:
-            # {} would pass for a logout, and the request for a success.
+            # Not idempotent: {} would look like a logout, and the request like a success.
             raise ConnectionError("the connection broke while a session was taken")
         return {} if row is None else _decoded(key, row.data)
 
     async def purge(self) -> int:
-        """Delete all expired sessions, in small batches; return how many there were."""
+        """Delete all expired sessions, in small batches; return how many they were."""
         return await self._purger.purge()
 
     async def startup(self) -> None:
-        """Create the table if that is wanted, and begin to purge now and then.
+        """Create the table if it is wanted, and start to purge periodically.
 
-        A database that is away does not stop the app from starting; the table can wait.
+        A database that is away does not stop the app from starting: the first request that needs
+        the table creates it.
         """
         try:
-            await self._see_to_table()
+            await self._database.prepare()
         except Exception as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
-            _logger.error("the sessions' database is away; going on without", exc_info=error)
+            _logger.error("the sessions' database is away; the app starts anyway", exc_info=error)
         self._purger.start()
 
     async def shutdown(self) -> None:
-        """Stop purging, and close the connections unless they are those of a given engine."""
+        """Stop purging, and close the connections unless the engine is the user's."""
         await self._purger.stop()
         await self._database.close()
-        self._created_in = None
 
-    async def _run(self, work: Work[_Result]) -> _Result:
-        await self._see_to_table()
-        return await self._database.run(work)
-
-    async def _write(self, work: Work[_Result]) -> _Result:
-        await self._see_to_table()
-        return await self._database.write(work)
-
-    async def _see_to_table(self) -> None:
-        """Create the table, if that is wanted, the first time. A server may never start us."""
-        engine = self._source.engine()
-        if self._create_table and self._created_in is not engine:
-            await self._database.run(self._create)
-            self._created_in = engine
-
-    async def _create(self, connection: AsyncConnection) -> None:
-        """Create the table and its index, if they are not there."""
-        for create in (self.table.create, *(index.create for index in self.table.indexes)):
-            try:
-                await connection.run_sync(create, checkfirst=True)
-            except DBAPIError:
-                if connection.invalidated:
-                    raise
-                # Another process was quicker, between the look and the creation: look again.
-                await connection.run_sync(create, checkfirst=True)
-
-    def _forget_loaded(self, key: str) -> _Loaded | None:
-        """Return what this request has loaded, if it is this session, to use it once."""
-        loaded = _loaded.get()
-        _loaded.set(None)
-        return loaded if loaded and loaded.backend is self and loaded.key == key else None
-
-    async def _hold(self, connection: AsyncConnection, key: str, now: datetime) -> Any:
-        """Return a session's row, which nobody else can write until the transaction ends."""
-        result = await connection.execute(self._statements.hold, {"key": key, "now": now})
+    async def _lock(self, connection: AsyncConnection, key: str, now: datetime) -> Any:
+        """Return a session's row, locked until the transaction ends; None if it is missing."""
+        result = await connection.execute(self._sql.load_locked, {"key": key, "now": now})
         return result.one_or_none()
 
 
-def _check_seconds(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number of seconds: {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be above 0, and finite: {value!r}")
-
-
-def _written(data: dict[str, Any], timeout: float) -> dict[str, Any]:
-    """Return what is written of a session.
+def _encoded(data: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """Return the row of a session, as parameters of a statement.
 
     Raises:
-        TypeError, ValueError: *data* is no JSON object.
+        TypeError, ValueError: *data* is not a JSON object.
     """
-    return {
-        "data": dumps_strict(data).decode(),
-        "revision": secrets.randbits(63),
-        "expires_at": _after(datetime.now(UTC), timeout),
-    }
+    return written(dumps_strict(data).decode(), _after(datetime.now(UTC), timeout))
 
 
 def _after(now: datetime, timeout: float) -> datetime:
@@ -275,10 +202,6 @@ def _after(now: datetime, timeout: float) -> datetime:
         return min(now + timedelta(seconds=timeout), _NEVER)
     except OverflowError:
         return _NEVER
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _decoded(key: str, document: str) -> dict[str, Any]:
@@ -289,6 +212,6 @@ def _decoded(key: str, document: str) -> dict[str, Any]:
             return data
     except ValueError:
         pass
-    # Neither the value nor the parser's message, which may quote it. The key is a hash.
-    _logger.error("row %s holds no session that can be read; it counts as none", key)
+    # Without the value and the parser's message, which may quote it. The key is a hash.
+    _logger.error("row %s is not a readable session; it counts as empty", key)
     return {}

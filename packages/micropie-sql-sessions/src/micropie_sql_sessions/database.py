@@ -1,136 +1,189 @@
-"""Work on the database, within a time that holds whatever the database does."""
+"""Running work on the database: retried, within a timeout, and batched for SQLite."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from typing import Any, TypeVar
 
+from sqlalchemy import Executable, Row, Table
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from micropie_sql_sessions.batches import Batches, Work
-from micropie_sql_sessions.engines import LentEngine, OwnEngine
-from micropie_sql_sessions.errors import is_missing_table, is_passing
+from micropie.concurrency import Batcher
+from micropie_sql_sessions.engines import Engine
+from micropie_sql_sessions.errors import is_missing_table, is_transient
 
 _RETRIES = 4
-_BASE_DELAY = 0.05  # seconds, doubled before each try, of which at least half is waited
+_BASE_DELAY = 0.05  # seconds; doubled before each retry, with at most half of it as jitter
 
-# Seconds for a connection that is given up to take its leave. With some drivers SQLAlchemy stops
-# waiting after two; cancelled before that, it leaves an error behind that nobody looks at.
-_GOODBYE = 3.0
+# Seconds to close a connection after a timeout. Some drivers take two before SQLAlchemy gives up;
+# cancelled earlier, they leave a task behind whose error is never retrieved.
+_CLOSE_TIMEOUT = 3.0
+
+# Works in a transaction of SQLite: it takes some milliseconds then, which other processes wait.
+_MAX_BATCH = 20
 
 _Result = TypeVar("_Result")
+Work = Callable[[AsyncConnection], Awaitable[_Result]]
 
 
 class Database:
-    """Runs work on connections of an engine.
+    """Runs work on connections of an engine, and creates the table before the first.
+
+    SQLite has one writer at a time, and syncs the disk for each transaction. Writes of requests
+    that come at the same moment would contend and pay one by one, so they share a transaction.
 
     Args:
-        source: where the engine comes from.
+        engine: provides the connections.
+        table: the table of the sessions.
+        create_table: whether to create it if it does not exist.
         timeout: seconds for a piece of work, from waiting for a connection to the last retry.
-        table: the name of the table, for errors.
     """
 
-    def __init__(self, source: OwnEngine | LentEngine, timeout: float, table: str) -> None:
-        self._source = source
-        self._timeout = timeout
+    def __init__(self, engine: Engine, table: Table, *, create_table: bool, timeout: float) -> None:
+        self._engine = engine
         self._table = table
-        self._batches: Batches | None = None
-        if source.dialect == "sqlite":
-            self._batches = Batches(self._run_in_transaction)
+        self._create_table = create_table
+        self._created_in: AsyncEngine | None = None
+        self._timeout = timeout
         self._running: set[asyncio.Task[object]] = set()
+        self._has_one_writer = engine.dialect == "sqlite"
+        self._batcher: Batcher[Work[Any], Any]
+        self._batcher = Batcher(self._run_batch, max_size=_MAX_BATCH, serial=True)
 
     async def run(self, work: Work[_Result]) -> _Result:
-        """Return what *work* does with a connection, after more tries if something passes.
+        """Return the result of *work*, which gets a connection; retry after a transient error.
 
-        It runs in a task of its own: SQLAlchemy waits for the database when it has to give up a
-        connection, and a database that has stopped must not hold up the request. If the
-        request is cancelled, the work goes on to its end.
+        It runs in a task of its own. SQLAlchemy waits for the database when it discards a
+        connection, and a database that hangs must not hold up the request. If the request is
+        cancelled, the work still ends.
 
         Raises:
-            TimeoutError: all that took longer than `timeout`.
-            RuntimeError: there is no such table.
+            TimeoutError: the work and its retries took longer than `timeout`.
+            RuntimeError: the table does not exist.
         """
-        task = asyncio.create_task(self._tries(work))
+        task = asyncio.create_task(self._run_with_retries(work))
         self._running.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._on_end)
         await asyncio.wait((task,), timeout=self._timeout)
-        if not task.done():
-            task.cancel()
-        elif not task.cancelled() and not isinstance(task.exception(), TimeoutError):
+        if task.done() and not task.cancelled() and not isinstance(task.exception(), TimeoutError):
             return task.result()
-        raise self._too_late()
+        task.cancel()
+        raise self._timed_out()
 
     async def write(self, work: Work[_Result]) -> _Result:
-        """Do the same with *work* that writes, by one statement at most."""
-        if self._batches is None:
+        """Run *work* that writes, by one statement at most, so that a batch can contain it."""
+        if not self._has_one_writer:
             return await self.run(work)
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._batches.run(work)
+                result: _Result = await self._batcher.submit(work)
+                return result
         except TimeoutError:
-            raise self._too_late() from None
+            raise self._timed_out() from None
 
-    @asynccontextmanager
-    async def transaction(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        """Make one step of what the block does, which is part of work that writes."""
-        if self._batches is not None:  # it is in one already
-            yield
-            return
-        async with _transaction(connection, "BEGIN"):
-            yield
+    def transaction(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+        """Make the block, a part of work that writes, one transaction."""
+        # A batch is one already.
+        return nullcontext() if self._has_one_writer else _transaction(connection, "BEGIN")
+
+    async def fetch(self, select: Executable, values: dict[str, Any]) -> Sequence[Row[Any]]:
+        """Return the rows of one statement."""
+
+        async def fetch(connection: AsyncConnection) -> Sequence[Row[Any]]:
+            return (await connection.execute(select, values)).all()
+
+        return await self.run(fetch)
+
+    async def execute(self, statement: Executable, values: dict[str, Any]) -> int:
+        """Run one statement that writes; return the number of rows."""
+
+        async def execute(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement, values)).rowcount
+
+        return await self.write(execute)
+
+    async def prepare(self) -> None:
+        """Create the table now, if the first work would."""
+        if self._create_table:
+            await self.run(self._create)
 
     async def close(self) -> None:
-        """Wait for the work that goes on, and close the engine if it is the backend's own."""
-        with suppress(TimeoutError):  # it is closed then, but the database was not told
+        """Wait for running work, and close the engine if the backend made it."""
+        self._created_in = None
+        with suppress(TimeoutError):  # the engine is closed then, but the database was not told
             async with asyncio.timeout(self._timeout):
-                if self._batches is not None:
-                    await self._batches.finish()
+                await self._batcher.drain()
                 if self._running:
                     await asyncio.wait(self._running)
-                await self._source.close()
+                await self._engine.close()
 
-    async def _run_in_transaction(self, work: Work[_Result]) -> _Result:
-        async def in_transaction(connection: AsyncConnection) -> _Result:
-            # One that began as a reader could not write once another process has.
+    async def _run_batch(self, batch: Sequence[Work[Any]]) -> list[Any]:
+        async def run_all(connection: AsyncConnection) -> list[Any]:
+            # A transaction that began as a reader can't write once another process has.
             async with _transaction(connection, "BEGIN IMMEDIATE"):
-                return await work(connection)
+                return [await _outcome(work, connection) for work in batch]
 
-        return await self.run(in_transaction)
+        return await self.run(run_all)
 
-    async def _tries(self, work: Work[_Result]) -> _Result:
-        # The end also of work that nobody waits for any more, and of waiting for a goodbye.
-        async with asyncio.timeout(self._timeout + _GOODBYE):
+    async def _run_with_retries(self, work: Work[_Result]) -> _Result:
+        # The limit for work that is abandoned by its request, and for closing its connection.
+        async with asyncio.timeout(self._timeout + _CLOSE_TIMEOUT):
             for number in range(_RETRIES):
                 try:
-                    return await self._try(work)
+                    return await self._run_once(work)
                 except Exception as error:
-                    if not is_passing(error):
+                    if not is_transient(error):
                         raise
                 await asyncio.sleep(_BASE_DELAY * 2**number * random.uniform(0.5, 1))  # noqa: S311
-            return await self._try(work)
+            return await self._run_once(work)
 
-    async def _try(self, work: Work[_Result]) -> _Result:
+    async def _run_once(self, work: Work[_Result]) -> _Result:
         try:
-            async with self._source.engine().connect() as connection:
+            async with self._engine.current().connect() as connection:
+                await self._create(connection)
                 return await work(connection)
         except DBAPIError as error:
-            error.hide_parameters = True  # it is logged, and sessions are nobody's business
+            error.hide_parameters = True  # the log must not show what sessions hold
             if is_missing_table(error):
                 raise RuntimeError(
-                    f"the database has no table {self._table}: start the app with "
+                    f"the database has no table {self._table.name}: start the app with "
                     "create_table=True, or run your migrations"
                 ) from error
             raise
 
-    def _too_late(self) -> TimeoutError:
+    async def _create(self, connection: AsyncConnection) -> None:
+        """Create the table and its index where they do not exist, once for each engine."""
+        if not self._create_table or self._created_in is connection.engine:
+            return
+        for create in (self._table.create, *(index.create for index in self._table.indexes)):
+            try:
+                await connection.run_sync(create, checkfirst=True)
+            except DBAPIError:
+                if connection.invalidated:
+                    raise
+                # Another process created it after the check: check again.
+                await connection.run_sync(create, checkfirst=True)
+        self._created_in = connection.engine
+
+    def _timed_out(self) -> TimeoutError:
         return TimeoutError(f"the database has not answered in {self._timeout} s")
 
-    def _forget(self, task: "asyncio.Task[object]") -> None:
+    def _on_end(self, task: "asyncio.Task[object]") -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # has been looked at: nobody waits for it when a request is cancelled
+            task.exception()  # retrieved, in case the request was cancelled
+
+
+async def _outcome(work: Work[Any], connection: AsyncConnection) -> Any:
+    """Return what *work* returns or raises; raise an error of the database, for a retry."""
+    try:
+        return await work(connection)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        return error
 
 
 @asynccontextmanager
@@ -145,14 +198,10 @@ async def _transaction(connection: AsyncConnection, begin: str) -> AsyncIterator
 
 
 async def _roll_back(connection: AsyncConnection, error: BaseException) -> None:
-    """End a transaction that failed; a connection that can't is not used again."""
-    if connection.invalidated:
-        return
-    if isinstance(error, Exception):
-        try:
+    """End a transaction that failed; discard the connection if it can't."""
+    if isinstance(error, Exception) and not connection.invalidated:
+        with suppress(DBAPIError):
             await connection.exec_driver_sql("ROLLBACK")
             return
-        except DBAPIError:
-            pass
     if not connection.invalidated:
         await connection.invalidate()

@@ -1,4 +1,4 @@
-"""The SQLAlchemy engine of a backend: made from a URL and closed again, or lent by the user."""
+"""The SQLAlchemy engine of a backend: managed (made from a URL, and closed) or the user's own."""
 
 import asyncio
 import math
@@ -9,33 +9,24 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
+from micropie_sql_sessions.tables import MYSQL
 
-# What a URL that names no driver means: the driver of the extra. Some hosts say postgres.
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-    "mysql": "mysql+asyncmy",
-    "mariadb": "mariadb+asyncmy",
-}
-_EXTRAS = {"sqlite": "sqlite", "postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+# The drivers of the extras, by dialect: what a URL without a driver means.
+_DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"} | dict.fromkeys(MYSQL, "asyncmy")
 
 
-def engine_source(
-    url_or_engine: object, max_connections: int, timeout: float
-) -> "OwnEngine | LentEngine":
-    """Return where a backend gets its engine from, each time it needs it.
+def engine_for(url_or_engine: object, max_connections: int, timeout: float) -> "Engine":
+    """Return what provides a backend with its engine, in whichever event loop is running.
 
     Raises:
         TypeError: *url_or_engine* is neither a URL nor an asynchronous engine.
-        ValueError: there is no engine for the URL, or its database is not one of DIALECTS.
+        ValueError: SQLAlchemy has no engine for the URL, or its database is not supported.
         ModuleNotFoundError: the database's driver is not installed.
     """
     if isinstance(url_or_engine, str | URL):
-        return OwnEngine(url_or_engine, max_connections, timeout)
+        return ManagedEngine(url_or_engine, max_connections, timeout)
     if isinstance(url_or_engine, AsyncEngine):
-        return LentEngine(url_or_engine)
+        return ExternalEngine(url_or_engine)
     wrong = type(url_or_engine)
     raise TypeError(
         "url_or_engine must be a URL or an AsyncEngine of SQLAlchemy, not "
@@ -43,13 +34,13 @@ def engine_source(
     )
 
 
-class OwnEngine:
-    """An engine made from a URL when it is first used, in the event loop that uses it.
+class ManagedEngine:
+    """An engine made from a URL, and made again in another event loop.
 
     Args:
-        url: as SQLAlchemy takes it; without a driver it means that of the extra.
+        url: as SQLAlchemy takes it; the driver may be left out.
         max_connections: the most to open.
-        timeout: seconds that the database waits for another process to finish writing.
+        timeout: seconds that a statement waits for a lock.
     """
 
     def __init__(self, url: str | URL, max_connections: int, timeout: float) -> None:
@@ -61,10 +52,10 @@ class OwnEngine:
         self._engine = self._make()
         self.dialect = self._engine.dialect.name
 
-    def engine(self) -> AsyncEngine:
-        """Return the engine of the running event loop, whose connections commit by themselves."""
+    def current(self) -> AsyncEngine:
+        """Return the engine of the running event loop, whose connections autocommit."""
         loop = asyncio.get_running_loop()
-        # Connections are bound to their loop; what another one left open can't be used any more.
+        # Connections are bound to their event loop: those of another one are unusable.
         if self._loop is not loop:
             if self._loop is not None:
                 self._engine = self._make()
@@ -74,7 +65,7 @@ class OwnEngine:
     async def close(self) -> None:
         """Close the connections; the next use opens others.
 
-        Cancel it when it takes too long: it says goodbye to the database on each connection.
+        Cancel it when it takes too long: then connections are closed without telling the database.
         """
         if self._loop is not asyncio.get_running_loop():
             return
@@ -85,31 +76,25 @@ class OwnEngine:
                 self._engine.dialect.do_terminate(connection)
 
     def _make(self) -> AsyncEngine:
-        options: dict[str, Any] = {}
-        size = self._max_connections
-        if self._url.get_backend_name() == "sqlite":
-            options["connect_args"] = {"timeout": self._timeout}
-            if self._url.database in (None, "", ":memory:"):
-                size = 1  # each connection would have a database of its own
-        elif self._url.get_backend_name() in ("mysql", "mariadb"):
-            # A statement whose caller has given up would go on waiting for a row, for 50 s.
-            wait = f"SET innodb_lock_wait_timeout = {math.ceil(self._timeout)}"
-            options["connect_args"] = {"init_command": wait}
+        in_memory = self._url.get_backend_name() == "sqlite" and (
+            self._url.database in (None, "", ":memory:")
+        )
         try:
             engine = create_async_engine(
                 self._url,
-                # One statement is one round trip then, with no BEGIN, COMMIT or ROLLBACK.
+                # One statement is one round trip then, without BEGIN, COMMIT and ROLLBACK.
                 isolation_level="AUTOCOMMIT",
                 skip_autocommit_rollback=True,
                 pool_reset_on_return=None,
                 poolclass=AsyncAdaptedQueuePool,
-                pool_size=size,
+                # In memory each connection would have a database of its own.
+                pool_size=1 if in_memory else self._max_connections,
                 max_overflow=0,
-                pool_timeout=None,  # the backend's bounds waiting and working together
-                **options,
+                pool_timeout=None,  # the backend's includes waiting for a connection
             )
         except ModuleNotFoundError as error:
-            extra = _EXTRAS[self._url.get_backend_name()]
+            dialect = self._url.get_backend_name()
+            extra = "mysql" if dialect in MYSQL else dialect
             raise ModuleNotFoundError(
                 f"{error.name} is not installed: pip install 'micropie-sql-sessions[{extra}]'",
                 name=error.name,
@@ -119,64 +104,77 @@ class OwnEngine:
                 f"url_or_engine names {self._url.drivername}, which would block the event loop: "
                 "leave the driver out, or name one for asyncio"
             ) from None
-        if engine.dialect.name == "sqlite":
-            event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-        elif engine.dialect.driver == "psycopg":
-            # A statement whose caller has given up: asyncpg has the server cancel it.
-            wait = f"SET lock_timeout = {math.ceil(self._timeout * 1000)}"
-            event.listen(engine.sync_engine, "connect", lambda new, _record: _execute(new, wait))
         self._open = opened = set()
-        event.listen(engine.sync_engine, "connect", lambda new, _record: opened.add(new))
+        settings = _settings(engine, self._timeout)
+
+        def set_up(connection: Any, _record: object) -> None:
+            opened.add(connection)
+            cursor = connection.cursor()
+            for setting in settings:
+                cursor.execute(setting)
+            cursor.close()
+
+        event.listen(engine.sync_engine, "connect", set_up)
         event.listen(engine.sync_engine, "close", lambda old, _record: opened.discard(old))
         return engine
 
 
-class LentEngine:
-    """An engine that was given, and that its owner closes."""
+class ExternalEngine:
+    """An engine that the user made, and disposes of."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self.dialect = engine.dialect.name
-        if self.dialect not in DIALECTS:
-            raise ValueError(_wrong_dialect(self.dialect))
+        self.dialect = _supported(engine.dialect.name)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    def engine(self) -> AsyncEngine:
-        """Return the engine, as a view whose connections commit by themselves."""
+    def current(self) -> AsyncEngine:
+        """Return a view of the engine whose connections autocommit."""
         return self._engine
 
     async def close(self) -> None:
         """Leave it open."""
 
 
+Engine = ManagedEngine | ExternalEngine
+
+
+def _settings(engine: AsyncEngine, timeout: float) -> tuple[str, ...]:
+    """Return statements for new connections: a statement waits *timeout* seconds for a lock.
+
+    Without them one whose request has given up would wait on, in MySQL for 50 s.
+    """
+    seconds, milliseconds = math.ceil(timeout), math.ceil(timeout * 1000)
+    if engine.dialect.name == "sqlite":
+        # Readers do not block the writer, and acknowledged writes survive a power cut.
+        wal = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+        return (f"PRAGMA busy_timeout={milliseconds}", *wal)
+    if engine.dialect.name in MYSQL:
+        return (f"SET innodb_lock_wait_timeout = {seconds}",)
+    if engine.dialect.driver == "psycopg":  # asyncpg has the server cancel the statement
+        return (f"SET lock_timeout = {milliseconds}",)
+    return ()
+
+
 def _with_driver(text: str | URL) -> URL:
     try:
         url = make_url(text)
-        if url.drivername in _DRIVERS:
-            url = url.set(drivername=_DRIVERS[url.drivername])
+        name = "postgresql" if url.drivername == "postgres" else url.drivername  # as hosts say
+        if name in _DRIVERS:
+            url = url.set(drivername=f"{name}+{_DRIVERS[name]}")
         url.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        # Nothing of the URL or of SQLAlchemy's message: parts of the password may be in them.
+        # Without the URL and SQLAlchemy's message, which may contain parts of the password.
         raise ValueError(
-            "url_or_engine is no URL that SQLAlchemy takes: it is spelt "
-            "dialect+driver://user:password@host:port/database, special characters in user and "
-            "password are percent-encoded"
+            "url_or_engine is not a URL that SQLAlchemy takes: it has the form "
+            "dialect+driver://user:password@host:port/database, with special characters in user "
+            "and password percent-encoded"
         ) from None
-    if url.get_backend_name() not in DIALECTS:
-        raise ValueError(_wrong_dialect(url.get_backend_name()))
+    _supported(url.get_backend_name())
     return url
 
 
-def _wrong_dialect(dialect: str) -> str:
-    return f"url_or_engine must be of SQLite, PostgreSQL, MySQL or MariaDB, not {dialect}"
-
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # Readers and a writer at the same time, and nothing acknowledged is lost with the power.
-    _execute(connection, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
-
-
-def _execute(connection: Any, *statements: str) -> None:
-    cursor = connection.cursor()
-    for statement in statements:
-        cursor.execute(statement)
-    cursor.close()
+def _supported(dialect: str) -> str:
+    if dialect not in _DRIVERS:
+        raise ValueError(
+            f"url_or_engine must be of SQLite, PostgreSQL, MySQL or MariaDB, not {dialect}"
+        )
+    return dialect

@@ -1,63 +1,47 @@
-"""What the errors of databases mean: each driver has its own codes."""
+"""Errors of databases, classified by the codes of their drivers."""
 
 from sqlalchemy.exc import OperationalError
 
-# SQLSTATE: serialisation failure, deadlock, shut down by the administrator or by a crash, not
-# ready to take connections, too many connections.
-_PASSING_STATES = {"40001", "40P01", "57P01", "57P02", "57P03", "53300"}
-_PASSING_STATE_CLASS = "08"  # connection exceptions
+_TRANSIENT = {
+    # SQLSTATE: class of connection exceptions, serialization failure, deadlock, admin shutdown,
+    # crash shutdown, cannot connect now, too many connections.
+    *("08", "40001", "40P01", "57P01", "57P02", "57P03", "53300"),
+    # MySQL: read of a row that has changed since, too many connections, shutdown, lock wait
+    # timeout, deadlock; its client: can't connect (socket, TCP), server gone, connection lost.
+    *(1020, 1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013),
+    # SQLite's primary codes: busy, locked.
+    *(5, 6),
+}
 
-# MySQL: read of a row that has changed since, too many connections, shutdown, lock wait timeout,
-# deadlock, and the client's: can't connect, server gone, lost connection.
-_PASSING_NUMBERS = {1020, 1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013}
-
-# SQLite's primary codes: busy, locked.
-_PASSING_CODES = {5, 6}
+_MISSING_TABLE = {"42P01", 1146}  # SQLSTATE, MySQL
+_SQLITE_ERROR = 1  # which covers a missing table, among others
 
 
-def is_passing(error: Exception) -> bool:
-    """Tell whether another try may do: the connection broke, or others were in the way."""
+def is_transient(error: Exception) -> bool:
+    """Return whether a retry may succeed: the connection broke, or others contend."""
     if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
         return True
-    state = _state(error)
-    return (
-        state in _PASSING_STATES
-        or state.startswith(_PASSING_STATE_CLASS)
-        or _number(error) in _PASSING_NUMBERS
-        or _sqlite_code(error) in _PASSING_CODES
-        or _is_of_connecting(error)
-    )
+    codes = _codes(error)
+    # psycopg has a SQLSTATE only for errors that the server sent: this one is about connecting.
+    return bool(codes & _TRANSIENT) or (None in codes and isinstance(error, OperationalError))
 
 
 def is_missing_table(error: Exception) -> bool:
-    """Tell whether there is no such table."""
-    return (
-        _state(error) == "42P01"
-        or _number(error) == 1146
-        or (_sqlite_code(error) == 1 and "no such table" in str(error))
+    """Return whether the table does not exist."""
+    codes = _codes(error)
+    return bool(codes & _MISSING_TABLE) or (
+        _SQLITE_ERROR in codes and "no such table" in str(error)
     )
 
 
-def _state(error: Exception) -> str:
-    return getattr(_original(error), "sqlstate", None) or ""
-
-
-def _number(error: Exception) -> int | None:
-    arguments = _original(error).args
-    return arguments[0] if arguments and isinstance(arguments[0], int) else None
-
-
-def _sqlite_code(error: Exception) -> int | None:
-    code = getattr(_original(error), "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-def _is_of_connecting(error: Exception) -> bool:
-    # psycopg has states for errors of the server only.
-    original = _original(error)
-    return isinstance(error, OperationalError) and getattr(original, "sqlstate", "") is None
-
-
-def _original(error: Exception) -> BaseException:
-    """Return the driver's own error: not every one of connecting is wrapped by SQLAlchemy."""
-    return getattr(error, "orig", None) or error
+def _codes(error: Exception) -> set[str | int | None]:
+    """Return the codes in the driver's error, the class of a SQLSTATE included."""
+    # SQLAlchemy does not wrap all errors about connecting.
+    original = getattr(error, "orig", None) or error
+    state: str | None = getattr(original, "sqlstate", "")
+    codes: set[str | int | None] = {state, state and state[:2]}
+    if original.args and isinstance(original.args[0], int):
+        codes.add(original.args[0])
+    if (code := getattr(original, "sqlite_errorcode", None)) is not None:
+        codes.add(code & 0xFF)
+    return codes

@@ -1,4 +1,4 @@
-"""The manifest: which names with a hash ServeStatic's command has given to files."""
+"""The manifest that ServeStatic's command writes: the hashed name of each file."""
 
 import json
 import os
@@ -8,7 +8,7 @@ class Manifest:
     """The file `staticfiles.json` of a folder, if there is one.
 
     Raises:
-        ValueError: it is no manifest.
+        ValueError: it is not a manifest.
     """
 
     def __init__(self, root: str) -> None:
@@ -18,7 +18,7 @@ class Manifest:
         self._read()
 
     def hashed(self, name: str, *, refresh: bool) -> str:
-        """Return the name with a hash of file *name*, or *name* itself; *refresh* looks anew."""
+        """Return the hashed name of file *name*, or *name*; *refresh* reads a changed manifest."""
         if refresh:
             self._read()
         return self._names.get(name, name)
@@ -37,6 +37,6 @@ class Manifest:
             self._names = {str(name): str(hashed) for name, hashed in names.items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{self._path} is no manifest of ServeStatic's: make it anew, or remove it"
+                f"{self._path} is not a manifest of ServeStatic: make it again, or remove it"
             ) from error
         self._modified = modified

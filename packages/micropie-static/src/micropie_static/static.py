@@ -1,36 +1,44 @@
-"""Static: the ASGI app that serves the files of a folder."""
+"""Static, the class users make: an ASGI app that serves the files of a folder."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from urllib.parse import quote
 
 from micropie import App
-from micropie_static.files import File, Files, Redirect
+from micropie.concurrency import run_in_thread
+from micropie.types import RawHeaders, Receive, Scope, Send
+from micropie_static.files import File, media_type
+from micropie_static.folder import Folder, Redirect
+from micropie_static.headers import check_headers, raw_headers
 from micropie_static.manifest import Manifest
-from micropie_static.response import FileResponse, Receive, Scope, Send
-from micropie_static.threads import in_thread
+from micropie_static.response import serve_file
+
+# A name to which ServeStatic's command has given a hash.
+_HASHED = re.compile(r".+\.[0-9a-f]{12}\..+")
+_TEN_YEARS = 10 * 365 * 24 * 60 * 60  # seconds: forever, as nginx's "expires max" has it
 
 
 class Static:
     """Serves the files of a folder: `app.mount("/static", Static("static"))`.
 
-    Which files there are is found out once; a file that has changed since is served as it is now,
-    one that was added is not found. With *autorefresh* the folder is looked at for every request.
+    The folder is listed once: a file that changes later is served as it is now, a file that is
+    added later is not found. With *autorefresh* every request looks into the folder.
 
     Args:
-        root: the folder; a relative path means the working directory of this moment.
+        root: the folder; a relative path starts at the current working directory.
         max_age: seconds for which browsers and proxies may keep a file without asking again; None
             sends no Cache-Control.
-        immutable: let them keep files with a hash in their name (`app.0123456789ab.css`) for ever.
-        index: the file that stands for its folder, "index.html" for example; None for no such.
-        autorefresh: see new files at once (for development); None does so if the App that this is
-            mounted on has `debug` set.
+        immutable: let them keep files with a hash in their name (`app.0123456789ab.css`) forever.
+        index: the file that stands for its folder, "index.html" for example; None for none.
+        autorefresh: find new files at once (for development); None does so if the App that this
+            is mounted on has `debug` set.
         headers: headers to send with every file, by name.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: *root* is no folder.
-        TypeError, ValueError: an argument can't be, or the manifest in *root* can't be read.
+        FileNotFoundError, NotADirectoryError: *root* is not a folder.
+        TypeError, ValueError: an argument is invalid, or the manifest in *root* is.
     """
 
     def __init__(
@@ -43,32 +51,36 @@ class Static:
         autorefresh: bool | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        if max_age is not None and (not isinstance(max_age, int) or max_age < 0):
+            raise ValueError(f"max_age must be a number of seconds or None, not {max_age!r}")
+        check_headers(headers or {})
+        self._max_age = max_age
+        self._immutable = immutable
         self._autorefresh = autorefresh
+        self._headers = headers or {}
         self._app: App | None = None
         self._prefix = ""
-        self._files = Files(
-            root, max_age=max_age, immutable=immutable, index=index, headers=headers or {}
-        )
-        self._manifest = Manifest(self._files.root)
+        self._folder = Folder(root, index, self._headers_of)
+        self._manifest = Manifest(self._folder.root)
 
     def on_mount(self, app: App, path: str) -> None:
-        """Take note of where this is mounted; of several places, the first is the one of `url`.
+        """Remember the mount for `url`; of several mounts it uses the first.
 
         Args:
-            app: the App that it is mounted on, which calls this.
+            app: the App that this is mounted on, which calls this.
             path: the path of the mount.
         """
         if self._app is None:
             self._app, self._prefix = app, path.rstrip("/")
 
     def url(self, name: str) -> str:
-        """Return the path of the file *name*, with the hash that the manifest gives it.
+        """Return the URL path of the file *name*, hashed if the manifest has it.
 
         Args:
             name: a path below the root, with slashes: "css/app.css".
 
         Raises:
-            RuntimeError: this was not mounted on an App.
+            RuntimeError: this is not mounted on an App.
         """
         if self._app is None:
             raise RuntimeError(f"url({name!r}): mount this first, as app.mount('/static', static)")
@@ -82,20 +94,21 @@ class Static:
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
             return
         if scope["type"] != "http":
-            raise ValueError(f"Static serves no {scope['type']!r} connections")
-        url = _below_root_path(scope)
+            raise ValueError(f"Static can't serve {scope['type']!r} connections")
+        # Below the mount (ASGI: root_path is a part of path).
+        url = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
         if self._refreshes:
-            found = await in_thread(self._files.look_up, url)
+            found = await run_in_thread(self._folder.find, url)
         else:
-            found = self._files.files.get(url)
-        if found is None:
-            await _send_error(404, scope, send)
-        elif scope["method"] not in ("GET", "HEAD"):
-            await _send_error(405, scope, send)
+            found = self._folder.get(url)
+        if found is not None and scope["method"] not in ("GET", "HEAD"):
+            await _answer(405, {"Allow": "GET, HEAD"}, scope, send)
         elif isinstance(found, Redirect):
-            await _send_redirect(found, scope, send)
-        else:
-            await self._send_file(url, found, scope, receive, send)
+            await self._send_redirect(found, scope, send)
+        elif found is None or not await serve_file(
+            self._candidates(found, url), scope, receive, send
+        ):
+            await _answer(404, {}, scope, send)
 
     @property
     def _refreshes(self) -> bool:
@@ -103,49 +116,37 @@ class Static:
             return self._app is not None and self._app.debug
         return self._autorefresh
 
-    async def _send_file(
-        self, url: str, file: File, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        response = FileResponse(scope)
-        try:
-            if not await in_thread(response.open, file):
-                # It is not what it was. Once more, and if it has changed again it is not there.
-                changed = await in_thread(self._files.reload, url, file)
-                if changed is None or not await in_thread(response.open, changed):
-                    await _send_error(404, scope, send)
-                    return
-            await response.send(receive, send)
-        finally:
-            response.close()
+    def _headers_of(self, path: str, url: str) -> RawHeaders:
+        usual = {"Content-Type": media_type(path, '"utf-8"')} | self._cache_control(url)
+        return raw_headers(usual, self._headers)
+
+    def _cache_control(self, url: str) -> dict[str, str]:
+        if self._immutable and _HASHED.fullmatch(url):
+            return {"Cache-Control": f"max-age={_TEN_YEARS}, public, immutable"}
+        if self._max_age is None:
+            return {}
+        return {"Cache-Control": f"max-age={self._max_age}, public"}
+
+    async def _send_redirect(self, found: Redirect, scope: Scope, send: Send) -> None:
+        # Relative to the URL that the client requested, which proxies may have rewritten.
+        name = quote(scope["path"].rpartition("/")[2])
+        location = f"{name}/" if found is Redirect.MISSING_SLASH else "./"
+        if query := scope.get("query_string", b""):
+            location += "?" + query.decode("latin-1")
+        await _answer(302, {"Location": location} | self._cache_control(""), scope, send)
+
+    def _candidates(self, file: File, url: str) -> Iterator[File]:
+        yield file
+        if (changed := self._folder.reload(url)) is not None:
+            yield changed
 
 
-def _below_root_path(scope: Scope) -> str:
-    """Return the path below the mount, as the App gives it (ASGI: root_path is part of path)."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
-
-
-async def _send_redirect(redirect: Redirect, scope: Scope, send: Send) -> None:
-    # Relative to the URL that the client has asked for, whatever proxies have made of it.
-    location = quote(scope["path"].rpartition("/")[2]) + "/" if redirect.adds_slash else "./"
-    if query := scope.get("query_string", b""):
-        location += "?" + query.decode("latin-1")
-    headers = [
-        *redirect.headers,
-        (b"location", location.encode("latin-1")),
-        (b"content-length", b"0"),
-    ]
-    await send({"type": "http.response.start", "status": 302, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _send_error(status: int, scope: Scope, send: Send) -> None:
-    body = f"{status} {HTTPStatus(status).phrase}".encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-    ]
-    if status == 405:
-        headers.append((b"allow", b"GET, HEAD"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+async def _answer(status: int, headers: Mapping[str, str], scope: Scope, send: Send) -> None:
+    """Answer without a file: an error has its status as the body."""
+    body = f"{status} {HTTPStatus(status).phrase}".encode() if status >= 400 else b""
+    usual = {"Content-Length": str(len(body))}
+    if body:
+        usual["Content-Type"] = "text/plain; charset=utf-8"
+    raw = raw_headers(usual, headers)
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

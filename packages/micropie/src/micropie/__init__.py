@@ -11,6 +11,7 @@ from micropie._sessions.backends import (
     InMemorySessionBackend,
     LoadedSession,
     SessionBackend,
+    SessionChanges,
     hash_session_id,
 )
 from micropie._sessions.session import Session
@@ -31,6 +32,7 @@ __all__ = [
     "Request",
     "Session",
     "SessionBackend",
+    "SessionChanges",
     "UploadFile",
     "WebSocket",
     "WebSocketMiddleware",

@@ -101,7 +101,7 @@ class Workers:
         self, context: contextvars.Context, generator: Generator[T, None, None]
     ) -> T:
         # A running generator can't be closed: let the thread come back first.
-        return await _outlast(self.submit(context, next, generator, _END))
+        return await join(self.submit(context, next, generator, _END))
 
     def shutdown(self) -> None:
         """Let the threads end; later calls start new ones."""
@@ -110,12 +110,28 @@ class Workers:
             self._pool = EXECUTOR
 
 
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in a thread, and wait for its end even when cancelled.
+async def run_in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Return `function(*args)`, called in a thread that has ended when this returns or raises.
 
-    A thread can't be stopped: abandoned, it would still create a file that nobody deletes.
+    A thread can't be cancelled. One that is left behind still uses the file that its caller
+    closes, and creates the file that its caller never hears of; so a cancellation waits for it.
     """
-    return await _outlast(start(EXECUTOR, function, *args))
+    return await join(start(EXECUTOR, function, *args))
+
+
+async def join(future: asyncio.Future[T]) -> T:
+    """Return the result of *future*, which a thread sets; a cancellation is raised only then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not future.cancelled():
+            future.exception()  # retrieved, or asyncio would log it as lost
+        raise cancelled
+    return future.result()
 
 
 async def to_thread(function: Callable[..., T], *args: Any) -> T:
@@ -132,17 +148,3 @@ def _guarded(function: Callable[..., T], *args: Any) -> T:
         return function(*args)
     except StopIteration as error:
         raise RuntimeError("StopIteration escaped from a handler") from error
-
-
-async def _outlast(future: asyncio.Future[T]) -> T:
-    """Return the result of *future*; a cancellation is raised once it is done."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        future.exception()  # retrieved, or asyncio would log it as lost
-        raise cancelled
-    return future.result()

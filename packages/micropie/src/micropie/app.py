@@ -27,7 +27,6 @@ from micropie._serving.parts import (
     PartsToCome,
     body_limits,
     check_not_served,
-    check_number,
     checked_backend,
 )
 from micropie._serving.websocket import WebSocketExchange, is_allowed, parse_origins
@@ -36,6 +35,7 @@ from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
 from micropie._threads import Workers
+from micropie.parameters import check_number
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from micropie._errors import logger
-from micropie._threads import EXECUTOR, in_thread
+from micropie._threads import EXECUTOR, run_in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ class Spool:
         self.size += len(chunk)
         self._batch.write(chunk)
         if self._batch.tell() > BATCH_SIZE:
-            await in_thread(self._write_batch)
+            await run_in_thread(self._write_batch)
 
     async def finish(self, memory: int = BATCH_SIZE) -> None:
         """Make what was written readable, from its start.
@@ -57,7 +57,7 @@ class Spool:
             self._memory = self._batch
             self._memory.seek(0)
         else:
-            await in_thread(self._write_last_batch)
+            await run_in_thread(self._write_last_batch)
         self._batch = BytesIO()
 
     @property
@@ -85,7 +85,7 @@ class Spool:
         """Return `job()`, called in a thread while nothing else uses the content."""
         async with self._turn:
             self._check_open()
-            return await in_thread(job)
+            return await run_in_thread(job)
 
     def save_as(self, path: "Path") -> None:
         """Make the new file *path* of the content, by moving where the file system allows.
@@ -112,14 +112,14 @@ class Spool:
         self._memory = None
         self._batch = BytesIO()
         if self._file is not None or self._folder:
-            await in_thread(self._discard)
+            await run_in_thread(self._discard)
 
     async def _opened(self) -> Any:
         """Return the temporary file as aiofiles has it, opened if it was not."""
         import aiofiles.threadpool
 
         self._check_open()
-        file = self._file or await in_thread(self._open_file)
+        file = self._file or await run_in_thread(self._open_file)
         return aiofiles.threadpool.wrap(file, executor=EXECUTOR)
 
     def _write_batch(self) -> None:

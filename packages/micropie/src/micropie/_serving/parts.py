@@ -15,6 +15,7 @@ from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._sessions.backends import SessionBackend
 from micropie._sessions.manager import SessionManager
 from micropie._threads import Workers
+from micropie.parameters import check_number
 from micropie.types import Handler
 
 T = TypeVar("T")
@@ -113,25 +114,6 @@ class Held(Generic[T]):
 
     def __set__(self, app: object, value: T) -> None:
         setattr(getattr(app, _ATTRIBUTE), self._name, value)
-
-
-def check_number(
-    name: str, value: Any, kind: type[int] | type[float], *, least: float, optional: bool = False
-) -> None:
-    """Reject a parameter that is not a number of *kind*, or less than *least*.
-
-    Raises:
-        TypeError: it is not such a number.
-        ValueError: it is too small.
-    """
-    if value is None and optional:
-        return
-    accepted = (int,) if kind is int else (int, float)
-    if not isinstance(value, accepted) or isinstance(value, bool):
-        wanted = "an integer" if kind is int else "a number"
-        raise TypeError(f"{name} must be {wanted}{' or None' if optional else ''}, not {value!r}")
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, not {value!r}")
 
 
 def body_limits(size: Any, timeout: Any, fields: Any, field_size: Any, files: Any) -> BodyLimits:

@@ -13,19 +13,42 @@ from micropie.codec import dumps_strict, loads
 
 
 class LoadedSession(dict[str, Any]):
-    """A session's data that also tells how long the store will keep it.
+    """A session's data, and what the store knows about it.
 
     Args:
         data: the session.
         expires_in: seconds until it expires; None when the store can't tell. The App pushes the
             expiry out less often when it knows.
+        version: identifies what was loaded, in any form that the backend likes; the App hands it
+            back to `merge`, in a SessionChanges.
     """
 
-    __slots__ = ("expires_in",)
+    __slots__ = ("expires_in", "version")
 
-    def __init__(self, data: Mapping[str, Any], *, expires_in: float | None = None) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], *, expires_in: float | None = None, version: Any = None
+    ) -> None:
         super().__init__(data)
         self.expires_in = expires_in
+        self.version = version
+
+
+class SessionChanges(dict[str, Any]):
+    """The keys of a session that a request has set or changed, with their new values.
+
+    The App hands one to `SessionBackend.merge`. A backend that compares versions can then spare
+    itself a read when nobody else has written since; all others take it for the dict it is.
+
+    Args:
+        changed: key -> new value.
+        version: that of the LoadedSession which the request has changed; None if it had none.
+    """
+
+    __slots__ = ("version",)
+
+    def __init__(self, changed: Mapping[str, Any], *, version: Any = None) -> None:
+        super().__init__(changed)
+        self.version = version
 
 
 class SessionBackend(ABC):
@@ -74,7 +97,8 @@ class SessionBackend(ABC):
 
         Args:
             session_id: whose session.
-            changed: key -> new JSON value, each replacing the whole old one; may be empty.
+            changed: key -> new JSON value, each replacing the whole old one; may be empty. The
+                App hands over a SessionChanges, others may hand over any dict.
             removed: keys to remove, none of them in *changed*; may be empty or name keys that
                 are not there.
             timeout: seconds, above 0, from now until the session expires.

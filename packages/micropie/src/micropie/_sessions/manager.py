@@ -84,7 +84,13 @@ class SessionManager:
         # An id that is not in the store is never adopted: somebody else may have chosen it.
         if not data:
             return Session()
-        return Session(data, session_id, expires_in=getattr(data, "expires_in", None))
+        # A backend may return a plain dict, or a LoadedSession of a class of its own.
+        return Session(
+            data,
+            session_id,
+            expires_in=getattr(data, "expires_in", None),
+            version=getattr(data, "version", None),
+        )
 
     async def start(self, session: Session, scope: Scope, session_id: str | None) -> Headers:
         """Store a new session while a WebSocket's handshake can still carry its cookie.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
+from micropie._sessions.backends import SessionChanges
 from micropie.codec import dumps_strict
 
 
@@ -14,6 +15,7 @@ class Session(dict[str, Any]):
         data: what is stored.
         session_id: the id it is stored under; None for a new session.
         expires_in: seconds it has left; None if the store did not say.
+        version: what the store calls the data as it was loaded; None if it did not say.
     """
 
     def __init__(
@@ -22,11 +24,13 @@ class Session(dict[str, Any]):
         session_id: str | None = None,
         *,
         expires_in: float | None = None,
+        version: Any = None,
     ) -> None:
         super().__init__(data or {})
         self.session_id = session_id
         self._loaded_at = monotonic()
         self._expires_in = expires_in
+        self._version = version
         # The id to store a new session under; None for a random one.
         self.next_id: str | None = None
         # Set by clear(): the stored session goes, whatever is put into this one afterwards.
@@ -40,14 +44,14 @@ class Session(dict[str, Any]):
         super().clear()
         self.is_cleared = True
 
-    def changes(self) -> tuple[dict[str, Any], set[str]]:
+    def changes(self) -> tuple[SessionChanges, set[str]]:
         """Return the values set or changed since the session was stored, and the keys removed.
 
         Raises:
             TypeError: a value, or a key, is of a type that JSON does not have.
             ValueError: a number or string that JSON can't carry.
         """
-        changed = {}
+        changed = SessionChanges({}, version=self._version)
         for key, value in self.items():
             snapshot = _snapshot(key, value)
             if key not in self._stored or self._stored[key] != snapshot:
@@ -85,6 +89,7 @@ class Session(dict[str, Any]):
         """
         self._loaded_at = monotonic()
         self._expires_in = expires_in
+        self._version = None  # the stored one is another now
         self.session_id = session_id
         self.next_id = None
         self.is_cleared = self.is_moving = False
