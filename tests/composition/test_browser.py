@@ -137,7 +137,7 @@ def test_the_chat_goes_on_after_a_restart_of_the_server(browser, tmp_path):
         restarting.kill()
         expect(ada.get_by_role("status")).to_have_text(re.compile("Trying again"))
         with chat("uvicorn", tmp_path, port=port):
-            expect(ada.get_by_role("status")).to_have_text("Here as Ada", timeout=15_000)
+            expect(ada.get_by_role("status")).to_have_text("Here as Ada")
             say(ada, "After")
             expect(said(ada)).to_have_count(2)
             expect(said(ada).last).to_contain_text("After")

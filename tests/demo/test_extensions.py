@@ -92,7 +92,7 @@ def read_until(page, news, text):
     for _ in range(10):
         page.goto("/")
         with suppress(AssertionError):
-            expect(news).to_have_text(text, timeout=2000)
+            expect(news).to_have_text(text, timeout=6000)
             return
     raise AssertionError(f"nobody heard: {text}")
 

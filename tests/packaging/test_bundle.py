@@ -19,7 +19,12 @@ OF_MODULES = [
     "sessions/websockets/test_failing_store.py",
 ]
 # Servers and other interpreters would double the time, and see the same code.
-UNNEEDED = ["serving/bad_input", "serving/test_servers.py", "serving/websockets/test_servers.py"]
+UNNEEDED = [
+    "serving/bad_input",
+    "serving/test_lifespan_servers.py",
+    "serving/test_servers.py",
+    "serving/websockets/test_servers.py",
+]
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def test_the_sdists_build_and_serve_by_themselves(install, tmp_path):
     )
     client = (
         "import sys, time, urllib.request\n"
-        "for _ in range(200):\n"
+        "for _ in range(600):\n"
         "    try:\n"
         "        print(urllib.request.urlopen(sys.argv[1]).read())\n"
         "        break\n"

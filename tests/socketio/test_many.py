@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from support.memory import resident_mib
-from support.servers import CLIENT_TIMEOUT, HOST, serve
+from support.servers import HOST, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -62,12 +62,12 @@ async def memory_afterwards(server):
 
 
 async def test_five_hundred_clients_get_a_broadcast_each_and_leave_nothing(server):
-    await visit(server)  # what Python keeps of its first load for the next is no leak
-    before = await memory_afterwards(server)
-    for _ in range(3):
+    memory: list[float] = []
+    # What Python keeps of a load for the next is no leak, and differs at first; what leaks does so
+    # each time.
+    while len(memory) < 4 or memory[-1] > memory[-4] * 1.1:
+        assert len(memory) < 10, memory
         await visit(server)
-    async with asyncio.timeout(CLIENT_TIMEOUT):  # a busy machine takes longer to let go
-        while await memory_afterwards(server) > before * 1.1:
-            pass
+        memory.append(await memory_afterwards(server))
     state = json.loads((await asyncio.to_thread(server.get, "/state")).text)
     assert state == {"sessions": 0, "environs": 0, "rooms": {}}

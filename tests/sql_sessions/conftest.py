@@ -1,24 +1,37 @@
 """Databases for the tests of micropie-sql-sessions; each worker of pytest-xdist has its own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support.sql_places import DRIVERS, Place, SQLiteFile
-from support.sql_servers import MariaDB, PostgreSQL, SQLServer, sql_server
+from support.sql_servers import MariaDB, PostgreSQL, SQLServer, sql_server, sql_template
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
+def postgresql_template() -> Iterator[Path]:
+    with sql_template(PostgreSQL) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def mariadb_template() -> Iterator[Path]:
+    with sql_template(MariaDB) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_template: Path) -> Iterator[PostgreSQL]:
     """A server that tests share; they may not stop it, nor change how it works."""
-    with sql_server(PostgreSQL) as running:
+    with sql_server(PostgreSQL, postgresql_template) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDB]:
+def mariadb(mariadb_template: Path) -> Iterator[MariaDB]:
     """The same of the other kind."""
-    with sql_server(MariaDB) as running:
+    with sql_server(MariaDB, mariadb_template) as running:
         yield running
 
 
@@ -34,8 +47,10 @@ def server(request: pytest.FixtureRequest) -> SQLServer:
 @pytest.fixture(params=DRIVERS)
 def own_server(request: pytest.FixtureRequest) -> Iterator[SQLServer]:
     """The same to do harm to."""
-    kind = PostgreSQL if request.param.startswith("postgresql") else MariaDB
-    with sql_server(kind) as running:
+    name, kind = "mariadb", MariaDB
+    if request.param.startswith("postgresql"):
+        name, kind = "postgresql", PostgreSQL
+    with sql_server(kind, request.getfixturevalue(f"{name}_template")) as running:
         running.driver = request.param
         yield running
 
