@@ -17,6 +17,9 @@ PACKAGES = sorted(
 # What only those meet who have it: their tests, and their models, run by micropie.
 OF_USERS = {"msgspec", "pydantic", "pytest"}
 
+# Of the standard library too, from Python 3.14 on.
+STANDARD = sys.stdlib_module_names | {"annotationlib"}
+
 
 def requirements_of(package: Path) -> list[Requirement]:
     project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
@@ -32,7 +35,7 @@ def imports_of(package: Path) -> set[str]:
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module)
-    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    return {name.partition(".")[0] for name in names} - STANDARD
 
 
 def normalized(name: str) -> str:
