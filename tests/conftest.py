@@ -1,4 +1,4 @@
-"""Fixtures for every test, what scripts/test runs on one Python only, and what may be skipped."""
+"""Fixtures for every test, what scripts/test runs on few Pythons, and what may be skipped."""
 
 import os
 from collections.abc import Iterator
@@ -29,19 +29,32 @@ ONCE = (
     "static/test_browser.py",
 )
 
+# What real servers do with the core differs between them, not between neighbouring Pythons.
+SERVED = (
+    "core/serving/bad_input",
+    "core/serving/test_lifespan_servers.py",
+    "core/serving/test_servers.py",
+    "core/serving/websockets/test_servers.py",
+)
+
 # Failing comparisons of shared tests show their values, as those of other tests do.
 pytest.register_assert_rewrite("micropie.testing", "support")
 
 
 @cache  # Called for each of thousands of tests, which are in some 150 files.
-def _runs_once(path: Path) -> bool:
-    return any(path.is_relative_to(TESTS / once) for once in ONCE)
+def _markers(path: Path) -> list[str]:
+    places = {"once": ONCE, "served": SERVED}
+    return [
+        name
+        for name, paths in places.items()
+        if any(path.is_relative_to(TESTS / place) for place in paths)
+    ]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the tests in ONCE."""
-    if _runs_once(item.path):
-        item.add_marker("once")
+    """Mark the tests in ONCE and SERVED."""
+    for name in _markers(item.path):
+        item.add_marker(name)
 
 
 # A test that imports a package, or runs a server, that is not installed is skipped: for the core's
