@@ -208,7 +208,7 @@ class Returning(App):
 @pytest.mark.parametrize(("path", "kind"), [("a_set", "set"), ("an_object", "object")])
 async def test_what_is_no_response(path, kind, logged):
     assert (await Client(Returning()).get(f"/{path}")).status == 500
-    assert f"{path} returned {kind}, which is no response; return str, bytes," in told(logged)
+    assert f"{path} returned {kind}, which is not a response; return str, bytes," in told(logged)
 
 
 class Silent(App):

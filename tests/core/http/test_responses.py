@@ -100,7 +100,7 @@ async def test_anything_else_is_a_500_and_the_log_names_handler_and_type(value, 
     (record,) = logged
     assert record.levelno == logging.ERROR
     assert "GET '/with_argument/x'" in record.getMessage()
-    assert f"with_argument returned {kind}, which is no response" in record.getMessage()
+    assert f"with_argument returned {kind}, which is not a response" in record.getMessage()
 
 
 async def test_a_coroutine_that_was_not_awaited_is_a_500_with_a_hint(logged):

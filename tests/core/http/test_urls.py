@@ -68,7 +68,7 @@ async def test_a_redirect_may_have_another_status(status):
 
 @pytest.mark.parametrize("status", [200, 300, 304, 400, "303"])
 def test_a_redirect_has_the_status_of_one(status):
-    with pytest.raises(ValueError, match="is no redirect: use 301, 302, 303"):
+    with pytest.raises(ValueError, match="is not a redirect: use 301, 302, 303"):
         App()._redirect("/x", status_code=status)
 
 

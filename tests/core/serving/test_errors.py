@@ -240,7 +240,7 @@ async def test_in_debug_an_unsendable_result_is_explained(logged):
 
     answer = await Client(Wrong(debug=True)).get("/")
     assert answer.status == 500
-    assert "returned set, which is no response" in answer.text
+    assert "returned set, which is not a response" in answer.text
 
 
 async def test_in_debug_errors_of_the_client_look_as_ever():

@@ -60,5 +60,5 @@ class Backlog(asyncio.Queue[Any]):
 
 
 def _bytes(item: Any) -> int:
-    data = getattr(item, "data", None)  # None, at the end, is no packet
+    data = getattr(item, "data", None)  # None, at the end, is not a packet
     return len(data) if isinstance(data, str | bytes) else 0

@@ -162,7 +162,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
         """Receive the packets of a POST.
 
         Raises:
-            HTTPError: 413 if there is too much, 400 if it is no payload, 408 for a client that
+            HTTPError: 413 if there is too much, 400 if it is not a payload, 408 for a client that
                 stalls.
         """
         limit = self.max_http_buffer_size

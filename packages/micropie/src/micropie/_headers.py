@@ -49,7 +49,7 @@ def raw_header(pair: Any) -> tuple[bytes, bytes]:
 @functools.lru_cache(maxsize=256)
 def _raw_name(name: str) -> bytes:
     if not TOKEN.fullmatch(name):
-        raise ResponseError(f"gave the header name {name!r}, which is no token")
+        raise ResponseError(f"gave the header name {name!r}, which is not a token")
     return name.lower().encode()
 
 

@@ -259,7 +259,7 @@ class App:
     def allows_origin(self, scope: Scope) -> bool:
         """Tell whether `websocket_origins` lets in the page that an ASGI scope comes from.
 
-        A client that sends no origin, which only browsers do, is let in.
+        A client that sends no Origin header is let in: browsers always send one.
         """
         return is_allowed(Connection(scope), self.__micropie.websocket_origins)
 

@@ -177,4 +177,4 @@ def _check_replaceable(path: str | os.PathLike[str]) -> None:
     if os.fspath(path).endswith(("/", os.sep)):
         raise FileNotFoundError(f"there is no folder {os.fspath(path)!r} to save an upload in")
     if os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
-        raise FileExistsError(f"{os.fspath(path)!r} is no regular file; it is not replaced")
+        raise FileExistsError(f"{os.fspath(path)!r} is not a regular file; it is not replaced")

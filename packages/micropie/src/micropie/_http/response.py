@@ -249,4 +249,4 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
             body.close()  # a coroutine would warn that it was never awaited
     else:
         hint = "return str, bytes, None, a generator, or dict, list, number or dataclass for JSON"
-    raise ResponseError(f"returned {type(body).__name__}, which is no response; {hint}")
+    raise ResponseError(f"returned {type(body).__name__}, which is not a response; {hint}")

@@ -63,7 +63,7 @@ def redirection(
         ValueError: *status_code* is not that of a redirect.
     """
     if status_code not in (301, 302, 303, 307, 308):
-        raise ValueError(f"{status_code!r} is no redirect: use 301, 302, 303, 307 or 308")
+        raise ValueError(f"{status_code!r} is not a redirect: use 301, 302, 303, 307 or 308")
     encoded = quote(location, safe=_URL_CHARACTERS, errors="replace")
     return status_code, "", [("Location", encoded), *header_pairs(extra_headers)]
 

@@ -17,7 +17,7 @@ Test = Callable[[Any, SessionBackend], Coroutine[Any, Any, None]]
 
 # Seconds: longer than any test lasts, so that nothing expires unless the test is about that.
 LONG = 60
-# Seconds after which a test counts as hanging: a store that waits for itself would wait for ever.
+# Seconds after which a test counts as hanging: a store that waits for itself would wait forever.
 DEADLINE = 60
 
 
