@@ -33,6 +33,8 @@ the extensions and the optional libraries within reach: pip install "micropie[al
 
 # Extensions import these modules by name, `micropie.codec` for one, also from the single file.
 PUBLIC = ("codec", "concurrency", "parameters", "types")
+# Modules of the core import these as modules: `from micropie import codec`.
+AS_MODULES = ("codec",)
 PUBLISH = """
 _module = types.ModuleType(f"{{__name__}}.{name}")
 vars(_module).update({{name: globals()[name] for name in {names}}}, __all__={names})
@@ -91,6 +93,8 @@ def bundle() -> str:
                 text += f"\n\n__all__ = {[name for node in own for name, _ in definitions(node)]}"
             text = text.replace("__all__ = ", f"{names} = ") + "\n"
             text += PUBLISH.format(name=name, names=names)
+            if name in AS_MODULES:
+                text += f"{name} = _module\n"
         source = path.relative_to(SOURCE).as_posix()
         comment = re.sub(r"^", "# ", f"{source}: {about}", flags=re.MULTILINE)
         parts.append(f"\n\n# {'-' * 98}\n{comment}\n\n\n".replace("# \n", "#\n") + text + "\n")

@@ -198,7 +198,7 @@ async def test_an_exact_path_that_is_no_regular_file_is_left_alone(
     os.mkfifo(folder / "pipe")
     file = await upload(size)
     for name in ("link", "dangling", "pipe"):
-        with pytest.raises(FileExistsError, match="no regular file"):
+        with pytest.raises(FileExistsError, match="not a regular file"):
             await file.save(folder / name)
     assert (tmp_path / "outside").read_text() == "old"
     assert len(names(folder)) == 3
