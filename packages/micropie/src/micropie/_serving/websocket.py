@@ -252,7 +252,9 @@ def _origin(text: object) -> str:
         return "*"
     match = re.fullmatch(_ORIGIN, text.lower()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f'websocket_origins: {text!r} is not an origin such as "https://example.com"')
+        raise ValueError(
+            f'websocket_origins: {text!r} is not an origin such as "https://example.com"'
+        )
     scheme, origin = match["scheme"], match["origin"]
     return origin.removesuffix(_DEFAULT_PORTS[scheme])
 
