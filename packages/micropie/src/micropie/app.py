@@ -20,11 +20,11 @@ from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.parts import (
-    Held,
     InitSignature,
     LifespanHandler,
+    PartAttribute,
     Parts,
-    PartsToCome,
+    UninitializedParts,
     body_limits,
     check_not_served,
     checked_backend,
@@ -60,7 +60,8 @@ class App:
         body_timeout: seconds without a chunk of the body; None for no limit.
         session_timeout: seconds that a session lives after it was last used.
         session_cookie: the name of the cookie that carries the session's id.
-        session_cookie_secure: whether it is sent over https only; "auto": if it was set there.
+        session_cookie_secure: whether it is sent over https only; "auto": if the request that
+            sets it came over https.
         session_cookie_samesite: "Strict", "Lax" or "None".
         session_cookie_domain: which hosts get it; None for the one that set it.
         session_cookie_path: below which path it is sent.
@@ -80,11 +81,11 @@ class App:
         ValueError: an argument is out of range.
     """
 
-    debug = Held[bool]()
-    middlewares = Held[list[HttpMiddleware]]()
-    ws_middlewares = Held[list[WebSocketMiddleware]]()
-    startup_handlers = Held[list[LifespanHandler]]()
-    shutdown_handlers = Held[list[LifespanHandler]]()
+    debug = PartAttribute[bool]()
+    middlewares = PartAttribute[list[HttpMiddleware]]()
+    ws_middlewares = PartAttribute[list[WebSocketMiddleware]]()
+    startup_handlers = PartAttribute[list[LifespanHandler]]()
+    shutdown_handlers = PartAttribute[list[LifespanHandler]]()
     __micropie: Parts  # App's one instance attribute: no subclass's own name can clash with it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -96,7 +97,7 @@ class App:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
         check_not_served(cls, args)
         self = super().__new__(cls)
-        object.__setattr__(self, "_App__micropie", PartsToCome(self, App))
+        object.__setattr__(self, "_App__micropie", UninitializedParts(self, App))
         return self
 
     __signature__ = InitSignature()
@@ -275,9 +276,9 @@ class App:
         """Hand every request and WebSocket below *path* to another ASGI app.
 
         Args:
-            path: starts with "/"; "/" itself stands for all that no handler serves.
+            path: starts with "/"; "/" itself is the fallback for paths without a handler.
             asgi_app: gets `root_path` extended by *path*, and `path` whole; if it has a method
-                `on_mount` (and is no App), that is called with this App and *path*.
+                `on_mount` (and is not an App), that is called with this App and *path*.
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.
@@ -348,8 +349,8 @@ class App:
         """Return a response that sends the client to *location*.
 
         Args:
-            location: a URL or path; what may not stand in one is percent-encoded, what is
-                encoded already stays.
+            location: a URL or path; characters that are invalid in one are percent-encoded,
+                escapes are kept.
             extra_headers: pairs or a dict.
             status_code: 303 to GET it there after a POST, 307 to repeat the request there; 301
                 and 308 for a place it has moved to for good (RFC 9110, 15.4).

@@ -1,4 +1,4 @@
-"""An HTTP exchange: one request that needs more than its handler, to the last byte sent."""
+"""An HTTP exchange: serves, or only answers, a request for which App's short way is too short."""
 
 import inspect
 import traceback
@@ -194,7 +194,7 @@ class HttpExchange:
                 await self._send(self._body)
         finally:
             self._leave_context()
-            # After the answer: one that took the place of a stream does not wait for its end.
+            # After sending: an error's response must not wait for the stream that it replaced.
             for stream in self._streams:
                 await stream.close()
 
@@ -219,6 +219,10 @@ class HttpExchange:
                 result = error
 
     async def _begin_stream(self, chunks: Stream) -> BodyStream:
+        """Return the stream of *chunks*, advanced to its first one.
+
+        A synchronous generator runs in worker threads, which a cancellation waits for.
+        """
         if isinstance(chunks, Generator):
             chunks = await self._parts.workers.iterate(chunks)
         stream = BodyStream(chunks)
@@ -227,7 +231,10 @@ class HttpExchange:
         return stream
 
     async def _run_hooks_after(self) -> None:
-        """Run the hooks after the handler on the response, and prepare what they made of it."""
+        """Run the hooks after the handler on the response, and prepare what they made of it.
+
+        When one raises, the hooks that are left see the response of its error.
+        """
         response = self._response
         for middleware in reversed(self._entered):
             try:
@@ -296,7 +303,7 @@ class HttpExchange:
         Without *receive* the app gets the body from its beginning.
         """
         relay = Relay(self._finish_head, self._send)
-        # The app may send from a task of its own, whose context does not know this token.
+        # A context variable is reset in the context that set it only; the app may send from a task.
         token, self._token = self._token, None
         try:
             await app(scope, receive or self._request._receive_again(), relay.send)
@@ -330,7 +337,7 @@ class HttpExchange:
             raw += raw_headers(await self._store_session())
             return {**start, "status": status, "headers": raw}
         except Exception as error:
-            self._entered = hooks  # which see the error's response
+            self._entered = hooks  # those that have not run yet see the error's response
             await self.answer(error)
             return None
         finally:

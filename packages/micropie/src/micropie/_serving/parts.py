@@ -1,4 +1,4 @@
-"""What an App is made of, out of reach of a subclass's names; and checks of what it is given."""
+"""The private state of an App, which no name of a subclass meets, and checks of its arguments."""
 
 import inspect
 from collections.abc import Callable
@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 LifespanHandler = Callable[[], Any]
 
-# Where an App keeps its parts; in the class it reads `self.__micropie`. A subclass may be called
-# App too, so the name says more than "parts".
+# Where an App keeps its parts; in the class it reads `self.__micropie`. Name mangling uses the bare
+# name of the class, so a subclass called App shares the prefix: "micropie" avoids the clash.
 _ATTRIBUTE = "_App__micropie"
 
 
@@ -34,7 +34,8 @@ class Parts:
     Attributes:
         routes: the HTTP handlers.
         ws_routes: the WebSocket handlers.
-        plain: the handlers that a path alone finds; empty once anything is mounted.
+        plain: coroutine functions without parameters, by path, which App calls with no exchange;
+            empty once anything is mounted.
         shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
         websocket_origins: see `parse_origins`.
     """
@@ -59,11 +60,11 @@ class Parts:
         self.plain = self.routes.plain
 
 
-class PartsToCome(Parts):
+class UninitializedParts(Parts):
     """The parts of an App before `App.__init__`: the routes, and enough to answer with an error.
 
-    The routes come first because a subclass may assign handlers before it calls `App.__init__`. Any
-    other part raises RuntimeError, for it shows that a subclass forgot that call.
+    The routes come first because a subclass may assign handlers before it calls `App.__init__`.
+    Reading any other part raises RuntimeError: `App.__init__` has not run.
     """
 
     __slots__ = ("_owner",)
@@ -96,17 +97,17 @@ def shares_session(app: object) -> bool:
     return parts is not None and parts.shares_session
 
 
-class Held(Generic[T]):
-    """A public attribute of an App that is kept with its parts, under the same name."""
+class PartAttribute(Generic[T]):
+    """Descriptor of a public attribute of App: forwards to the field of that name in its Parts."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     @overload
-    def __get__(self, app: None, owner: type) -> "Held[T]": ...
+    def __get__(self, app: None, owner: type) -> "PartAttribute[T]": ...
     @overload
     def __get__(self, app: object, owner: type) -> T: ...
-    def __get__(self, app: object | None, owner: type) -> "Held[T] | T":
+    def __get__(self, app: object | None, owner: type) -> "PartAttribute[T] | T":
         if app is None:
             return self
         value: T = getattr(getattr(app, _ATTRIBUTE), self._name)

@@ -36,10 +36,12 @@ class _Refused(Exception):
 class WebSocketExchange:
     """One WebSocket connection, from its handshake to the hooks that run after its close.
 
-    Theory of operation. `serve` finds the mount or route, checks the origin, loads the session and
-    runs the hooks before; an exception in one of these steps refuses the handshake. Then a handler
-    or a mounted app has the connection. When it ends, the session is stored, the connection is
-    closed with the code that fits what was raised, and the hooks of `_entered` run in reverse.
+    Theory of operation. `serve` finds the mount or route. Then it checks the origin, loads the
+    session and runs the hooks before; an exception in one of these steps refuses the handshake.
+    Then a handler or a mounted app has the connection. When a handler ends, the session is stored
+    and the connection closed, with the code that fits what was raised. A mounted app closes it;
+    the session is stored afterwards, unless the app raised. Last, the hooks of `_entered` run in
+    reverse.
 
     Args:
         parts: the App's.
@@ -134,7 +136,7 @@ class WebSocketExchange:
     async def _start_session(self, session_id: str | None) -> Headers:
         """Store a new session at the handshake; return the headers that set its cookie.
 
-        A session that an App above shares is that App's to store, in its manager and its scope.
+        A shared session is stored by the App that owns it.
         """
         owner: WebSocketRequest = self._request
         while PARENT in owner.scope:

@@ -14,7 +14,7 @@ from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.session import Session
 from micropie.types import Headers, Scope
 
-# The key of a scope under which a mounted App finds what keeps the session that it shares.
+# Key of a scope: the SessionManager that owns the session which a mounted App shares.
 SESSIONS = "micropie.sessions"
 
 # 256 bits: more than can be guessed or enumerated (OWASP asks for 64 of entropy at least).
@@ -49,15 +49,15 @@ class SessionManager:
         self.timeout = timeout
         self.cookie_name = cookie.name
         self._cookie = cookie
-        # When the traceback of each type of error was logged last.
-        self._explained: dict[type[Exception], float] = {}
+        # monotonic() seconds at which a traceback was logged, by type of error.
+        self._last_traceback: dict[type[Exception], float] = {}
 
     def _log_failure(self, what: str, error: Exception) -> None:
         """Log why the store failed: in one line, with a traceback now and then."""
         kind, now = type(error), monotonic()
-        is_news = now - self._explained.get(kind, -inf) >= _SECONDS_BETWEEN_TRACEBACKS
+        is_news = now - self._last_traceback.get(kind, -inf) >= _SECONDS_BETWEEN_TRACEBACKS
         if is_news:
-            self._explained[kind] = now
+            self._last_traceback[kind] = now
         reason, _, _ = str(error).partition("\n")
         logger.error(
             "a session could not be %s %s: %s: %s",
@@ -98,8 +98,11 @@ class SessionManager:
         Args:
             session: stored now if it is new and holds something; deleted now if it was cleared.
             scope: the WebSocket's.
-            session_id: the id for a new session, whose cookie is then set in any case; None for a
-                random one.
+            session_id: the id for a new session; None for a random one.
+
+        Returns:
+            the header that sets the cookie, or none; with *session_id* it is set even if the
+            session is empty.
 
         Raises:
             ValueError: *session_id* can't stand in a cookie.
