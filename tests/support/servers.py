@@ -116,6 +116,16 @@ class Server:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        # A worker that SIGKILL has not ended yet still accepts connections, and would be taken for
+        # the next server on this port.
+        wait_until(lambda: not self._accepts())
+
+    def _accepts(self) -> bool:
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        return True
 
 
 class Answer:
