@@ -19,19 +19,14 @@ _logger = logging.getLogger("micropie")
 
 _LOGGED = 100  # characters of an event's name, which the client chose
 
-# Their last argument, `auth` or `reason`, may be left out, as python-socketio has it.
-_SHORTER = ("connect", "disconnect")
-
 # What a connect handler may raise to say no.
 _REFUSALS = (Refusal, ConnectionRefusedError)
 
 # The tasks of the client whose message the library takes; None inside of handlers.
-current_events: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar(
-    "micropie_socketio_events", default=None
-)
+current_events: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("events", default=None)
 
 
-def guarded(event: str, handler: Callable[..., Any], unhandled: Any) -> Callable[..., Any]:
+def guarded(event: str, handler: Any, unhandled: Any, method: Any = None) -> Any:
     """Return *handler* as a coroutine function that logs what it raises.
 
     A connect handler that fails refuses the client, which would wait otherwise.
@@ -40,13 +35,29 @@ def guarded(event: str, handler: Callable[..., Any], unhandled: Any) -> Callable
         event: its event, "*" for one that takes all.
         handler: a function or coroutine function.
         unhandled: what is returned when it was not called, or failed: no acknowledgement then.
+        method: the function that gets the arguments in the end; None if it is *handler*.
     """
-    choose = _chooser(event, handler)
+    fits = _fitting(method or handler)
 
     @wraps(handler)
     async def call(*args: Any) -> Any:
-        name = args[0] if event == "*" and args else event
-        return await _call(name, handler, choose(args), unhandled)
+        name = (args[0] if event == "*" else event)[:_LOGGED]
+        current_events.set(None)
+        try:
+            for some in (args, *_spellings(event, args)):
+                if fits(*some):
+                    result = handler(*some)
+                    return await result if inspect.isawaitable(result) else result
+            _logger.warning("Socket.IO event %r: its handler does not take its arguments", name)
+        except HTTPError as error:
+            _logger.warning("Socket.IO event %r: its handler ended with %s", name, error)
+        except Exception as error:
+            if event == "connect" and isinstance(error, _REFUSALS):
+                raise
+            _logger.error("Socket.IO event %r: its handler failed", name, exc_info=error)
+        if event == "connect":
+            raise Refusal
+        return unhandled
 
     return call
 
@@ -58,18 +69,12 @@ class GuardedNamespace(socketio.AsyncNamespace):  # type: ignore[misc] # has no 
         super().__init__(inner.namespace)
         self._inner = inner
         self._unhandled = unhandled
-        self._choosers: dict[str, Callable[..., Any]] = {}
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Have *event* handled, by `on_EVENT` or however the namespace does it."""
         method = getattr(self._inner, f"on_{event}", None)
-        if method is not None:
-            choose = self._choosers.setdefault(event, _chooser(event, method))
-            chosen = choose(args)
-        else:
-            chosen = args
         trigger = partial(self._inner.trigger_event, event)
-        return await _call(event, trigger, chosen, self._unhandled)
+        return await guarded(event, trigger, self._unhandled, method)(*args)
 
 
 async def run_event(target: Callable[..., Awaitable[Any]], *args: Any) -> None:
@@ -80,44 +85,26 @@ async def run_event(target: Callable[..., Awaitable[Any]], *args: Any) -> None:
         _logger.error("Socket.IO: an event could not be acknowledged", exc_info=error)
 
 
-def _chooser(
-    event: str, handler: Callable[..., Any]
-) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
-    """Return a function that gives the arguments which *handler* takes, None if they don't fit."""
+def _spellings(event: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], ...]:
+    """Return other arguments of a handler: its last one, `auth` or `reason`, may be left out.
+
+    By the handler, and, if it is an `auth` that the client did not send, by older libraries.
+    """
+    return {"connect": (args[:-1], (*args, None)), "disconnect": (args[:-1],)}.get(event, ())
+
+
+def _fitting(handler: Any) -> Callable[..., bool]:
+    """Return a function that tells whether *handler* takes some arguments."""
     try:
         signature = inspect.signature(handler)
     except (TypeError, ValueError):  # of a function in C
-        return lambda args: args
+        return lambda *args: True
 
-    def choose(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        for chosen in (args, args[:-1]) if event in _SHORTER else (args,):
-            try:
-                signature.bind(*chosen)
-            except TypeError:
-                continue
-            return chosen
-        return None
+    def fits(*args: Any) -> bool:
+        try:
+            signature.bind(*args)
+        except TypeError:
+            return False
+        return True
 
-    return choose
-
-
-async def _call(
-    event: str, handler: Callable[..., Any], args: tuple[Any, ...] | None, unhandled: Any
-) -> Any:
-    name = event[:_LOGGED]
-    current_events.set(None)
-    try:
-        if args is not None:
-            result = handler(*args)
-            return await result if inspect.isawaitable(result) else result
-        _logger.warning("Socket.IO event %r: its handler does not take these arguments", name)
-    except Exception as error:
-        if event == "connect" and isinstance(error, _REFUSALS):
-            raise
-        if isinstance(error, HTTPError):
-            _logger.warning("Socket.IO event %r: its handler ended with %s", name, error)
-        else:
-            _logger.error("Socket.IO event %r: its handler failed", name, exc_info=error)
-    if event == "connect":
-        raise Refusal
-    return unhandled
+    return fits
