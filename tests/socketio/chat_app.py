@@ -105,6 +105,30 @@ class Chat(App):
     async def kick(self, sid):
         await sio.disconnect(sid)
 
+    async def question(self, sid, timeout: float = PATIENCE):
+        """Return what a client of whichever worker answers, as Python shows it."""
+        try:
+            return repr(await sio.call("question", "Pie?", to=sid, timeout=timeout))
+        except socketio.exceptions.TimeoutError:
+            return "no answer"
+
+    async def question_later(self, sid):
+        """Ask, and let a callback that never ends take the answer."""
+
+        async def callback(*answer):
+            self._events.append(f"answer {answer}")
+            await asyncio.Event().wait()
+
+        await sio.emit("question", "Pie?", to=sid, callback=callback)
+
+    async def pending(self, number: int):
+        """Wait until so many callbacks are kept."""
+        deadline = time.monotonic() + PATIENCE
+        while sum(map(len, sio.manager.callbacks.values())) != number:
+            if time.monotonic() > deadline:
+                raise HTTPError(504, repr(sio.manager.callbacks))
+            await asyncio.sleep(0.005)
+
 
 options = {}
 if os.environ.get("CHAT_REDIS"):
@@ -112,7 +136,19 @@ if os.environ.get("CHAT_REDIS"):
 if os.environ.get("CHAT_PING"):
     options["ping_interval"] = options["ping_timeout"] = float(os.environ["CHAT_PING"])
 
-app = Chat()
+if os.environ.get("CHAT_LOGOUT"):
+    options["disconnect_on_logout"] = True
+if os.environ.get("CHAT_SERIALIZER"):
+    options["serializer"] = os.environ["CHAT_SERIALIZER"]
+session_options = {}
+if os.environ.get("CHAT_SESSIONS"):
+    from micropie_redis import RedisSessionBackend
+
+    session_options["session_backend"] = RedisSessionBackend(os.environ["CHAT_SESSIONS"])
+if os.environ.get("CHAT_SESSION_TIMEOUT"):
+    session_options["session_timeout"] = float(os.environ["CHAT_SESSION_TIMEOUT"])
+
+app = Chat(**session_options)
 sio = SocketIO(app, max_http_buffer_size=100_000, **options)
 
 
@@ -128,6 +164,8 @@ async def connect(sid, environ, auth):
 @sio.event
 async def disconnect(sid, reason):
     app._events += [f"disconnect {reason}", f"disconnect {sid}"]
+    if "server" in reason:
+        await app._released.wait()
 
 
 @sio.event
@@ -188,6 +226,11 @@ async def transport(sid):
 @sio.event
 async def leave(sid):
     await sio.disconnect(sid)
+
+
+@sio.event
+async def unsendable(sid):
+    return object()
 
 
 @sio.event
