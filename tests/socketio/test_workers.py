@@ -114,6 +114,7 @@ async def test_a_handler_that_never_ends_holds_up_no_other_worker(workers, cause
         here, there = await near.connect(), await far.connect()
         if cause == "kick":
             sid = here.get_sid()
+            await near.get("/slow_down")
             await far.get(f"/kick/{sid}")
             line = f"disconnect {sid}"
         else:

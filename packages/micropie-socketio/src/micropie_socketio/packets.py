@@ -20,6 +20,9 @@ _RESERVED = frozenset({"*", "connect", "connect_error", "disconnect"})
 
 _MAX_ATTACHMENTS = 1000
 
+# As socket.io-msgpack-parser writes it: an extension type of msgpack.
+_UNDEFINED = (0, b"\0")
+
 _EVENTS = (packet.EVENT, packet.BINARY_EVENT)
 _ACKS = (packet.ACK, packet.BINARY_ACK)
 
@@ -56,7 +59,11 @@ def checked(base: Any, max_size: int) -> Any:
         base: python-socketio's class for a serializer, or another of its interface.
         max_size: bytes of the attachments of one packet together.
     """
+    undefined = None  # what JavaScript has for a value that is not there
     if hasattr(base, "ext_hook"):  # msgpack
+        from socketio.msgpack_packet import MsgPackPacket  # type: ignore[import-untyped]
+
+        undefined = MsgPackPacket.ext_hook(*_UNDEFINED)  # msgpack.ExtType
         extension = partial(_extension, base.ext_hook)
         base = base.configure(dumps_default=base.dumps_default, ext_hook=extension)
 
@@ -72,6 +79,9 @@ def checked(base: Any, max_size: int) -> Any:
                 # The library's "Unable to connect" for a namespace without handlers; protocol 5
                 # has an object here (socket.io-protocol, "Difference between v5 and v4").
                 self.data = {"message": "Invalid namespace"}
+            elif self.packet_type == packet.DISCONNECT:
+                # It has no payload: the client in JavaScript takes any, null too, for an error.
+                self.data = undefined
 
         def decode(self, encoded_packet: Any) -> Any:
             try:
@@ -118,5 +128,4 @@ def _is_valid(message: Any, attachments: int) -> bool:
 
 
 def _extension(hook: Any, code: int, data: bytes) -> Any:
-    """Return an extension type of msgpack; JavaScript's undefined, which type 0 is, as None."""
-    return None if (code, data) == (0, b"\0") else hook(code, data)
+    return None if (code, data) == _UNDEFINED else hook(code, data)
