@@ -138,6 +138,11 @@ class Chat(App):
 options = {}
 if os.environ.get("CHAT_REDIS"):
     options["redis_url"] = os.environ["CHAT_REDIS"]
+if os.environ.get("CHAT_SENTINEL"):
+    from redis.asyncio.sentinel import Sentinel
+
+    sentinel = Sentinel([("127.0.0.1", int(os.environ["CHAT_SENTINEL"]))], protocol=2)
+    options["redis_url"] = sentinel.master_for("mymaster")
 if os.environ.get("CHAT_PING"):
     options["ping_interval"] = options["ping_timeout"] = float(os.environ["CHAT_PING"])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.redis_servers import redis_server
+from support.redis_servers import redis_sentinel, redis_server
 from support.servers import CLIENT_TIMEOUT, serve
 from support.socketio_clients import browsing, next_event
 
@@ -194,3 +194,23 @@ async def test_what_else_comes_over_redis_is_passed_over(workers, redis, tmp_pat
         await near.get("/announce/pie")
         assert await next_event(client) == ("announcement", "pie")
     assert not (tmp_path / "ran").exists()
+
+
+async def test_workers_follow_a_failover_by_sentinel(tmp_path, monkeypatch):
+    """Nothing is lost but what is emitted in between, and nothing comes twice."""
+    with redis_sentinel(tmp_path) as watched, ExitStack() as stack:
+        monkeypatch.setenv("CHAT_SENTINEL", str(watched.sentinel.port))
+        near, far = (stack.enter_context(serve("uvicorn", "chat_app:app", FOLDER)) for _ in "ab")
+        wait_for_two(watched.master)
+        async with browsing(near) as one, browsing(far) as other:
+            await one.connect()
+            client = await other.connect()
+            await one.get("/announce/before")
+            assert await next_event(client) == ("announcement", "before")
+            watched.master.kill()
+            await asyncio.to_thread(wait_for_two, watched.replica)
+            for number in range(3):
+                await one.get(f"/announce/{number}")
+            assert [await next_event(client) for _ in range(3)] == [
+                ("announcement", str(number)) for number in range(3)
+            ]
