@@ -32,7 +32,7 @@ NAMES = {
     ),
     "session": (
         AsyncSocket(engine, "sid"),
-        "queue closed upgraded upgrading sid server close check_ping_timeout",
+        "queue closed upgraded upgrading sid server last_ping close poll",
     ),
     "server": (
         server,

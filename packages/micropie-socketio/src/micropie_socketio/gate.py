@@ -60,8 +60,8 @@ class Gate:
         self._engine = engine
         self._is_packet = is_packet
         self.is_stopping = False  # takes no connections
-        # The requests that are served, by method and sid.
-        self._busy: set[tuple[str, str]] = set()
+        # The channels of requests that have no answer yet, by method and sid.
+        self._busy: dict[tuple[str, str], Send] = {}
         self._channels: dict[Channel, str] = {}  # with the sids that they upgrade
         self._look_out: asyncio.Task[None] | None = None
 
@@ -126,6 +126,8 @@ class Gate:
             await self._engine.handle_request(scope, _body(b""), send)
         elif session is None or session.upgraded or method not in ("GET", "POST"):
             await _answer(send, 400, _METHOD if session is None else _REQUEST)
+        elif await session.queue.close_if_silent():
+            await _answer(send, 400, _SESSION)
         elif (key := (method, session.sid)) in self._busy:
             # Of two at once the order is lost ("Sending data", "Receiving data").
             await self.drop(session.sid, self._engine.reason.TRANSPORT_ERROR)
@@ -133,15 +135,19 @@ class Gate:
         else:
 
             async def answer(message: Message) -> None:
-                self._busy.discard(key)  # the next one may be here before this one is over
+                release()  # the next request may be here before this one is over
                 await send({**message, "body": b"ok"} if message.get("body") == b"OK" else message)
 
-            self._busy.add(key)
+            def release() -> None:
+                if self._busy.get(key) is answer:
+                    del self._busy[key]
+
+            self._busy[key] = answer
             serve = self._poll if method == "GET" else self._post
             try:
                 await serve(scope, session, receive, answer)
             finally:
-                self._busy.discard(key)
+                release()
 
     async def _post(self, scope: Scope, session: Any, receive: Receive, send: Send) -> None:
         try:
@@ -201,12 +207,11 @@ class Gate:
         """Hold a long poll, until there is something to send or the client leaves."""
         if self._look_out is None:
             self._look_out = asyncio.ensure_future(self._look_out_for_stop())
-        key = "GET", session.sid
         answer = asyncio.ensure_future(self._answer_poll(scope, session, send))
         departure = asyncio.ensure_future(wait_for_disconnect(receive))
         try:
             await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
-            if key in self._busy and not answer.done():
+            if self._busy.get(("GET", session.sid)) is send and not answer.done():
                 # This ends the answer as well.
                 await self.drop(session.sid, self._engine.reason.TRANSPORT_CLOSE)
             await answer
@@ -219,8 +224,11 @@ class Gate:
         if session.upgrading:
             upgrades = [one for one, sid in self._channels.items() if sid == session.sid]
             await within(_UPGRADE_WAIT, [upgrade.settled.wait() for upgrade in upgrades])
-        if session.closed or not await session.check_ping_timeout():
-            await _answer(send, 400, _SESSION)
+        if session.closed:
+            # Since the request came: it is told so, as if it had been held already.
+            session.queue.finish()
+            body = Payload(packets=await session.poll()).encode().encode()
+            await _answer(send, 200, body, b"text/plain; charset=UTF-8")
         elif session.upgraded:
             await _answer(send, 400, _REQUEST)
         else:
@@ -283,9 +291,11 @@ async def _discard(message: Message) -> None:
     """Send nothing: the answer to the last group of packets is the one that counts."""
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if status != 400:
+async def _answer(
+    send: Send, status: int, body: bytes, content_type: bytes = b"application/json"
+) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    if status not in (200, 400):
         # What is left of a body must not be taken for another request.
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,6 +1,7 @@
 """What waits to be sent to one client."""
 
 import asyncio
+import time
 from typing import Any
 
 from engineio import packet  # type: ignore[import-untyped] # has no annotations
@@ -9,6 +10,10 @@ from engineio.payload import Payload  # type: ignore[import-untyped] # likewise
 # Bytes that may wait before the client counts as gone. A broadcast waits in each client's outbox,
 # but is in memory once.
 _MAX_BYTES = 16 * 1024**2
+
+# Seconds by which a client may be taken for silent too early. Both sides count from the handshake
+# or from the last pong, which neither sees when the other does, and timers are late.
+_TOLERANCE = 0.02
 
 
 class Outbox(asyncio.Queue[Any]):
@@ -42,6 +47,15 @@ class Outbox(asyncio.Queue[Any]):
             self._is_finished = True
         if self._ping is not None:
             self._ping.cancel()
+
+    async def close_if_silent(self) -> bool:
+        """Close the session of a client that has not answered a ping in time; tell whether so."""
+        pinged_at, patience = self._session.last_ping, self._server.ping_timeout - _TOLERANCE
+        is_silent = pinged_at is not None and time.time() - pinged_at > patience
+        if is_silent:
+            self.finish()
+            await self._session.close(wait=False, reason=self._server.reason.PING_TIMEOUT)
+        return is_silent
 
     async def get(self) -> Any:
         """Return the first packet, and begin a payload with it."""
@@ -85,21 +99,18 @@ class Outbox(asyncio.Queue[Any]):
             item.data["pingTimeout"] = round(self._server.ping_timeout * 1000)
         elif item.packet_type == packet.PING:
             # The library looks for clients that are silent in turns of the time-out.
-            self._ping = loop.call_later(self._server.ping_timeout + 0.001, self._close_if_silent)
+            self._ping = loop.call_later(self._server.ping_timeout, self._look_after_ping)
         elif item.packet_type == packet.CLOSE:
-            loop.call_soon(self.finish)
+            self._is_finished = True
+            loop.call_soon(self.put_nowait, None)  # after this packet
         elif item.binary:
             # It keeps the first form it was encoded to, and polling takes another than WebSocket:
             # in a broadcast they must not share one.
             return packet.Packet(item.packet_type, data=item.data)
         return item
 
-    def _close_if_silent(self) -> None:
-        async def close() -> None:
-            if self._session.closed or not await self._session.check_ping_timeout():
-                self.finish()
-
-        self._closing = asyncio.ensure_future(close())
+    def _look_after_ping(self) -> None:
+        self._closing = asyncio.ensure_future(self.close_if_silent())
 
     def _give_up(self) -> None:
         """End the session of a client that does not take what it is sent."""
