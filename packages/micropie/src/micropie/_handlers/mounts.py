@@ -1,11 +1,12 @@
 """Mounts: which other ASGI app, if any, serves a path, before the App's handlers do."""
 
+from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import quote
 
 from micropie._handlers.route import Route
 from micropie._handlers.routing import RouteTable
-from micropie._http.request import PARENT, Connection
+from micropie._http.request import PARENT, STATE, Connection
 from micropie._http.urls import below
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
@@ -80,6 +81,7 @@ class Mounts(dict[str, ASGIApp]):
     def _child_scope(self, scope: Scope, prefix: str) -> Scope:
         root_path = scope.get("root_path", "").rstrip("/")
         path = scope["path"]
+        scope.setdefault(STATE, SimpleNamespace())  # now, or the two would make one each
         child = {**scope, "root_path": root_path + prefix}
         child[_ROOT_PATHS] = {**scope.get(_ROOT_PATHS, {}), id(self): root_path}
         # Set anew for a mount that shares the session; any other must not find this one's.
