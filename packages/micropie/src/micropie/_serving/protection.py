@@ -64,15 +64,19 @@ class SecurityHeaders(HttpMiddleware):
 
     Args:
         policy: the Content-Security-Policy. A `{nonce}` in it becomes a random value of the
-            request's own, which templates find as `request.state.csp_nonce`:
-            `SecurityHeaders(SecurityHeaders.POLICY + "; script-src 'self' 'nonce-{nonce}'")` and
-            `<script nonce="{{ nonce }}">`.
+            request's own, `request.state.csp_nonce`, which templates put into their script
+            elements: `<script nonce="{{ nonce }}">`.
+
+    Attributes:
+        POLICY: lets in files of the site itself, and styles within pages, and no frame around them.
+        INLINE_SCRIPTS: lets in scripts within pages, too, if they have the nonce.
     """
 
     POLICY = (
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
+    INLINE_SCRIPTS = POLICY + "; script-src 'self' 'nonce-{nonce}'"
 
     def __init__(self, policy: str = POLICY) -> None:
         self._policy = policy
