@@ -1,7 +1,5 @@
 """The parts of the site are below their paths, and share what they should."""
 
-import re
-
 import pytest
 
 from support.examples import served, visiting
