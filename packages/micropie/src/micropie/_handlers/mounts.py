@@ -1,6 +1,5 @@
 """Mounts: which other ASGI app, if any, serves a path, before the App's handlers do."""
 
-from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -81,7 +80,6 @@ class Mounts(dict[str, ASGIApp]):
     def _child_scope(self, scope: Scope, prefix: str) -> Scope:
         root_path = scope.get("root_path", "").rstrip("/")
         path = scope["path"]
-        scope.setdefault(STATE, SimpleNamespace())  # now, or the two would make one each
         child = {**scope, "root_path": root_path + prefix}
         child[_ROOT_PATHS] = {**scope.get(_ROOT_PATHS, {}), id(self): root_path}
         # Set anew for a mount that shares the session; any other must not find this one's.
@@ -103,10 +101,11 @@ def mount_or_route(
     Both are None if nothing does. Sets `path_params`, unless a mount longer than "/" serves it.
     """
     scope = connection.scope
-    mount = mounts.find(scope) if mounts else None
+    mount, route = mounts.find(scope) if mounts else None, None
+    if mount is None:
+        route, connection.path_params = routes.find(scope)
+        if route is None and mounts:
+            mount = mounts.fallback(scope)
     if mount is not None:
-        return mount, None
-    route, connection.path_params = routes.find(scope)
-    if route is None and mounts:
-        return mounts.fallback(scope), None
-    return None, route
+        mount.scope[STATE] = connection.state
+    return mount, route

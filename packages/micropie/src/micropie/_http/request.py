@@ -35,7 +35,7 @@ _PARSED = {media_type.encode(): media_type for media_type in _WHOLE}
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
-# The key of a scope under which the Apps that serve one request share its `state`.
+# The key of a scope under which a mounted app finds the `state` of the request.
 STATE = "micropie.state"
 
 # Bytes of a urlencoded body above which it is decoded in a thread: a MiB of "%" alone takes a
@@ -93,8 +93,7 @@ class Connection:
     @lazy
     def state(self) -> SimpleNamespace:
         """What hooks keep for this request, as attributes; Apps mounted below have it too."""
-        state: SimpleNamespace = self.scope.setdefault(STATE, SimpleNamespace())
-        return state
+        return self.scope.get(STATE) or SimpleNamespace()
 
     @lazy
     def path(self) -> str:
