@@ -9,6 +9,7 @@ from micropie._http.response import ASGIResponse
 from micropie._http.routes import ParameterInfo, RouteInfo
 from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.protection import CrossOriginProtection, SecurityHeaders
 from micropie._sessions.backends import (
     InMemorySessionBackend,
     LoadedSession,
@@ -26,6 +27,7 @@ __all__ = [
     "App",
     "ClientDisconnected",
     "ConnectionClosed",
+    "CrossOriginProtection",
     "HTTPError",
     "HttpMiddleware",
     "InMemorySessionBackend",
@@ -34,6 +36,7 @@ __all__ = [
     "ParameterInfo",
     "Request",
     "RouteInfo",
+    "SecurityHeaders",
     "Session",
     "SessionBackend",
     "SessionChanges",
