@@ -44,21 +44,28 @@ def parameter_converter(
     Raises:
         TypeError: the annotation can't be evaluated, or no value in a request converts to it.
     """
-    annotation = parameter.annotation
-    if annotation is parameter.empty:
+    if parameter.annotation is parameter.empty:
         return None
-    if isinstance(annotation, str):
-        try:
-            # Of a module with "from __future__ import annotations", or with a name in quotes.
-            annotation = eval(annotation, namespace)  # noqa: S307 - source, not request data
-        except Exception as error:
-            raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
+    try:
+        annotation = evaluated(parameter.annotation, namespace)
+    except Exception as error:
+        raise TypeError(f"the annotation of parameter '{parameter.name}': {error}") from None
     for name in _unresolved(annotation):
         raise TypeError(f"the annotation of parameter '{parameter.name}': {name!r} is not defined")
     try:
         return converter_for(annotation)
     except (TypeError, NameError) as error:
         raise TypeError(f"parameter '{parameter.name}': {error}") from None
+
+
+def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
+    """Return what an annotation means; anything may be raised for one that means nothing.
+
+    It is a string in a module with `from __future__ import annotations`, or in quotes.
+    """
+    if not isinstance(annotation, str):
+        return annotation
+    return eval(annotation, namespace)  # noqa: S307 - source, not request data
 
 
 def _unresolved(annotation: Any) -> Iterator[str]:
