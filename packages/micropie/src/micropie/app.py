@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from micropie._bodies.forms import Files, read_multipart
 from micropie._errors import cancelled_within
+from micropie._handlers.binding import check_parameters
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import check_name, declared
 from micropie._handlers.templates import Templates
@@ -90,8 +91,9 @@ class App:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name, _ in declared(cls, App):
+        for name, attribute in declared(cls, App):
             check_name(name, App)
+            check_parameters(name, attribute)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""

@@ -1,9 +1,10 @@
 """Converters: how the values of one parameter become what its annotation says."""
 
+import copy
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime, time
 from enum import Enum
 from math import isfinite
@@ -17,7 +18,28 @@ if TYPE_CHECKING:
 
 
 class FieldErrors(ValueError):
-    """Values inside a model did not fit; the message names each field, and no value."""
+    """Values inside a model did not fit; names each field, and no value.
+
+    Args:
+        errors: (path, message) pairs such as ("items.0.price", "must be a number"); the path is ""
+            for the value as a whole.
+    """
+
+    def __init__(self, *errors: tuple[str, str]) -> None:
+        super().__init__("; ".join(map(_sentence, errors)))
+        self.errors = errors
+
+    def inside(self, name: str) -> "FieldErrors":
+        """Return these errors for a value that is the field or item *name* of another."""
+        return FieldErrors(*((f"{name}.{path}".rstrip("."), text) for path, text in self.errors))
+
+
+def _sentence(error: tuple[str, str]) -> str:
+    """Return the text of one error; the messages of libraries are sentences of their own."""
+    path, message = error
+    if not path:
+        return message
+    return f"'{path}'{'' if message.startswith(('must ', 'is ')) else ':'} {message}"
 
 
 class Converter:
@@ -28,13 +50,14 @@ class Converter:
         from_text: converts a path segment, query value or form field.
         from_json: converts a value out of a JSON body, which has a type already.
         many: whether `from_text` takes all values of the name, as a list.
+        of_models: whether it makes a list of models.
         is_file: whether it stands for uploaded files.
         is_model: whether it is a ModelConverter.
 
     Both functions raise ValueError, and nothing else, for a value that does not fit.
     """
 
-    __slots__ = ("from_json", "from_text", "many", "noun")
+    __slots__ = ("from_json", "from_text", "many", "noun", "of_models")
     is_file = False
     is_model = False
 
@@ -45,11 +68,13 @@ class Converter:
         from_json: Callable[[Any], Any],
         *,
         many: bool = False,
+        of_models: bool = False,
     ) -> None:
         self.noun = noun
         self.from_text = from_text
         self.from_json = from_json
         self.many = many
+        self.of_models = of_models
 
 
 class ListConverter(Converter):
@@ -59,14 +84,44 @@ class ListConverter(Converter):
 
     def __init__(self, item: Converter) -> None:
         def from_text(values: Any) -> list[Any]:
-            return [item.from_text(value) for value in values]
+            if item.many:
+                raise ValueError  # text has no lists of lists
+            return _each(item.from_text, values)
 
         def from_json(values: Any) -> list[Any]:
             if not isinstance(values, list):
                 raise ValueError
-            return [item.from_json(value) for value in values]
+            return _each(item.from_json, values)
 
-        super().__init__(f"a list, each item {item.noun}", from_text, from_json, many=True)
+        noun = f"a list, each item {item.noun}"
+        super().__init__(noun, from_text, from_json, many=True, of_models=item.is_model)
+
+
+def _each(convert: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+    built: list[Any] = []
+    try:
+        for value in values:
+            built.append(convert(value))
+    except FieldErrors as error:
+        raise error.inside(str(len(built))) from None
+    return built
+
+
+class DictConverter(Converter):
+    """Converts the keys and values of a JSON object; text has none."""
+
+    __slots__ = ()
+
+    def __init__(self, key: Converter, item: Converter) -> None:
+        def from_json(values: Any) -> dict[Any, Any]:
+            if not isinstance(values, dict):
+                raise ValueError
+            try:
+                return {key.from_text(k): item.from_json(value) for k, value in values.items()}
+            except FieldErrors as error:
+                raise error.inside("*") from None  # the key is the client's, and never repeated
+
+        super().__init__(f"an object, each value {item.noun}", misfit, from_json)
 
 
 class FileConverter(Converter):
@@ -76,42 +131,33 @@ class FileConverter(Converter):
     is_file = True
 
     def __init__(self, *, many: bool = False) -> None:
-        super().__init__("an uploaded file", _misfit, _misfit, many=many)
+        super().__init__("an uploaded file", misfit, misfit, many=many)
 
 
 class ModelConverter(Converter):
-    """Makes a model out of a whole JSON object or form.
+    """Makes a model out of a whole JSON document or form.
 
     Args:
-        from_fields: takes the object as a dict and, for a form, True: its values are texts then,
-            or lists of texts for the names in *lists*. Raises FieldErrors.
-        lists: the fields that take all values of their name.
+        from_json: takes the value of the document, an object for most models.
+        from_form: takes all values of each name in a form.
+        noun: what the document must be.
     """
 
-    __slots__ = ("from_fields", "lists")
+    __slots__ = ("from_form",)
     is_model = True
 
     def __init__(
-        self, from_fields: Callable[[dict[str, Any], bool], Any], lists: frozenset[str]
+        self,
+        from_json: Callable[[Any], Any],
+        from_form: Callable[[dict[str, list[str]]], Any],
+        noun: str = "an object",
     ) -> None:
-        def from_json(value: Any) -> Any:
-            if not isinstance(value, dict):
-                raise ValueError
-            return from_fields(value, False)
-
-        super().__init__("an object", _misfit, from_json)
-        self.from_fields = from_fields
-        self.lists = lists
-
-    def from_form(self, form: dict[str, list[str]]) -> Any:
-        """Return the model for the values of a form; raises FieldErrors."""
-        fields: dict[str, Any] = {
-            name: values if name in self.lists else values[0] for name, values in form.items()
-        }
-        return self.from_fields(fields, True)
+        super().__init__(noun, misfit, from_json)
+        self.from_form = from_form
 
 
-def _misfit(_: Any) -> Any:
+def misfit(_: Any) -> Any:
+    """Refuse any value."""
     raise ValueError
 
 
@@ -129,52 +175,95 @@ def value_converter(annotation: Any, converter_for: ConverterFor) -> Converter |
         TypeError: no value in a request converts to *annotation*.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return converter_for(annotation.__origin__)
-    if annotation in (Any, object):
+    if annotation is Any or annotation is object:
         return None
-    if annotation in _SIMPLE:
-        return _SIMPLE[annotation]
-    if isinstance(annotation, type) and (annotation.__module__, annotation.__name__) in _NAMED:
-        return _NAMED[annotation.__module__, annotation.__name__]
-    if annotation is UploadFile:
-        return FileConverter()
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return _one_of({member.value: member for member in annotation})
-    if origin is Literal:
-        return _one_of({value: value for value in arguments})
-    if origin is dict:
-        return _SIMPLE[dict]
-    if origin is list:
-        item = converter_for(arguments[0]) or _AS_IS
-        if item.is_file:
-            return FileConverter(many=True)
-        if not item.many:
-            return ListConverter(item)
-    if origin in (Union, types.UnionType) and len(arguments) == 2 and type(None) in arguments:
-        (wanted,) = (argument for argument in arguments if argument is not type(None))
-        return _optional(wanted, converter_for(wanted) or _AS_IS)
+    if isinstance(annotation, type):  # not all else can be hashed
+        if annotation in _SIMPLE:
+            return _SIMPLE[annotation]
+        if (annotation.__module__, annotation.__name__) in _NAMED:
+            return _NAMED[annotation.__module__, annotation.__name__]
+        if annotation is UploadFile:
+            return FileConverter()
+        if issubclass(annotation, Enum):
+            return _one_of([(member.value, member) for member in annotation])
+    if origin in (Literal, Union, types.UnionType):
+        null = None if origin is Literal else type(None)
+        wanted = [argument for argument in arguments if argument is not null]
+        if origin is Literal:
+            choices = [(v.value if isinstance(v, Enum) else v, v) for v in wanted]
+            return _optional(_one_of(choices)) if null in arguments else _one_of(choices)
+        if len(wanted) == 1:
+            inner = converter_for(wanted[0]) or AS_IS
+            bare = unwrapped(wanted[0])
+            items = typing.get_args(bare)[:1] or (str,) if inner.many else (bare,)
+            return _optional(inner, keeps_empty=str in members_of(items[0]))
+    if origin is dict and arguments:
+        key, item = (converter_for(argument) or AS_IS for argument in arguments)
+        if not (key.many or key.is_model or key.is_file or item.is_file):
+            return DictConverter(key, item)
+    if origin is list and arguments:
+        item = converter_for(arguments[0]) or AS_IS
+        return FileConverter(many=True) if item.is_file else ListConverter(item)
+    if origin in (dict, list) and not arguments:  # typing.Dict, typing.List
+        return _SIMPLE[origin]
     raise TypeError(f"no value of a request can be converted to {_name(annotation)}")
 
 
-def _optional(annotation: Any, inner: Converter) -> Converter:
-    if inner.is_file or inner.is_model:
+def unwrapped(annotation: Any) -> Any:
+    """Return what *annotation* means without Annotated, and behind the names of types."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return unwrapped(annotation.__origin__)
+    meant = named_type(annotation)
+    return annotation if meant is annotation else unwrapped(meant)
+
+
+def members_of(annotation: Any) -> list[Any]:
+    """Return the types that a value of *annotation* may be of."""
+    annotation = unwrapped(annotation)
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return [member for part in typing.get_args(annotation) for member in members_of(part)]
+    return [annotation]
+
+
+def named_type(annotation: Any) -> Any:
+    """Return the type behind a NewType, a `type` alias or a mark of a field; or *annotation*."""
+    if isinstance(annotation, typing.NewType):
+        return annotation.__supertype__
+    if type(annotation).__name__ == "TypeAliasType":  # typing's since 3.12, or typing_extensions'
+        return annotation.__value__
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if getattr(origin, "_name", None) in ("Required", "NotRequired", "ReadOnly", "Final"):
+        return arguments[0]
+    return annotation
+
+
+def _optional(inner: Converter, *, keeps_empty: bool = False) -> Converter:
+    """Return a converter like *inner* that takes null too, and an input that was left empty."""
+    if inner.is_file:
         return inner  # there is one, or the default is taken
 
-    def from_text(text: str) -> Any:
+    def from_text(text: Any) -> Any:
         # An empty field of an HTML form is how a browser says "none"; a str may be empty.
-        return None if text == "" and annotation is not str else inner.from_text(text)
+        return None if text in ("", [""]) and not keeps_empty else inner.from_text(text)
 
     def from_json(value: Any) -> Any:
         return None if value is None else inner.from_json(value)
 
-    if inner.many:  # a name that is there has one value at least
-        return Converter(inner.noun, inner.from_text, from_json, many=True)
-    return Converter(inner.noun, from_text, from_json)
+    return replaced(inner, from_text=from_text, from_json=from_json)
 
 
-def _one_of(choices: Mapping[Any, Any]) -> Converter:
-    by_text = {str(value): choice for value, choice in choices.items()}
+def replaced(converter: Converter, **ways: Callable[[Any], Any]) -> Converter:
+    """Return a converter like *converter* but for these of its functions."""
+    changed = copy.copy(converter)
+    for name, convert in ways.items():
+        setattr(changed, name, convert)
+    return changed
+
+
+def _one_of(choices: list[tuple[Any, Any]]) -> Converter:
+    """Return the converter for one of the values, each with what it stands for."""
+    # True is "true" in text, as in JSON.
+    by_text = {str(v).lower() if type(v) is bool else str(v): choice for v, choice in choices}
 
     def from_text(text: str) -> Any:
         try:
@@ -183,7 +272,7 @@ def _one_of(choices: Mapping[Any, Any]) -> Converter:
             raise ValueError from None
 
     def from_json(value: Any) -> Any:
-        for candidate, choice in choices.items():
+        for candidate, choice in choices:
             # True == 1 in Python, but not in JSON.
             if candidate == value and type(candidate) is type(value):
                 return choice
@@ -262,15 +351,23 @@ def _json_float(value: Any) -> float:
     return number
 
 
+# Digits of a Decimal before the point, and behind it: enough for any float.
+# int(), round() and format() write all of them out: of "1e999990" for half a minute.
+_DECIMAL_DIGITS = 400
+
+
 def _decimal(text: str) -> "Decimal":
     from decimal import Decimal, InvalidOperation
 
     _check_plain(text)
+    if len(text) > 3 * _DECIMAL_DIGITS:
+        raise ValueError
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise ValueError from None
-    if not value.is_finite():
+    last = value.as_tuple().exponent  # of the last digit; a letter for NaN and Infinity
+    if isinstance(last, str) or last < -_DECIMAL_DIGITS or value.adjusted() > _DECIMAL_DIGITS:
         raise ValueError
     return value
 
@@ -293,10 +390,6 @@ def _bool(text: str) -> bool:
         raise ValueError from None
 
 
-def _unstructured(_: str) -> Any:
-    raise ValueError
-
-
 def _parsed(noun: str, parse: Callable[[str], Any]) -> Converter:
     return Converter(noun, parse, _from_json_text(parse))
 
@@ -309,7 +402,7 @@ def _name(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
-_AS_IS = Converter("a value", _itself, _itself)
+AS_IS = Converter("a value", _itself, _itself)
 
 _SIMPLE: dict[Any, Converter] = {
     str: Converter("a string", _itself, _typed(str)),
@@ -321,8 +414,8 @@ _SIMPLE: dict[Any, Converter] = {
     date: _parsed("a date (ISO 8601)", date.fromisoformat),
     time: _parsed("a time (ISO 8601)", time.fromisoformat),
     # JSON values with a structure of their own; text has none.
-    dict: Converter("an object", _unstructured, _typed(dict)),
-    list: ListConverter(_AS_IS),
+    dict: Converter("an object", misfit, _typed(dict)),
+    list: ListConverter(AS_IS),
 }
 
 # By module and name: few apps need these, and those that name one have imported its module.
