@@ -363,9 +363,13 @@ def _decimal(text: str) -> "Decimal":
     if len(text) > 3 * _DECIMAL_DIGITS:
         raise ValueError
     try:
-        value = Decimal(text)
+        return bounded_decimal(Decimal(text))
     except InvalidOperation:
         raise ValueError from None
+
+
+def bounded_decimal(value: "Decimal") -> "Decimal":
+    """Return *value*; raise ValueError for one whose digits, written out, would not end."""
     last = value.as_tuple().exponent  # of the last digit; a letter for NaN and Infinity
     if isinstance(last, str) or last < -_DECIMAL_DIGITS or value.adjusted() > _DECIMAL_DIGITS:
         raise ValueError

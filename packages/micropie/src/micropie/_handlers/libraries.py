@@ -13,6 +13,7 @@ from micropie._handlers.converters import (
     Converter,
     FieldErrors,
     ModelConverter,
+    bounded_decimal,
     members_of,
     unwrapped,
     value_converter,
@@ -83,9 +84,10 @@ def pydantic_converter(annotation: Any) -> Converter:
 
     def validate(value: Any, how: Callable[[Any], Any] = adapter.validate_python) -> Any:
         try:
-            return how(value)
+            valid = how(value)
         except pydantic.ValidationError as error:
             raise _pydantic_errors(error, names) from None
+        return bounded_decimal(valid) if type(valid).__name__ == "Decimal" else valid
 
     def from_json(value: Any) -> Any:
         # In the mode for JSON, where a strict model takes a date as text.
