@@ -75,14 +75,26 @@ def pydantic_converter(annotation: Any) -> Converter:
     try:
         if hasattr(cls, "model_rebuild"):
             cls.model_rebuild()
-        adapter: Any = pydantic.TypeAdapter(annotation)
-        names = _pydantic_names(adapter)
+        if cls is annotation and hasattr(cls, "model_validate"):
+            from_python, from_text, schema = (
+                cls.model_validate,
+                cls.model_validate_json,
+                cls.model_json_schema,
+            )
+        else:
+            adapter: Any = pydantic.TypeAdapter(annotation)
+            from_python, from_text, schema = (
+                adapter.validate_python,
+                adapter.validate_json,
+                adapter.json_schema,
+            )
+        names = _pydantic_names(schema)
     except NameError:
         raise
     except Exception as error:  # pydantic's have no base class of their own
         raise TypeError(str(error).partition("\n")[0]) from None
 
-    def validate(value: Any, how: Callable[[Any], Any] = adapter.validate_python) -> Any:
+    def validate(value: Any, how: Callable[[Any], Any] = from_python) -> Any:
         try:
             valid = how(value)
         except pydantic.ValidationError as error:
@@ -91,7 +103,7 @@ def pydantic_converter(annotation: Any) -> Converter:
 
     def from_json(value: Any) -> Any:
         # In the mode for JSON, where a strict model takes a date as text.
-        return validate(codec.dumps(value), adapter.validate_json)
+        return validate(codec.dumps(value), from_text)
 
     if hasattr(cls, "model_fields"):
         fields = {}
@@ -110,7 +122,7 @@ def pydantic_converter(annotation: Any) -> Converter:
     return ModelConverter(from_json, lambda form: validate(read_form(form)))
 
 
-def _pydantic_names(adapter: Any) -> frozenset[str]:
+def _pydantic_names(json_schema: Callable[..., Any]) -> frozenset[str]:
     """Return the names that the fields of a model, and of those within it, have in JSON."""
     import pydantic
 
@@ -121,7 +133,7 @@ def _pydantic_names(adapter: Any) -> frozenset[str]:
         }
 
     try:
-        schema = adapter.json_schema(schema_generator=Quiet)
+        schema = json_schema(schema_generator=Quiet)
     except pydantic.errors.PydanticUserError as error:
         if error.code == "class-not-fully-defined":
             raise NameError(str(error).partition(";")[0]) from None
