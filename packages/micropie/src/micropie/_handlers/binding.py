@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from micropie._errors import BadRequest
+from micropie._handlers.annotations import signature
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
-from micropie._handlers.models import UnresolvedAnnotation, parameter_converter, signature
+from micropie._handlers.models import UnresolvedAnnotation, parameter_converter
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Connection, Request
 
 _REQUIRED = inspect.Parameter.empty

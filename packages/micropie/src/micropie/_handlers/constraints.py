@@ -6,7 +6,8 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from micropie._handlers.converters import Converter, FieldErrors, replaced, unwrapped
+from micropie._handlers.annotations import is_of, unwrapped
+from micropie._handlers.converters import Converter, FieldErrors, replaced
 from micropie._handlers.libraries import msgspec_errors
 
 Test = Callable[[Any], Any]
@@ -110,15 +111,3 @@ def _msgspec_test(annotation: Any) -> Test:
         return True
 
     return test
-
-
-def is_of(library: str, metadata: Any) -> bool:
-    """Tell whether *metadata* is of a class of *library*."""
-    return type(metadata).__module__.partition(".")[0] == library
-
-
-def all_metadata(annotation: Any) -> Iterator[Any]:
-    """Yield the metadata of *annotation*, and of the annotations within it."""
-    yield from getattr(annotation, "__metadata__", ())
-    for part in typing.get_args(annotation):
-        yield from all_metadata(part)

@@ -9,15 +9,9 @@ from enum import Enum
 from typing import Any
 
 from micropie import codec
-from micropie._handlers.converters import (
-    Converter,
-    FieldErrors,
-    ModelConverter,
-    bounded_decimal,
-    members_of,
-    unwrapped,
-    value_converter,
-)
+from micropie._handlers.annotations import members_of, unwrapped
+from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
+from micropie._handlers.values import bounded_decimal, value_converter
 
 
 def struct_converter(cls: Any) -> ModelConverter:
@@ -75,20 +69,12 @@ def pydantic_converter(annotation: Any) -> Converter:
     try:
         if hasattr(cls, "model_rebuild"):
             cls.model_rebuild()
-        if cls is annotation and hasattr(cls, "model_validate"):
-            from_python, from_text, schema = (
-                cls.model_validate,
-                cls.model_validate_json,
-                cls.model_json_schema,
-            )
-        else:
-            adapter: Any = pydantic.TypeAdapter(annotation)
-            from_python, from_text, schema = (
-                adapter.validate_python,
-                adapter.validate_json,
-                adapter.json_schema,
-            )
-        names = _pydantic_names(schema)
+        # Its own methods where there are: TypeAdapter of pydantic 2.0 takes fewer models.
+        is_own = cls is annotation and hasattr(cls, "model_validate")
+        adapter: Any = cls if is_own else pydantic.TypeAdapter(annotation)
+        from_python = adapter.model_validate if is_own else adapter.validate_python
+        from_text = adapter.model_validate_json if is_own else adapter.validate_json
+        names = _pydantic_names(adapter.model_json_schema if is_own else adapter.json_schema)
     except NameError:
         raise
     except Exception as error:  # pydantic's have no base class of their own
@@ -114,10 +100,11 @@ def pydantic_converter(annotation: Any) -> Converter:
         fields = typing.get_type_hints(cls, include_extras=True)
     else:
         read, many = _reader(annotation, (Enum,))
-        noun = "another value"
-        return Converter(
-            noun, lambda text: validate(read(text if many else [text])), from_json, many=many
-        )
+
+        def from_query(text: Any) -> Any:
+            return validate(read(text if many else [text]))
+
+        return Converter("another value", from_query, from_json, many=many)
     read_form = _form_reader(fields, Enum)
     return ModelConverter(from_json, lambda form: validate(read_form(form)))
 

@@ -8,39 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from micropie._handlers.constraints import all_metadata, constrained, is_of, tests_of
-from micropie._handlers.converters import (
-    AS_IS,
-    Converter,
-    ConverterFor,
-    FieldErrors,
-    ModelConverter,
-    misfit,
-    named_type,
-    value_converter,
-)
+from micropie._handlers.annotations import all_metadata, is_of, named_type, signature
+from micropie._handlers.constraints import constrained, tests_of
+from micropie._handlers.converters import Converter, FieldErrors, ModelConverter, misfit
 from micropie._handlers.libraries import pydantic_converter, struct_converter
+from micropie._handlers.values import AS_IS, ConverterFor, value_converter
 
 
 class UnresolvedAnnotation(TypeError):
     """An annotation has a name that is not defined, or not yet."""
-
-
-def signature(function: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of *function*; an annotation may be a string or a `ForwardRef`.
-
-    Since Python 3.14 annotations are evaluated on access (PEP 649), so a name that exists only for
-    type checkers would raise here, even in the annotation of the result, which is not needed.
-    """
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        try:
-            return inspect.signature(function)
-        except NameError:
-            lenient = annotationlib.Format.FORWARDREF
-            return inspect.signature(function, annotation_format=lenient)
-    return inspect.signature(function)
 
 
 def parameter_converter(
@@ -181,23 +157,19 @@ def _typed_dict_converter(cls: Any, converter_for: ConverterFor) -> ModelConvert
     return _model_converter(_field_converters(hints, converter_for), required, dict)
 
 
-def _field_converters(
-    hints: dict[str, Any], converter_for: ConverterFor
-) -> dict[str, Converter | None]:
-    converters = {name: converter_for(hint) for name, hint in hints.items()}
+def _field_converters(hints: dict[str, Any], converter_for: ConverterFor) -> dict[str, Converter]:
+    converters = {name: converter_for(hint) or AS_IS for name, hint in hints.items()}
     for name, converter in converters.items():
-        if converter is not None and converter.is_file:
+        if converter.is_file:
             raise TypeError(f"field '{name}': an uploaded file is a parameter, not part of a model")
     return converters
 
 
 def _model_converter(
-    converters: dict[str, Converter | None],
-    required: typing.AbstractSet[str],
-    cls: Callable[..., Any],
+    converters: dict[str, Converter], required: set[str], cls: Callable[..., Any]
 ) -> ModelConverter:
     """Return a converter that converts the fields which *cls* has, and leaves out all others."""
-    many = {name for name, converter in converters.items() if converter and converter.many}
+    many = {name for name, converter in converters.items() if converter.many}
 
     def build(values: Mapping[str, Any], way: str) -> Any:
         built = {}
@@ -206,11 +178,11 @@ def _model_converter(
             if name not in values:
                 continue
             try:
-                built[name] = getattr(converter or AS_IS, way)(values[name])
+                built[name] = getattr(converter, way)(values[name])
             except FieldErrors as error:
                 errors += error.inside(name).errors
             except ValueError:
-                errors.append((name, f"must be {converter.noun}" if converter else ""))
+                errors.append((name, f"must be {converter.noun}"))
         if errors:
             raise FieldErrors(*errors)
         try:

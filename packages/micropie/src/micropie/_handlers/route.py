@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
+from micropie._handlers.annotations import signature
 from micropie._handlers.binding import Binder
-from micropie._handlers.models import signature
 from micropie.types import Handler
 
 H = TypeVar("H", bound=Handler)
