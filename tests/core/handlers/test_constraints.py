@@ -149,6 +149,28 @@ async def test_a_validator_of_pydantic_stands_around_a_model():
     assert (await send_form(app, "/", "items=1&items=2")).json["value"] == {"items": [1, 2]}
 
 
+@pytest.mark.parametrize("metadata", [pydantic.Field(title="x"), at.Predicate(bool), "words"])
+async def test_what_is_annotated_stays_the_whole_body(metadata):
+    class Site(App):
+        async def cart(self, cart: Annotated[Cart, metadata]):
+            return cart
+
+        async def maybe(self, cart: Annotated[Cart | None, metadata]):
+            return [cart]
+
+        async def carts(self, carts: Annotated[list[Cart], metadata]):
+            return carts
+
+    app = Site()
+    cart = {"items": [1]}
+    assert (await send_json(app, "/cart", cart)).json == cart
+    assert (await send_json(app, "/maybe", cart)).json == [cart]
+    assert (await send_json(app, "/maybe", None)).json == [None]
+    assert (await send_form(app, "/maybe", "items=1")).json == [cart]
+    assert (await send_json(app, "/carts", [cart])).json == [cart]
+    assert (await send_json(app, "/carts", {"carts": [cart]})).json == [cart]
+
+
 async def test_a_predicate_stands_around_a_dataclass():
     app = one(Annotated[Span, at.Predicate(lambda span: span.low < span.high)])
     assert (await send_json(app, "/", {"low": 1, "high": 2})).status == 200

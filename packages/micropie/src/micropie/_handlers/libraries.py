@@ -91,22 +91,31 @@ def pydantic_converter(annotation: Any) -> Converter:
         # In the mode for JSON, where a strict model takes a date as text.
         return validate(codec.dumps(value), from_text)
 
-    if hasattr(cls, "model_fields"):
+    fields = _model_fields(annotation)
+    if fields is not None:
+        read_form = _form_reader(fields, Enum)
+        return ModelConverter(from_json, lambda form: validate(read_form(form)))
+    read, items = _reader(annotation, (Enum,))
+
+    def from_query(text: Any) -> Any:
+        return validate(read(text if items else [text]))
+
+    of_models = bool(items) and _model_fields(items[0]) is not None
+    many = bool(items)
+    return Converter("another value", from_query, from_json, many=many, of_models=of_models)
+
+
+def _model_fields(annotation: Any) -> dict[str, Any] | None:
+    """Return the annotations of a model's fields by their names in a form; None for no model."""
+    cls, *others = (each for each in members_of(annotation) if each is not type(None))
+    if hasattr(cls, "model_fields") and not others:
         fields = {}
         for name, field in cls.model_fields.items():
             aliases = getattr(field.validation_alias, "choices", [field.validation_alias])
             fields.update({a: field.annotation for a in (name, *aliases) if isinstance(a, str)})
-    elif dataclasses.is_dataclass(cls) or hasattr(cls, "__required_keys__"):
-        fields = typing.get_type_hints(cls, include_extras=True)
-    else:
-        read, many = _reader(annotation, (Enum,))
-
-        def from_query(text: Any) -> Any:
-            return validate(read(text if many else [text]))
-
-        return Converter("another value", from_query, from_json, many=many)
-    read_form = _form_reader(fields, Enum)
-    return ModelConverter(from_json, lambda form: validate(read_form(form)))
+        return fields
+    is_model = dataclasses.is_dataclass(cls) or hasattr(cls, "__required_keys__")
+    return typing.get_type_hints(cls, include_extras=True) if is_model and not others else None
 
 
 def _pydantic_names(json_schema: Callable[..., Any]) -> frozenset[str]:
@@ -170,12 +179,15 @@ def _form_reader(
     return lambda form: {name: readers.get(name, first)(form[name]) for name in form}
 
 
-def _reader(hint: Any, kinds: tuple[type, ...]) -> tuple[Callable[[list[str]], Any], bool]:
-    """Return what reads the values of a name for *hint*, and whether that takes all of them."""
+def _reader(hint: Any, kinds: tuple[type, ...]) -> tuple[Callable[[list[str]], Any], Any]:
+    """Return what reads the values of a name for *hint*, and the annotation of its items, if any.
+
+    The latter is in a tuple, which is empty for what takes one value.
+    """
     members = members_of(hint)
-    inner = next((typing.get_args(m)[:1] or (str,) for m in members if _is_collection(m)), None)
-    item = _reader(inner[0], kinds)[0] if inner else None
-    is_optional = type(None) in members and str not in members_of(inner[0] if inner else hint)
+    items = next((typing.get_args(m)[:1] or (str,) for m in members if _is_collection(m)), ())
+    item = _reader(items[0], kinds)[0] if items else None
+    is_optional = type(None) in members and str not in members_of(items[0] if items else hint)
     choices = [
         value_converter(member, lambda _: None)
         for member in members
@@ -193,7 +205,7 @@ def _reader(hint: Any, kinds: tuple[type, ...]) -> tuple[Callable[[list[str]], A
                 return choice.from_text(values[0]) if choice else values[0]
         return values[0]
 
-    return read, item is not None
+    return read, items
 
 
 def _is_collection(hint: Any) -> bool:
