@@ -90,6 +90,9 @@ async def test_a_class_may_be_used_before_what_it_names_is_defined():
         async def model(self, model: "Outer"):  # noqa: F821
             return model
 
+        async def several(self, numbers: list["Later"] | None = None):  # noqa: F821
+            return numbers
+
     with pytest.raises(TypeError, match=r"^handler 'index', the annotation .*'later'.*Later"):
         Early()
     names = globals()
@@ -100,6 +103,8 @@ async def test_a_class_may_be_used_before_what_it_names_is_defined():
             Early()
         names["Inner"] = int
         assert (await Client(Early()).get("/5")).json == {"later": 5}
+        assert (await Client(Early()).get("/several?numbers=5&numbers=6")).json == [5, 6]
+        assert (await Client(Early()).get("/several?numbers=x")).status == 400
         assert (await send_json(Early(), "/model", {"inner": 5})).json == {"inner": 5}
     finally:
         for name in ("Later", "Outer", "Inner"):

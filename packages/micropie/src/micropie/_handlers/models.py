@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -36,14 +36,12 @@ def parameter_converter(
     _check_default(parameter)
     if annotation is parameter.empty:
         return None
-    if isinstance(annotation, str):
-        try:
-            # Of a module with "from __future__ import annotations", or with a name in quotes.
-            annotation = eval(annotation, namespace)  # noqa: S307 - source, not request data
-        except Exception as error:
-            raise UnresolvedAnnotation(f"the annotation of {where}: {error}") from None
-    for name in _unresolved(annotation):
-        raise UnresolvedAnnotation(f"the annotation of {where}: {name!r} is not defined")
+    holder = lambda: None  # noqa: E731 - for `get_type_hints`, which looks into list["Item"] too
+    holder.__annotations__ = {"its": annotation}
+    try:
+        annotation = typing.get_type_hints(holder, namespace, include_extras=True)["its"]
+    except Exception as error:  # the source of an annotation may raise anything
+        raise UnresolvedAnnotation(f"the annotation of {where}: {error}") from None
     try:
         return converter_for(annotation)
     except NameError as error:
@@ -58,14 +56,6 @@ def _check_default(parameter: inspect.Parameter) -> None:
     """Reject what pydantic understands as a default in its own models only."""
     if is_of("pydantic", parameter.default) and type(parameter.default).__name__ == "FieldInfo":
         raise TypeError(f"'{parameter.name}': Field() is no default; use Annotated[..., Field()]")
-
-
-def _unresolved(annotation: Any) -> Iterator[str]:
-    """Yield the names in *annotation* that were not defined when it was evaluated."""
-    if isinstance(annotation, typing.ForwardRef):
-        yield annotation.__forward_arg__
-    for part in typing.get_args(annotation):
-        yield from _unresolved(part)
 
 
 def converter_for(
