@@ -85,12 +85,14 @@ async def run_event(target: Callable[..., Awaitable[Any]], *args: Any) -> None:
         _logger.error("Socket.IO: an event could not be acknowledged", exc_info=error)
 
 
-def _spellings(event: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], ...]:
+def _spellings(event: str, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     """Return other arguments of a handler: its last one, `auth` or `reason`, may be left out.
 
     By the handler, and, if it is an `auth` that the client did not send, by older libraries.
     """
-    return {"connect": (args[:-1], (*args, None)), "disconnect": (args[:-1],)}.get(event, ())
+    if event == "connect" and "asgi.scope" in (args[-1] or ()):  # it is the environ
+        return [(*args, None)]
+    return [args[:-1]] if event in ("connect", "disconnect") else []
 
 
 def _fitting(handler: Any) -> Callable[..., bool]:

@@ -78,12 +78,14 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
                 raise ValueError("redis_url and client_manager exclude each other")
             self._redis = server_options["client_manager"] = _redis_manager(redis_url)
         if not (origins := server_options.get("cors_allowed_origins")):
-            server_options["cors_allowed_origins"] = _origin_rule(app, origins)
-        for name in ("socketio.server", "engineio.server"):
+            # An empty list, which allows all for the library, allows nobody.
+            server_options["cors_allowed_origins"] = lambda origin, environ: (
+                origins is None and app.allows_origin(environ["asgi.scope"])
+            )
+        for logger in map(logging.getLogger, ("socketio.server", "engineio.server")):
             # As the library has it, but without a handler that writes to stderr what the
             # application's own logging configuration gets as well.
-            if logging.getLogger(name).level == logging.NOTSET:
-                logging.getLogger(name).setLevel(logging.ERROR)
+            logger.setLevel(logger.level or logging.ERROR)
         self._app = app
         self._disconnects_on_logout = disconnect_on_logout
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -218,8 +220,8 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         deadline = loop.call_later(_CONNECT_TIMEOUT, self.start_background_task, give_up)
         self._deadlines[eio_sid] = deadline
         if "HTTP_COOKIE" in environ:
-            task = self.start_background_task(self._keep_session, eio_sid, scope)
-            self._keepers[eio_sid] = task
+            keeping = self.start_background_task(self._keep_session, eio_sid, scope)
+            self._keepers[eio_sid] = keeping
         return await self._library["connect"](eio_sid, environ)
 
     async def _on_disconnect(self, eio_sid: str, reason: str) -> None:
@@ -301,15 +303,6 @@ class _Everything(set[str]):
 
     def __contains__(self, item: object) -> bool:
         return True
-
-
-def _origin_rule(app: App, origins: list[str] | None) -> Callable[[str, dict[str, Any]], bool]:
-    """Return a rule that asks the App; for an empty list, which allows all in the library, no."""
-
-    def is_allowed(origin: str, environ: dict[str, Any]) -> bool:
-        return origins is None and app.allows_origin(environ["asgi.scope"])
-
-    return is_allowed
 
 
 def _redis_manager(url_or_client: Any) -> Any:
