@@ -231,8 +231,10 @@ def check_parameters(name: str, attribute: object) -> None:
     if public.startswith("_") or not isinstance(function, types.FunctionType):
         return
     try:
+        # Evaluated here since Python 3.14 (PEP 649), so a NameError if it is too early for one.
+        function.__annotations__  # noqa: B018
         Binder(function, (not isinstance(attribute, staticmethod)) + (public != name))
-    except UnresolvedAnnotation:
+    except (UnresolvedAnnotation, NameError):
         pass
     except TypeError as error:
         raise TypeError(f"handler '{name}', {error}") from None
