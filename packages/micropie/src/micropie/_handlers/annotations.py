@@ -56,6 +56,7 @@ def is_of(library: str, metadata: Any) -> bool:
 
 def all_metadata(annotation: Any) -> Iterator[Any]:
     """Yield the metadata of *annotation*, and of the annotations within it."""
+    annotation = named_type(annotation)
     yield from getattr(annotation, "__metadata__", ())
     for part in typing.get_args(annotation):
         yield from all_metadata(part)

@@ -52,7 +52,8 @@ class Parameter:
         try:
             value = self._named(request) if self.takes_text else self._from_body(request)
         except (ValueError, RecursionError) as error:
-            raise self._refusal(error, _why_unparsed(request)) from None
+            why = "" if self.takes_text else _why_unparsed(request)
+            raise self._refusal(error, why) from None
         if value is not _REQUIRED:
             return value
         if self.default is _REQUIRED:

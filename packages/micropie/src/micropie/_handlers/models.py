@@ -36,7 +36,9 @@ def parameter_converter(
     _check_default(parameter)
     if annotation is parameter.empty:
         return None
-    holder = lambda: None  # noqa: E731 - for `get_type_hints`, which looks into list["Item"] too
+
+    def holder() -> None: ...  # for `get_type_hints`, which resolves list["Item"] too
+
     holder.__annotations__ = {"its": annotation}
     try:
         annotation = typing.get_type_hints(holder, namespace, include_extras=True)["its"]
