@@ -20,7 +20,7 @@ def reader(server):
 @pytest.fixture(scope="module")
 def author(server):
     with visiting(server) as author:
-        send(author, "/sign-in", password=PASSWORD)
+        send(author, "/sign_in", password=PASSWORD)
         yield author
 
 
@@ -100,4 +100,4 @@ def test_it_fits_a_phone(author, server):
     send(author, "/write", title="W" * 120, text="M" * 1000)
     with phone() as open_page:
         open_page(server.url)
-        open_page(f"{server.url}/sign-in")
+        open_page(f"{server.url}/sign_in")

@@ -21,6 +21,23 @@ def signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
+def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
+    """Return what *annotation* means, and each part of it: any may be a string, or be deferred.
+
+    Args:
+        annotation: as `signature` gives it.
+        namespace: the globals of the function that has it.
+
+    Raises:
+        Exception: anything, as the source of an annotation may.
+    """
+
+    def holder() -> None: ...  # for `get_type_hints`, which resolves list["Item"] too
+
+    holder.__annotations__ = {"its": annotation}
+    return typing.get_type_hints(holder, namespace, include_extras=True)["its"]
+
+
 def unwrapped(annotation: Any) -> Any:
     """Return what *annotation* means without Annotated, and behind the names of types."""
     if typing.get_origin(annotation) is typing.Annotated:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from micropie._errors import BadRequest
-from micropie._handlers.annotations import signature
+from micropie._handlers.annotations import evaluated, signature
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
 from micropie._handlers.models import UnresolvedAnnotation, parameter_converter
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Connection, Request
@@ -143,9 +143,10 @@ class Binder:
         self._keyword_only: list[Parameter] = []
         self._rest: Parameter | None = None
         self._named_rest: Parameter | None = None
+        self._declared: list[tuple[inspect.Parameter, Parameter]] = []
         layers = list(_layers(handler))
         # Where the annotations were written, so where names in them mean something.
-        namespace = getattr(layers[-1], "__globals__", {})
+        namespace = self._namespace = getattr(layers[-1], "__globals__", {})
         # What a partial has set is settled: no query may set it otherwise.
         settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
         for parameter in list(signature(handler).parameters.values())[given:]:
@@ -165,6 +166,7 @@ class Binder:
         planned = Parameter(
             parameter.name, parameter.default, parameter_converter(parameter, namespace)
         )
+        self._declared.append((parameter, planned))
         if parameter.kind is parameter.VAR_POSITIONAL:
             self._rest = planned
         elif parameter.kind is parameter.VAR_KEYWORD:
@@ -183,6 +185,12 @@ class Binder:
     def takes_path(self) -> bool:
         """Whether path segments can become arguments."""
         return self._from_path > 0 or self._rest is not None
+
+    def parameters(self) -> Iterator[tuple[inspect.Parameter, Parameter]]:
+        """Yield the parameters as they are declared, annotations evaluated, and as planned."""
+        for declared, planned in self._declared:
+            annotation = evaluated(declared.annotation, self._namespace)
+            yield declared.replace(annotation=annotation), planned
 
     def bind(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional and keyword arguments for *request*.
@@ -217,6 +225,46 @@ class Binder:
             for name in names
             if name not in self._names
         }
+
+
+class PatternBinder(Binder):
+    """Binds the values of a pattern's parameters by their names, not by position.
+
+    Args:
+        handler: as for a Binder.
+        names: of the pattern's parameters, in the order of `request.path_params`.
+        given: as for a Binder.
+
+    Raises:
+        TypeError: as a Binder; or one of *names* is that of no parameter, or of one for a body.
+    """
+
+    def __init__(self, handler: Callable[..., Any], names: tuple[str, ...], given: int = 0) -> None:
+        super().__init__(handler, given)
+        self._path_names = names
+        planned = {parameter.name: parameter for parameter in self._positional + self._keyword_only}
+        for name in names:
+            if name not in planned:
+                raise TypeError(f"it has no parameter for {{{name}}} in the path of its route")
+            if not planned[name].takes_text:
+                raise TypeError(f"parameter '{name}' is in the path, and can't be in a body")
+
+    def bind(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
+        """Return the positional and keyword arguments for *request*.
+
+        Raises:
+            BadRequest: a parameter has no value and no default, or its value does not convert.
+        """
+        values = dict(zip(self._path_names, request.path_params, strict=False))
+        arguments = [self._value(parameter, values, request) for parameter in self._positional]
+        keywords = {p.name: self._value(p, values, request) for p in self._keyword_only}
+        if self._named_rest is not None:
+            keywords.update(self._left_over(self._named_rest, request))
+        return arguments, keywords
+
+    def _value(self, parameter: Parameter, values: dict[str, str], request: Connection) -> Any:
+        text = values.get(parameter.name)
+        return parameter.from_request(request) if text is None else parameter.from_text(text)
 
 
 def check_parameters(name: str, attribute: object) -> None:

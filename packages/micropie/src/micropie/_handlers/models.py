@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from micropie._handlers.annotations import all_metadata, is_of, named_type, signature
+from micropie._handlers.annotations import all_metadata, evaluated, is_of, named_type, signature
 from micropie._handlers.constraints import constrained, tests_of
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter, misfit
 from micropie._handlers.libraries import pydantic_converter, struct_converter
@@ -36,12 +36,8 @@ def parameter_converter(
     _check_default(parameter)
     if annotation is parameter.empty:
         return None
-
-    def holder() -> None: ...  # for `get_type_hints`, which resolves list["Item"] too
-
-    holder.__annotations__ = {"its": annotation}
     try:
-        annotation = typing.get_type_hints(holder, namespace, include_extras=True)["its"]
+        annotation = evaluated(annotation, namespace)
     except Exception as error:  # the source of an annotation may raise anything
         raise UnresolvedAnnotation(f"the annotation of {where}: {error}") from None
     try:
