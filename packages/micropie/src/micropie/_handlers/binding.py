@@ -267,22 +267,27 @@ class PatternBinder(Binder):
         return parameter.from_request(request) if text is None else parameter.from_text(text)
 
 
-def check_parameters(name: str, attribute: object) -> None:
-    """Check what an attribute of a class takes, if it is a handler, as soon as the class is there.
+def check_annotations(name: str, attribute: object) -> None:
+    """Check what a handler takes as soon as its class is there.
 
     Annotations that can't be resolved yet are left to `Binder`, when the App is made.
+
+    Args:
+        name: of the attribute.
+        attribute: of the class, a function as a rule; one that takes shape with the instance only,
+            a partial say, is left to the App too.
 
     Raises:
         TypeError: no value in a request converts to an annotation, or it can't be kept in full.
     """
     function = getattr(attribute, "__func__", attribute)  # of a staticmethod or classmethod
-    public = name.removeprefix("ws_")
-    if public.startswith("_") or not isinstance(function, types.FunctionType):
+    if not isinstance(function, types.FunctionType):
         return
+    given = (not isinstance(attribute, staticmethod)) + name.startswith("ws_")
     try:
         # Evaluated here since Python 3.14 (PEP 649), so a NameError if it is too early for one.
         function.__annotations__  # noqa: B018
-        Binder(function, (not isinstance(attribute, staticmethod)) + (public != name))
+        Binder(function, given)
     except (UnresolvedAnnotation, NameError):
         pass
     except TypeError as error:
