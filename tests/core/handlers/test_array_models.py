@@ -10,6 +10,7 @@ import pydantic
 import pytest
 
 from micropie import App
+from support.asgi import Client
 from support.binding import missing, refused, send_form, send_json
 
 pytestmark = pytest.mark.anyio
@@ -71,6 +72,9 @@ async def test_the_only_list_of_models_takes_an_array(kind):
     answer = await send_json(app, "/two", ARRAY)
     assert (answer.status, answer.text) == (400, missing("items"))
     assert (await send_json(app, "/two", {"items": ARRAY, "others": []})).json == [ARRAY, []]
+    # No model is in a URL, so a segment is one too many.
+    assert (await send_json(app, "/optional/segment", ARRAY)).json == ARRAY
+    assert (await Client(app).post("/nowhere")).status == 404
     answer = await send_json(app, "/", [*ARRAY, 5])
     assert (answer.status, answer.text) == refused("'items' must be a list, each item an object")
 

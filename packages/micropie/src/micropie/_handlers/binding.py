@@ -19,14 +19,15 @@ _NO_KEYWORDS: dict[str, Any] = {}
 class Parameter:
     """One parameter of a handler: its name, default and how its values are converted."""
 
-    __slots__ = ("converter", "default", "name", "takes_array", "takes_text")
+    __slots__ = ("converter", "default", "is_named", "name", "takes_array", "takes_text")
 
     def __init__(self, name: str, default: Any, converter: Converter | None) -> None:
         self.name = name
         self.default = default
         self.converter = converter
+        self.is_named = converter is None or not (converter.is_file or converter.is_model)
         # Files and models come in a body only, never out of the URL.
-        self.takes_text = converter is None or not (converter.is_file or converter.is_model)
+        self.takes_text = self.is_named and not (converter is not None and converter.of_models)
         self.takes_array = False  # a list of models may be the whole body
 
     def from_text(self, text: str) -> Any:
@@ -50,7 +51,7 @@ class Parameter:
             BadRequest: there is none, or it does not fit.
         """
         try:
-            value = self._named(request) if self.takes_text else self._from_body(request)
+            value = self._named(request) if self.is_named else self._from_body(request)
         except (ValueError, RecursionError) as error:
             why = "" if self.takes_text else _why_unparsed(request)
             raise self._refusal(error, why) from None

@@ -154,13 +154,12 @@ class Route:
             source: Literal["path", "query", "file", "body"] = "query"
             if planned.converter is not None and planned.converter.is_file:
                 source = "file"
-            elif planned.converter is not None and planned.converter.is_model:
+            elif not planned.takes_text:
                 source = "body"
             elif planned.name in names if names is not None else by_position:
                 source = "path"
-            name = str(
-                parameter.replace(annotation=parameter.empty, default=parameter.empty)
-            )  # with its stars
+            bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
+            name = str(bare)  # with its stars
             yield ParameterInfo(name, parameter.annotation, planned.default, source)
 
 
