@@ -2,14 +2,13 @@
 
 import asyncio
 import re
-from binascii import a2b_qp
 from collections.abc import AsyncIterable, AsyncIterator, Generator
 from typing import Any, NamedTuple
-from urllib.parse import unquote, unquote_to_bytes
 
 from micropie._bodies.spool import Spool
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import BadRequest, ContentTooLarge
+from micropie._percent import unquoted, unquoted_size
 
 # Of all small files of a form together; what goes beyond goes to disk, however small. The default
 # max_body_size, so it only ever counts where larger bodies are allowed.
@@ -19,6 +18,18 @@ FORM_MEMORY = 16 * 1024**2
 # line; file systems allow names of 255 bytes, up to 765 once percent-encoded.
 MAX_PART_HEADERS = 8
 MAX_PART_HEADER_SIZE = 8 * 1024
+
+# Bytes of a urlencoded form above which it is parsed in steps, and of such a step: 16 KiB take 1 ms
+# at most, which is malformed escapes only.
+LONG_FORM = 64 * 1024
+_STEP = 16 * 1024
+
+# Bytes of a multipart body after which the event loop serves others: parsing takes 5 ms for them at
+# most. A part's end takes as much time as so many bytes.
+_MULTIPART_STEP = 1024**2
+_PART_COST = 32 * 1024
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 TOO_MANY_FIELDS = "too many form fields"
 TOO_MANY_FILES = "too many files"
@@ -76,14 +87,64 @@ def parse_form(data: bytes, limits: FormLimits) -> dict[str, list[str]]:
     Raises:
         ContentTooLarge: a limit is exceeded.
     """
+    _check_count(data, limits)
+    if len(data) > limits.max_form_field_size:
+        for pair in data.split(b"&"):
+            for text in pair.split(b"=", 1):
+                _check_field(text, limits)
+    return parse_urlencoded(data.removeprefix(BYTE_ORDER_MARK))
+
+
+async def parse_long_form(data: bytes, limits: FormLimits) -> dict[str, list[str]]:
+    """Return what `parse_form` does, in steps between which the event loop serves others.
+
+    Raises:
+        ContentTooLarge: a limit is exceeded.
+    """
+    _check_count(data, limits)
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    fields: dict[str, list[str]] = {}
+    start = 0
+    while start < len(data):  # one by one, for all pairs at once are a copy of the form
+        end = data.find(b"&", start)
+        end = len(data) if end < 0 else end
+        if end > start:
+            name, _, value = data[start:end].partition(b"=")
+            text = await _decoded_in_steps(name, limits)
+            fields.setdefault(text, []).append(await _decoded_in_steps(value, limits))
+        start = end + 1
+    return fields
+
+
+def _check_count(data: bytes, limits: FormLimits) -> None:
     # Counted before anything is split: 16 MiB of "&" would make as many million strings.
     if data and data.count(b"&") >= limits.max_form_fields:
         raise ContentTooLarge(TOO_MANY_FIELDS)
-    if len(data) > limits.max_form_field_size:
-        for pair in data.split(b"&"):
-            if any(_exceeds(text, limits.max_form_field_size) for text in pair.split(b"=", 1)):
-                raise ContentTooLarge(FIELD_TOO_LONG)
-    return parse_urlencoded(data)
+
+
+def _check_field(text: bytes, limits: FormLimits) -> None:
+    """Reject *text* if it is too long once its percent escapes are decoded."""
+    left, size = limits.max_form_field_size, len(text)
+    # Three bytes become one at best.
+    if size > left and (size > 3 * left or unquoted_size(text) > left):
+        raise ContentTooLarge(FIELD_TOO_LONG)
+
+
+async def _decoded_in_steps(raw: bytes, limits: FormLimits) -> str:
+    _check_field(raw, limits)
+    await asyncio.sleep(0)
+    text = raw.decode("utf-8", "replace").replace("+", " ")
+    if "%" not in text:
+        return text
+    data, start = bytearray(), 0
+    while start < len(text):
+        end = start + _STEP
+        # What follows a "%" belongs to it.
+        end = next((at for at in (end - 2, end - 1) if text[at : at + 1] == "%"), end)
+        data += unquoted(text[start:end])
+        start = end
+        await asyncio.sleep(0)
+    return data.decode("utf-8", "replace")
 
 
 def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
@@ -97,25 +158,14 @@ def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
         name, _, value = pair.partition("=")
         if "%" in pair:
             if "%" in name:
-                name = _unquoted(name)
+                name = unquoted(name).decode("utf-8", "replace")
             if "%" in value:
-                value = _unquoted(value)
+                value = unquoted(value).decode("utf-8", "replace")
         if name in values:
             values[name].append(value)
         else:
             values[name] = [value]
     return values
-
-
-def _unquoted(text: str) -> str:
-    # Quoted-printable (RFC 2045, 6.7) is the same with "=" for "%", and decoded in C. What it sees
-    # in a way of its own is left to Python: "=", line breaks, characters beyond ASCII, and
-    # malformed escapes, of which more is left than one byte of three.
-    if text.isascii() and "=" not in text and "\n" not in text and "\r" not in text:
-        data = a2b_qp(text.replace("%", "="))
-        if len(data) == len(text) - 2 * text.count("%"):
-            return data.decode("utf-8", "replace")
-    return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
 def multipart_boundary(content_type: str) -> bytes:
@@ -158,16 +208,22 @@ async def parse_multipart(
     """
     parser = _new_parser(boundary)
     form = _Form(limits, files)
+    work = 0
     async for chunk in chunks:
         if not chunk:
             continue  # which would end the body for the parser
+        work += len(chunk)
         for event in _events(parser, chunk):
             if event is None:
                 await form.part.end()
+                work += _PART_COST
             elif isinstance(event, (bytes, bytearray)):
                 await form.part.write(event)
             else:
                 form.begin(event)
+            if work > _MULTIPART_STEP:
+                work = 0
+                await asyncio.sleep(0)
     try:
         parser.close()
     except ValueError:
@@ -327,17 +383,10 @@ _EXTENDED_FILENAME = r"""(?i);\s*filename\*=utf-8'[^']*'([^\s;"]+)\s*$"""
 def _filename(filename: str | None, disposition: str) -> str | None:
     """Return the file's name out of a Content-Disposition header; None if it is a field's."""
     if extended := re.search(_EXTENDED_FILENAME, disposition):
-        return unquote(extended[1], "utf-8", "replace")
+        return unquoted(extended[1]).decode("utf-8", "replace")
     return None if filename is None else _text(filename)
 
 
 def _text(value: str) -> str:
     """Return a header's text, read as latin-1, as the UTF-8 it is meant to be."""
     return value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
-
-
-def _exceeds(text: bytes, size: int) -> bool:
-    """Tell whether *text* is longer than *size* bytes once its percent encoding is undone."""
-    if len(text) <= size:
-        return False
-    return len(text) > 3 * size or len(unquote_to_bytes(text)) > size

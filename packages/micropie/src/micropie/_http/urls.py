@@ -1,9 +1,10 @@
 """Paths and URLs: what a request's path says below `root_path`, and the URLs that handlers make."""
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from micropie._headers import header_pairs
+from micropie._percent import unquoted
 from micropie.types import Headers, HeadersInput, Scope
 
 # Searching bytes for a number is several times faster than for other bytes.
@@ -37,7 +38,7 @@ def below(path: str, root_path: str) -> str:
 def _raw_segments(raw_path: bytes, root_path: str) -> list[str]:
     """Split before decoding, so that an encoded slash stays inside its segment."""
     raw_segments = raw_path.decode("latin-1").strip("/").split("/")
-    segments = [unquote(segment) for segment in raw_segments]
+    segments = [unquoted(segment).decode("utf-8", "replace") for segment in raw_segments]
     prefix = root_path.strip("/").split("/") if root_path.strip("/") else []
     return segments[len(prefix) :] if segments[: len(prefix)] == prefix else segments
 
