@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from micropie._bodies.forms import Files, FormLimits
+from micropie import codec
+from micropie._bodies.forms import Files, FormLimits, parse_form
 from micropie._bodies.inbox import Inbox
 from micropie._errors import (
     BadRequest,
@@ -25,11 +26,13 @@ class BodyLimits:
 
     Attributes:
         max_size: bytes; None for no limit.
+        max_json_size: bytes of a JSON body; None for no limit but `max_size`.
         timeout: seconds without a chunk; None for no limit.
         form: the limits of forms.
     """
 
     max_size: int | None
+    max_json_size: int | None
     timeout: float | None
     form: FormLimits
 
@@ -68,7 +71,8 @@ class Body:
         self._scope = scope
         self._names = names
         self._inbox = inbox
-        self._limits = limits
+        self._max_size = limits.max_size
+        self._timeout = limits.timeout
         headers = scope["headers"]
         value = names.get(b"content-length", b"")
         # The common case: nothing is repeated, and nothing contradicts the number.
@@ -91,13 +95,26 @@ class Body:
     def _is_new_http(self) -> bool:
         return self._scope.get("http_version", "1.1") not in ("1.0", "1.1")
 
-    async def read(self) -> bytes:
+    def exceeds(self, size: int) -> bool:
+        """Tell whether it is known to have more than *size* bytes, and no more than is accepted."""
+        known = self._length if self._raw is None else len(self._raw)
+        if known is None or known <= size:
+            return False
+        self._check_size(known)
+        return True
+
+    async def read(self, max_size: int | None = None) -> bytes:
         """Return the whole body; the same again when called again.
+
+        Args:
+            max_size: bytes, if this reader takes fewer than the App.
 
         Raises:
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413, 408 or 400, as `stream`.
         """
+        if max_size is not None and (self._max_size is None or max_size < self._max_size):
+            self._max_size = max_size
         if self._raw is None:
             self._begin()
             message = self._inbox.at_once() or await self._wait()
@@ -152,14 +169,17 @@ class Body:
         if self._progress != _UNREAD:
             raise RuntimeError("the body was read already, and was not kept")
         self._progress = _BEGUN
-        limit, length = self._limits.max_size, self._length
-        if limit is not None and length is not None and length > limit:
+        self._check_size(self._length or 0)
+
+    def _check_size(self, size: int) -> None:
+        limit = self._max_size
+        if limit is not None and size > limit:
             raise ContentTooLarge(f"the body is over {limit} bytes")
 
     async def _wait(self) -> Message:
         """Return the message that had not arrived yet."""
         try:
-            return await self._inbox.next(self._limits.timeout)
+            return await self._inbox.next(self._timeout)
         except TimeoutError:
             error = RequestTimeout("no data came for too long")
             # The rest of the body may still come: it must not be taken for another request. But
@@ -173,39 +193,77 @@ class Body:
         chunk: bytes = message.get("body", b"")
         is_complete = not message.get("more_body", False)
         self._size += len(chunk)
-        limit, length, size = self._limits.max_size, self._length, self._size
+        length, size = self._length, self._size
         if is_complete:
             self._progress = _COMPLETE
-        if limit is not None and size > limit:
-            raise ContentTooLarge(f"the body is over {limit} bytes")
+        self._check_size(size)
         if length is not None and (size > length or (size < length and is_complete)):
             raise BadRequest("the body is not as long as its Content-Length")
         return chunk
 
 
 class ParsedBody:
-    """What parsing made of a body: the fields of a form, or the value of a JSON document.
+    """A body that was received, and is parsed when first looked at: a form, or a JSON document.
+
+    Args:
+        raw: what to parse: JSON if *is_json*, else a urlencoded form.
+        limits: of the form, and of a JSON object's keys, which bind like fields.
+        is_json: what *raw* is.
+        refused: why it was not received, for who looks at it nevertheless.
 
     Attributes:
-        form: all values of every name in a form; None for JSON, until `fields` is asked for.
-        is_json: whether it was JSON.
-        json: the value of the document; None for a form.
+        form: all values of every name; None until `fields` is asked for.
+        is_json: whether it is JSON.
         files: the uploaded files; None if there are none.
     """
 
-    is_json = False
-    json: Any = None
+    form: dict[str, list[Any]] | None = None
     files: Files | None = None
+    _value: Any = None
 
-    def __init__(self, form: dict[str, list[Any]] | None = None) -> None:
-        self.form = form
+    def __init__(
+        self, raw: bytes, limits: FormLimits, *, is_json: bool = False, refused: str = ""
+    ) -> None:
+        self._raw: bytes | None = raw
+        self._limits = limits
+        self._refused = refused
+        # A body that was announced without a length may turn out to be empty.
+        self.is_json = is_json and bool(raw or refused)
+
+    @property
+    def json(self) -> Any:
+        """The value of the document; None for a form.
+
+        Raises:
+            BadRequest: it is not JSON.
+            ContentTooLarge: it was not received.
+        """
+        if self._refused:
+            raise ContentTooLarge(self._refused)
+        if self._raw is not None and self.is_json:
+            try:
+                self._value = codec.loads(self._raw)
+            except ValueError:
+                raise BadRequest("the body is not valid JSON") from None
+            self._raw = None
+        return self._value
 
     @property
     def fields(self) -> dict[str, list[Any]]:
-        """The form, which a JSON object becomes here, with one value a name."""
+        """The form, which a JSON object becomes here, with one value a name.
+
+        Raises:
+            BadRequest: it is not JSON.
+            ContentTooLarge: a limit is exceeded.
+        """
         if self.form is None:
-            values = self.json if isinstance(self.json, dict) else {}
-            self.form = {name: [value] for name, value in values.items()}
+            if not self.is_json:
+                self.form = parse_form(self._raw or b"", self._limits)
+            else:
+                values = self.json if isinstance(self.json, dict) else {}
+                if len(values) > self._limits.max_form_fields:
+                    raise ContentTooLarge("too many keys in the JSON object")
+                self.form = {name: [value] for name, value in values.items()}
         return self.form
 
 
@@ -216,14 +274,21 @@ def _content_length(
     if found is None:
         return None
     if b"transfer-encoding" in names:
-        # A proxy may have gone by the other one, and see another request in what follows.
-        raise _and_close(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
+        raise ambiguous_length()
     # int() would also take "+5" and "1_0".
     found = found.strip()
     is_one = {value.strip() for name, value in headers if name == b"content-length"} == {found}
     if not is_one or not found.isdigit() or len(found) > _DIGITS:
         raise BadRequest("Content-Length must be one number")
     return int(found)
+
+
+def ambiguous_length() -> ExplainedError:
+    """Return the error for a request with both Content-Length and Transfer-Encoding.
+
+    A proxy may have gone by the other one, and see another request in what follows (RFC 9112, 6.3).
+    """
+    return _and_close(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
 
 
 def _and_close(error: ExplainedError) -> ExplainedError:

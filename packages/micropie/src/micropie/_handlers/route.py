@@ -8,6 +8,7 @@ from typing import TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
 from micropie._handlers.binding import Binder
+from micropie._handlers.limits import limits_of
 from micropie._handlers.models import signature
 from micropie.types import Handler
 
@@ -66,6 +67,7 @@ class Route:
         is_coroutine: its result is to be awaited.
         blocks: it is an ordinary function, to be called in a worker thread.
         allowed: the methods it answers; None for all.
+        limits: those of a body that `limit` set, by their names in BodyLimits; None if it did not.
         is_plain: `await handler()` serves any request.
         takes_path: path segments can become arguments.
     """
@@ -77,6 +79,7 @@ class Route:
         "handler",
         "is_coroutine",
         "is_plain",
+        "limits",
         "name",
         "takes_path",
     )
@@ -111,7 +114,12 @@ class Route:
             or inspect.isgeneratorfunction(handler)
         )
         self.allowed = _allowed_methods(declared_as or handler)
-        self.is_plain = self.is_coroutine and self.binder is None and self.allowed is None
+        self.limits = limits_of(declared_as or handler)
+        if is_websocket and self.limits is not None:
+            raise TypeError(f"handler '{name}' serves a WebSocket, which has no body to limit()")
+        # A client may send a body without a word in the head: then the limits count.
+        has_rules = self.allowed is not None or self.limits is not None
+        self.is_plain = self.is_coroutine and self.binder is None and not has_rules
 
     def answer_unnamed(self, method: str) -> tuple[int, None, dict[str, str]]:
         """Return the answer to a method that `allow` does not name: OPTIONS.

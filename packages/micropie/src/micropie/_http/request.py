@@ -1,23 +1,23 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from micropie import codec
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
 from micropie._bodies.forms import (
+    LONG_FORM,
     Files,
     multipart_boundary,
-    parse_form,
+    parse_long_form,
     parse_multipart,
     parse_urlencoded,
 )
 from micropie._bodies.inbox import Inbox
-from micropie._errors import BadRequest
+from micropie._errors import HTTPError
 from micropie._headers import parse_cookies
 from micropie._http.urls import below
 from micropie._sessions.session import Session
-from micropie._threads import to_thread
 from micropie.types import Handler, Receive, Scope
 
 T = TypeVar("T")
@@ -27,16 +27,17 @@ JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
-# Those that are read as a whole; and the header values that most clients send for them.
-_WHOLE = (JSON, URLENCODED)
-_PARSED = {media_type.encode(): media_type for media_type in _WHOLE}
+# The header values that most clients send for those that are read as a whole.
+_PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
-# Bytes of a urlencoded body above which it is decoded in a thread: a MiB of "%" alone takes a
-# quarter of a second, and would block the event loop for that long.
-_LONG_FORM = 64 * 1024
+
+# Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
+# time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
+_MAX_HEADERS = 1000
+_MAX_COOKIES = 64 * 1024
 
 
 class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
@@ -75,6 +76,8 @@ class Connection:
     _session_used = False
     _failed = False
     _handler_name = "no handler"  # for the log
+    _found: Any = None  # what the path leads to, for hooks before the handler; a Route
+    _route: Any = None  # what serves the request; for hooks after it, and the handler itself
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -102,17 +105,24 @@ class Connection:
         client = self.scope.get("client")
         return (client[0], client[1]) if client else None
 
+    @property
+    def _raw_headers(self) -> Iterable[tuple[bytes, bytes]]:
+        headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
+        if len(headers) > _MAX_HEADERS:
+            raise HTTPError(431)
+        return headers
+
     @lazy
     def _last_headers(self) -> dict[bytes, bytes]:
         """The last header of each name, undecoded: cheap, and enough to see which are there."""
-        return dict(self.scope["headers"])
+        return dict(self._raw_headers)
 
     @lazy
     def headers(self) -> dict[str, str]:
         """The headers by lower-case name; repeated ones joined (RFC 9110, 5.3)."""
         headers: dict[str, str] = {}
         repeated: dict[str, list[str]] = {}
-        for raw_name, raw_value in self.scope["headers"]:
+        for raw_name, raw_value in self._raw_headers:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
             if name in headers:
                 repeated.setdefault(name, [headers[name]]).append(value)
@@ -129,8 +139,12 @@ class Connection:
         names = self._last_headers
         value = names.get(b"cookie")
         if value is not None and len(names) == len(self.scope["headers"]):
-            return parse_cookies(value.decode("latin-1"))
-        return parse_cookies(self.headers.get("cookie", ""))  # it may be there twice, to be joined
+            header = value.decode("latin-1")
+        else:
+            header = self.headers.get("cookie", "")  # it may be there twice, to be joined
+        if len(header) > _MAX_COOKIES:
+            raise HTTPError(431)
+        return parse_cookies(header)
 
     @lazy
     def query_params(self) -> dict[str, list[str]]:
@@ -197,8 +211,16 @@ class Request(Connection):
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
         self.scope = scope
         self._receive = receive
-        self._limits = limits
+        self._app_limits = limits
         self._session = None
+
+    @property
+    def _limits(self) -> BodyLimits:
+        """The limits of the body: the App's, but for those that the handler sets."""
+        route = self._route or self._found
+        if route is None or route.limits is None:
+            return self._app_limits
+        return replace(self._app_limits, **route.limits)
 
     @property
     def method(self) -> str:
@@ -284,38 +306,51 @@ class Request(Connection):
     async def parse_body(self) -> None:
         """Receive and parse a JSON, urlencoded or multipart body; others are left to `read`.
 
-        The App does this before the handler runs; a hook that needs the body does it itself.
+        The App receives it before the handler runs, and JSON and short forms are parsed when they
+        are first looked at. A hook that needs the body does it itself.
 
         Raises:
             HTTPError: 400 for what is malformed, 413 for what is over a limit, 408 for a client
                 that stalls.
             RuntimeError: it is multipart, and the library for that is not installed.
         """
+        await self._receive_body()
+        if self._parsed is not None:
+            _ = self._parsed.json if self._parsed.is_json else self._parsed.fields
+
+    async def _receive_body(self) -> None:
+        """Receive a body that can be parsed; parse it if that is not done in one step."""
         if self._parsed is not None:
             return
         body = self._body
         if not body.is_expected:
             return
         names = self._last_headers
+        limits = self._limits
         media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
-        if media_type in _WHOLE:
-            data = await body.read()
-            if media_type == JSON:
-                self._parsed = _parse_json(data)
-            elif len(data) <= _LONG_FORM:
-                self._parsed = ParsedBody(parse_form(data, self._limits.form))
+        if media_type == JSON:
+            most, data, refused = limits.max_json_size, b"", ""
+            if most is not None and body.exceeds(most):
+                refused = f"the JSON is over {most} bytes"  # it is left to read() and stream()
             else:
-                form = await to_thread(parse_form, data, self._limits.form)
-                self._parsed = ParsedBody(form)
+                data = await body.read(most)
+            self._parsed = ParsedBody(data, limits.form, is_json=True, refused=refused)
+            return
+        form: dict[str, list[str]] = {}
+        if media_type == URLENCODED:
+            data = await body.read()
+            if len(data) <= LONG_FORM:
+                self._parsed = ParsedBody(data, limits.form)
+                return
+            form = await parse_long_form(data, limits.form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
             if self._files is None:  # else an earlier parse failed, and left some
                 self._files = Files()
-            fields = await parse_multipart(self.stream(), boundary, self._limits.form, self._files)
-            self._parsed = ParsedBody(fields)
-            self._parsed.files = self._files
-        else:
-            self._parsed = ParsedBody({})
+            form = await parse_multipart(self.stream(), boundary, limits.form, self._files)
+        self._parsed = ParsedBody(b"", limits.form)
+        self._parsed.form = form
+        self._parsed.files = self._files
 
     def regenerate_session(self) -> None:
         """Give the session a new id when it is stored; call it at login, against fixation."""
@@ -346,21 +381,9 @@ class Request(Connection):
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"
                 )
-            parsed = self._parsed = ParsedBody({})
+            parsed = self._parsed = ParsedBody(b"", self._limits.form)
         return parsed
 
 
 class WebSocketRequest(Connection):
     """The handshake of a WebSocket, as `ws_middlewares` and the handler see it."""
-
-
-def _parse_json(data: bytes) -> ParsedBody:
-    if not data:
-        return ParsedBody({})  # the head announced a body of any length, and it has none
-    parsed = ParsedBody()
-    parsed.is_json = True
-    try:
-        parsed.json = codec.loads(data)
-    except ValueError:
-        raise BadRequest("the body is not valid JSON") from None
-    return parsed

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
@@ -80,7 +81,9 @@ class HttpExchange:
                     mount = None
                     route, request.path_params = parts.routes.find(request.scope)
                 if needs_more:
-                    headers = request._last_headers = dict(request.scope["headers"])
+                    headers = request._last_headers
+                    if b"content-length" in headers and b"transfer-encoding" in headers:
+                        raise ambiguous_length()  # whether or not anybody reads the body
                     # A mounted App that shares its parent's session finds it there.
                     if (
                         b"cookie" in headers
@@ -90,6 +93,7 @@ class HttpExchange:
                         session_id = request.cookies.get(parts.sessions.cookie_name, "")
                         request._session = await parts.sessions.load(session_id)
                 if parts.middlewares:
+                    request._found = route
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
@@ -100,11 +104,12 @@ class HttpExchange:
                     if route is None:
                         raise HTTPError(404)
                     request._handler_name = route.name
+                    request._route = route
                     if route.allowed is not None and request.method not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
                         if needs_more:
-                            await request.parse_body()
+                            await request._receive_body()
                         binder = route.binder
                         args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
                         if route.is_coroutine:

@@ -1,0 +1,59 @@
+"""`limit`: how large a body one handler takes, whatever its App takes otherwise."""
+
+import functools
+from collections.abc import Callable
+from types import EllipsisType
+from typing import TypeVar
+
+from micropie.parameters import check_number
+from micropie.types import Handler
+
+H = TypeVar("H", bound=Handler)
+
+# Where a handler keeps its limits: those of BodyLimits that it sets, by name.
+_ATTRIBUTE = "__body_limits__"
+
+
+def limit(
+    *, body: int | EllipsisType | None = ..., json: int | EllipsisType | None = ...
+) -> Callable[[H], H]:
+    """Set limits of a handler's own: `@limit(body=100 * 1024**2)`.
+
+    What is left out stays as the App has it.
+
+    Args:
+        body: bytes of a body, instead of `max_body_size`; None for no limit.
+        json: bytes of a JSON body, instead of `max_json_size`; None for no limit. It is held to
+            the limit of a body as well.
+
+    Raises:
+        TypeError: no limit is given, or one is not an integer.
+        ValueError: a limit is below 0.
+    """
+    given = {"max_size": body, "max_json_size": json}
+    limits = {name: value for name, value in given.items() if value is not ...}
+    if not limits:
+        raise TypeError("limit() takes body, json or both, as in @limit(json=5 * 1024**2)")
+    for name, value in (("body", body), ("json", json)):
+        if value is not ...:
+            check_number(f"limit({name}=...)", value, int, least=0, optional=True)
+
+    def mark(handler: H) -> H:
+        setattr(handler, _ATTRIBUTE, limits)
+        return handler
+
+    return mark
+
+
+def limits_of(handler: object) -> dict[str, int | None] | None:
+    """Return what `limit` set for *handler*, or for the function that it wraps."""
+    while True:
+        limits: dict[str, int | None] | None = getattr(handler, _ATTRIBUTE, None)
+        if limits is not None:
+            return limits
+        if isinstance(handler, functools.partial | functools.partialmethod):
+            handler = handler.func
+        elif isinstance(handler, staticmethod | classmethod):
+            handler = handler.__func__
+        else:
+            return None
