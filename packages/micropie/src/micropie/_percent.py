@@ -21,13 +21,13 @@ def unquoted(text: str) -> bytes:
 
 def unquoted_size(text: bytes) -> int:
     """Return how many bytes *text* has once its escapes are decoded."""
-    return len(text) - 2 * text.translate(_DIGITS_AS_ZEROS).count(b"%00")
+    return len(text) - 2 * text.translate(_HEX_AS_ZEROS).count(b"%00")
 
 
 # Compiled on first use: few requests have one.
 _MALFORMED = rb"%(?![0-9A-Fa-f]{2})"
 
-_DIGITS = b"0123456789abcdefABCDEF"
-_DIGITS_AS_ZEROS = bytes(
-    ord("0") if byte in _DIGITS else byte if byte == ord("%") else 0 for byte in range(256)
+_HEX = b"0123456789abcdefABCDEF"
+_HEX_AS_ZEROS = bytes(
+    ord("0") if byte in _HEX else byte if byte == ord("%") else 0 for byte in range(256)
 )

@@ -11,7 +11,7 @@ from micropie.types import Handler
 H = TypeVar("H", bound=Handler)
 
 # Where a handler keeps its limits: those of BodyLimits that it sets, by name.
-_ATTRIBUTE = "__body_limits__"
+_BODY_LIMITS = "__body_limits__"
 
 
 def limit(
@@ -39,7 +39,7 @@ def limit(
             check_number(f"limit({name}=...)", value, int, least=0, optional=True)
 
     def mark(handler: H) -> H:
-        setattr(handler, _ATTRIBUTE, limits)
+        setattr(handler, _BODY_LIMITS, limits)
         return handler
 
     return mark
@@ -48,7 +48,7 @@ def limit(
 def limits_of(handler: object) -> dict[str, int | None] | None:
     """Return what `limit` set for *handler*, or for the function that it wraps."""
     while True:
-        limits: dict[str, int | None] | None = getattr(handler, _ATTRIBUTE, None)
+        limits: dict[str, int | None] | None = getattr(handler, _BODY_LIMITS, None)
         if limits is not None:
             return limits
         if isinstance(handler, functools.partial | functools.partialmethod):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
@@ -33,11 +34,13 @@ _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
-
 # Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
 _MAX_HEADERS = 1000
 _MAX_COOKIES = 64 * 1024
+
+# The key of a scope under which a mounted app finds the `state` of the request.
+STATE = "micropie.state"
 
 
 class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
@@ -88,6 +91,11 @@ class Connection:
 
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
+
+    @lazy
+    def state(self) -> SimpleNamespace:
+        """What hooks keep for this request, as attributes; Apps mounted below have it too."""
+        return self.scope.get(STATE) or SimpleNamespace()
 
     @lazy
     def path(self) -> str:
