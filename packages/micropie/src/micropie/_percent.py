@@ -10,13 +10,14 @@ def unquoted(text: str) -> bytes:
     Quoted-printable (RFC 2045, 6.7) is the same with "=" for "%". To decode that takes a 25th of
     the time of Python's own unquote(), and a fourth if all is malformed: 60 ns a "%" at most.
     """
-    data = text.replace("=", "%3D").encode()
-    if b"\n" not in data and b"\r" not in data:  # a "=" takes away the line break behind it
-        decoded = a2b_qp(data.replace(b"%", b"="))
+    # Quoted-printable has a meaning for "=", and takes away a line break behind one.
+    if text.isascii() and "=" not in text and "\n" not in text and "\r" not in text:
+        decoded = a2b_qp(text.replace("%", "="))
         # Of a malformed escape more is left than one byte of three.
-        if len(decoded) == len(data) - 2 * data.count(b"%"):
+        if len(decoded) == len(text) - 2 * text.count("%"):
             return decoded
-    return a2b_qp(re.sub(_MALFORMED, b"%25", data).replace(b"%", b"="))
+    data = re.sub(_MALFORMED, b"%25", text.replace("=", "%3D").encode())
+    return a2b_qp(data.replace(b"%", b"="))
 
 
 def unquoted_size(text: bytes) -> int:

@@ -126,14 +126,8 @@ class App:
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
-        limits = body_limits(
-            max_body_size,
-            max_json_size,
-            body_timeout,
-            max_form_fields,
-            max_form_field_size,
-            max_files,
-        )
+        form = (max_form_fields, max_form_field_size, max_files)
+        limits = body_limits(max_body_size, max_json_size, body_timeout, *form)
         check_number("session_timeout", session_timeout, float, least=1)
         check_number("sync_workers", sync_workers, int, least=1)
         cookie = SessionCookie(

@@ -56,12 +56,17 @@ class Body:
         inbox: gives the messages.
         limits: of size and time.
 
+    Attributes:
+        limits: as given.
+        length: bytes that its head announces; None if it does not say.
+
     Raises:
         BadRequest: Content-Length is not a number, is given twice with different values, or is
             given beside Transfer-Encoding.
     """
 
     _raw: bytes | None = None
+    _narrowed: int | None = None  # bytes, if the reader takes fewer than the App
     _progress = _UNREAD
     _size = 0  # bytes received
 
@@ -71,22 +76,21 @@ class Body:
         self._scope = scope
         self._names = names
         self._inbox = inbox
-        self._max_size = limits.max_size
-        self._timeout = limits.timeout
+        self.limits = limits
         headers = scope["headers"]
         value = names.get(b"content-length", b"")
         # The common case: nothing is repeated, and nothing contradicts the number.
         is_alone = len(names) == len(headers) and b"transfer-encoding" not in names
         if is_alone and value.isdigit() and len(value) <= _DIGITS:
-            self._length: int | None = int(value)
+            self.length: int | None = int(value)
         else:
-            self._length = _content_length(names, headers)
+            self.length = _content_length(names, headers)
 
     @property
     def is_expected(self) -> bool:
         """Whether the head of the request announces a body (RFC 9112, 6.3)."""
-        if self._length is not None:
-            return self._length > 0
+        if self.length is not None:
+            return self.length > 0
         # HTTP/2 and 3 need neither header: there a type announces a body.
         names = self._names
         return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
@@ -96,31 +100,32 @@ class Body:
         return self._scope.get("http_version", "1.1") not in ("1.0", "1.1")
 
     def exceeds(self, size: int) -> bool:
-        """Tell whether it is known to have more than *size* bytes, and no more than is accepted."""
-        known = self._length if self._raw is None else len(self._raw)
-        if known is None or known <= size:
-            return False
-        self._check_size(known)
-        return True
+        """Tell whether there are more than *size* bytes; if nobody knows yet, reading tells.
 
-    async def read(self, max_size: int | None = None) -> bytes:
+        Raises:
+            ContentTooLarge: there are even more than the App takes.
+        """
+        known = self.length if self._raw is None else len(self._raw)
+        if known is None:
+            self._narrowed = size
+        elif known > size:
+            self._check_size(known)
+            return True
+        return False
+
+    async def read(self) -> bytes:
         """Return the whole body; the same again when called again.
-
-        Args:
-            max_size: bytes, if this reader takes fewer than the App.
 
         Raises:
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413, 408 or 400, as `stream`.
         """
-        if max_size is not None and (self._max_size is None or max_size < self._max_size):
-            self._max_size = max_size
         if self._raw is None:
             self._begin()
             message = self._inbox.at_once() or await self._wait()
             raw = message.get("body")
             # Nearly every body comes whole, in one message: then no check can fail.
-            if not raw or len(raw) != self._length or message.get("more_body", False):
+            if not raw or len(raw) != self.length or message.get("more_body", False):
                 # A list of chunks would take twenty times their size if they are tiny.
                 data = bytearray(self._chunk_of(message))
                 while self._progress != _COMPLETE:
@@ -169,17 +174,19 @@ class Body:
         if self._progress != _UNREAD:
             raise RuntimeError("the body was read already, and was not kept")
         self._progress = _BEGUN
-        self._check_size(self._length or 0)
+        limit, length = self.limits.max_size, self.length
+        if limit is not None and length is not None and length > limit:
+            raise ContentTooLarge(f"the body is over {limit} bytes")
 
     def _check_size(self, size: int) -> None:
-        limit = self._max_size
-        if limit is not None and size > limit:
-            raise ContentTooLarge(f"the body is over {limit} bytes")
+        for limit in (self._narrowed, self.limits.max_size):
+            if limit is not None and size > limit:
+                raise ContentTooLarge(f"the body is over {limit} bytes")
 
     async def _wait(self) -> Message:
         """Return the message that had not arrived yet."""
         try:
-            return await self._inbox.next(self._timeout)
+            return await self._inbox.next(self.limits.timeout)
         except TimeoutError:
             error = RequestTimeout("no data came for too long")
             # The rest of the body may still come: it must not be taken for another request. But
@@ -193,7 +200,7 @@ class Body:
         chunk: bytes = message.get("body", b"")
         is_complete = not message.get("more_body", False)
         self._size += len(chunk)
-        length, size = self._length, self._size
+        length, size = self.length, self._size
         if is_complete:
             self._progress = _COMPLETE
         self._check_size(size)
@@ -209,26 +216,23 @@ class ParsedBody:
         raw: what to parse: JSON if *is_json*, else a urlencoded form.
         limits: of the form, and of a JSON object's keys, which bind like fields.
         is_json: what *raw* is.
-        refused: why it was not received, for who looks at it nevertheless.
 
     Attributes:
         form: all values of every name; None until `fields` is asked for.
-        is_json: whether it is JSON.
+        is_json: as given.
         files: the uploaded files; None if there are none.
+        refused: why it was not received, for who looks at it nevertheless.
     """
 
     form: dict[str, list[Any]] | None = None
     files: Files | None = None
+    refused: str | None = None
     _value: Any = None
 
-    def __init__(
-        self, raw: bytes, limits: FormLimits, *, is_json: bool = False, refused: str = ""
-    ) -> None:
+    def __init__(self, raw: bytes, limits: FormLimits, is_json: bool) -> None:
         self._raw: bytes | None = raw
         self._limits = limits
-        self._refused = refused
-        # A body that was announced without a length may turn out to be empty.
-        self.is_json = is_json and bool(raw or refused)
+        self.is_json = is_json
 
     @property
     def json(self) -> Any:
@@ -238,11 +242,12 @@ class ParsedBody:
             BadRequest: it is not JSON.
             ContentTooLarge: it was not received.
         """
-        if self._refused:
-            raise ContentTooLarge(self._refused)
-        if self._raw is not None and self.is_json:
+        raw = self._raw
+        if raw is not None and self.is_json:
+            if self.refused is not None:
+                raise ContentTooLarge(self.refused)
             try:
-                self._value = codec.loads(self._raw)
+                self._value = codec.loads(raw)
             except ValueError:
                 raise BadRequest("the body is not valid JSON") from None
             self._raw = None
@@ -256,15 +261,21 @@ class ParsedBody:
             BadRequest: it is not JSON.
             ContentTooLarge: a limit is exceeded.
         """
-        if self.form is None:
-            if not self.is_json:
-                self.form = parse_form(self._raw or b"", self._limits)
+        form = self.form
+        if form is None:
+            if self.is_json:
+                form = self._fields_of(self.json)
             else:
-                values = self.json if isinstance(self.json, dict) else {}
-                if len(values) > self._limits.max_form_fields:
-                    raise ContentTooLarge("too many keys in the JSON object")
-                self.form = {name: [value] for name, value in values.items()}
-        return self.form
+                form = parse_form(self._raw or b"", self._limits)
+            self.form = form
+        return form
+
+    def _fields_of(self, value: Any) -> dict[str, list[Any]]:
+        if not isinstance(value, dict):
+            return {}
+        if len(value) > self._limits.max_form_fields:
+            raise ContentTooLarge("too many keys in the JSON object")
+        return {name: [item] for name, item in value.items()}
 
 
 def _content_length(

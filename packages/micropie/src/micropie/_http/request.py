@@ -36,7 +36,7 @@ PARENT = "micropie.parent"
 
 # Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
-_MAX_HEADERS = 1000
+MAX_HEADERS = 1000
 _MAX_COOKIES = 64 * 1024
 
 # The key of a scope under which a mounted app finds the `state` of the request.
@@ -116,7 +116,7 @@ class Connection:
     @property
     def _raw_headers(self) -> Iterable[tuple[bytes, bytes]]:
         headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
-        if len(headers) > _MAX_HEADERS:
+        if len(headers) > MAX_HEADERS:
             raise HTTPError(431)
         return headers
 
@@ -333,22 +333,24 @@ class Request(Connection):
         body = self._body
         if not body.is_expected:
             return
-        names = self._last_headers
-        limits = self._limits
-        media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
+        limits = body.limits
+        content_type = self._last_headers.get(b"content-type", b"")
+        media_type = _PARSED.get(content_type) or self._media_type
         if media_type == JSON:
-            most, data, refused = limits.max_json_size, b"", ""
-            if most is not None and body.exceeds(most):
-                refused = f"the JSON is over {most} bytes"  # it is left to read() and stream()
-            else:
-                data = await body.read(most)
-            self._parsed = ParsedBody(data, limits.form, is_json=True, refused=refused)
+            most, length = limits.max_json_size, body.length
+            if most is not None and (length is None or length > most) and body.exceeds(most):
+                self._parsed = ParsedBody(b"", limits.form, True)  # left to read() and stream()
+                self._parsed.refused = f"the JSON is over {most} bytes"
+                return
+            data = await body.read()
+            # A body that was announced without a length may turn out to be empty.
+            self._parsed = ParsedBody(data, limits.form, data != b"")
             return
         form: dict[str, list[str]] = {}
         if media_type == URLENCODED:
             data = await body.read()
             if len(data) <= LONG_FORM:
-                self._parsed = ParsedBody(data, limits.form)
+                self._parsed = ParsedBody(data, limits.form, False)
                 return
             form = await parse_long_form(data, limits.form)
         elif media_type == MULTIPART:
@@ -356,7 +358,7 @@ class Request(Connection):
             if self._files is None:  # else an earlier parse failed, and left some
                 self._files = Files()
             form = await parse_multipart(self.stream(), boundary, limits.form, self._files)
-        self._parsed = ParsedBody(b"", limits.form)
+        self._parsed = ParsedBody(b"", limits.form, False)
         self._parsed.form = form
         self._parsed.files = self._files
 
@@ -389,7 +391,7 @@ class Request(Connection):
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"
                 )
-            parsed = self._parsed = ParsedBody(b"", self._limits.form)
+            parsed = self._parsed = ParsedBody(b"", self._limits.form, False)
         return parsed
 
 

@@ -12,7 +12,7 @@ from micropie._errors import HTTPError, ResponseError, cancelled_within, logger,
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
 from micropie._headers import raw_headers
-from micropie._http.request import PARENT, Request
+from micropie._http.request import MAX_HEADERS, PARENT, Request
 from micropie._http.response import (
     BODILESS,
     ASGIResponse,
@@ -81,8 +81,11 @@ class HttpExchange:
                     mount = None
                     route, request.path_params = parts.routes.find(request.scope)
                 if needs_more:
-                    headers = request._last_headers
-                    if b"content-length" in headers and b"transfer-encoding" in headers:
+                    pairs = request.scope["headers"]
+                    if len(pairs) > MAX_HEADERS:
+                        raise HTTPError(431)
+                    headers = request._last_headers = dict(pairs)
+                    if b"transfer-encoding" in headers and b"content-length" in headers:
                         raise ambiguous_length()  # whether or not anybody reads the body
                     # A mounted App that shares its parent's session finds it there.
                     if (
