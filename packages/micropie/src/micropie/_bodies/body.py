@@ -261,21 +261,18 @@ class ParsedBody:
             BadRequest: it is not JSON.
             ContentTooLarge: a limit is exceeded.
         """
-        form = self.form
-        if form is None:
-            if self.is_json:
-                form = self._fields_of(self.json)
-            else:
-                form = parse_form(self._raw or b"", self._limits)
-            self.form = form
+        if self.form is not None:
+            return self.form
+        if not self.is_json:
+            form: dict[str, list[Any]] = parse_form(self._raw or b"", self._limits)
+        else:
+            value = self.json
+            values = value if isinstance(value, dict) else {}
+            if len(values) > self._limits.max_form_fields:
+                raise ContentTooLarge("too many keys in the JSON object")
+            form = {name: [item] for name, item in values.items()}
+        self.form = form
         return form
-
-    def _fields_of(self, value: Any) -> dict[str, list[Any]]:
-        if not isinstance(value, dict):
-            return {}
-        if len(value) > self._limits.max_form_fields:
-            raise ContentTooLarge("too many keys in the JSON object")
-        return {name: [item] for name, item in value.items()}
 
 
 def _content_length(
