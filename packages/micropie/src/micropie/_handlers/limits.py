@@ -1,6 +1,5 @@
 """`limit`: how large a body one handler takes, whatever its App takes otherwise."""
 
-import functools
 from collections.abc import Callable
 from types import EllipsisType
 from typing import TypeVar
@@ -11,7 +10,7 @@ from micropie.types import Handler
 H = TypeVar("H", bound=Handler)
 
 # Where a handler keeps its limits: those of BodyLimits that it sets, by name.
-_BODY_LIMITS = "__body_limits__"
+LIMITS = "__body_limits__"
 
 
 def limit(
@@ -39,21 +38,7 @@ def limit(
             check_number(f"limit({name}=...)", value, int, least=0, optional=True)
 
     def mark(handler: H) -> H:
-        setattr(handler, _BODY_LIMITS, limits)
+        setattr(handler, LIMITS, limits)
         return handler
 
     return mark
-
-
-def limits_of(handler: object) -> dict[str, int | None] | None:
-    """Return what `limit` set for *handler*, or for the function that it wraps."""
-    while True:
-        limits: dict[str, int | None] | None = getattr(handler, _BODY_LIMITS, None)
-        if limits is not None:
-            return limits
-        if isinstance(handler, functools.partial | functools.partialmethod):
-            handler = handler.func
-        elif isinstance(handler, staticmethod | classmethod):
-            handler = handler.__func__
-        else:
-            return None

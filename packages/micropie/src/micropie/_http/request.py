@@ -1,9 +1,9 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
 from micropie._bodies.forms import (
@@ -17,11 +17,11 @@ from micropie._bodies.forms import (
 from micropie._bodies.inbox import Inbox
 from micropie._errors import HTTPError
 from micropie._headers import parse_cookies
-from micropie._http.urls import below
+from micropie._http.routes import RouteInfo
+from micropie._http.urls import routed_path
+from micropie._lazy import lazy
 from micropie._sessions.session import Session
 from micropie.types import Handler, Receive, Scope
-
-T = TypeVar("T")
 
 # The types of bodies that are parsed.
 JSON = "application/json"
@@ -43,31 +43,6 @@ _MAX_COOKIES = 64 * 1024
 STATE = "micropie.state"
 
 
-class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
-    """Compute an attribute on first access and keep it in the instance.
-
-    functools.cached_property takes a lock on Python 3.11, which costs more than most of what is
-    computed here; this does not, because one thread at a time handles a request.
-    """
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self._name = compute.__name__
-        self.__doc__ = compute.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "lazy[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> "lazy[T] | T":
-        if instance is None:
-            return self
-        value = self._compute(instance)
-        # A non-data descriptor: from now on the instance's own attribute is found first.
-        setattr(instance, self._name, value)
-        return value
-
-
 class Connection:
     """The head of a request, HTTP or WebSocket, decoded on first access.
 
@@ -78,7 +53,6 @@ class Connection:
     # Defaults live on the class: most requests never set these.
     _session_used = False
     _failed = False
-    _handler_name = "no handler"  # for the log
     _found: Any = None  # what the path leads to, for hooks before the handler; a Route
     _route: Any = None  # what serves the request; for hooks after it, and the handler itself
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
@@ -99,12 +73,32 @@ class Connection:
 
     @lazy
     def path(self) -> str:
-        """The decoded path below `root_path`."""
-        return below(self.scope["path"], self.scope.get("root_path", "")) or "/"
+        """The decoded path below `root_path`, as it is routed.
+
+        It has no slash at the end, and "%2F" for a slash inside a segment. A path with an empty
+        segment, as in "//admin", leads nowhere, and is as it came.
+        """
+        return routed_path(self.scope)
+
+    @property
+    def route(self) -> RouteInfo | None:
+        """What serves the request; None if that is a mount, or nothing.
+
+        Hooks see what the path leads to before anything runs; once a hook has set `handler`, and
+        the hooks before are through, it is the route of that one.
+        """
+        route = self._route or self._found
+        info: RouteInfo | None = None if route is None else route.info
+        return info
+
+    @property
+    def _handler_name(self) -> str:
+        """What log entries call the handler."""
+        return self._route.name if self._route is not None else "no handler"
 
     @lazy
     def path_params(self) -> list[str]:
-        """The decoded path segments after the handler's name."""
+        """The decoded path segments after the handler's name, or those of a route's parameters."""
         return []
 
     @property

@@ -100,13 +100,12 @@ class HttpExchange:
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
-                        mount, route = None, parts.routes.resolve(chosen)
+                        mount, route = None, parts.routes.resolve(chosen, request.method)
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if route is None:
                         raise HTTPError(404)
-                    request._handler_name = route.name
                     request._route = route
                     if route.allowed is not None and request.method not in route.allowed:
                         result = route.answer_unnamed(request.method)
