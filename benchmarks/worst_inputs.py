@@ -115,6 +115,8 @@ def _head(name: bytes, value: bytes) -> Input:
 
 # What makes orjson step back: it has no integers of more than 64 bits.
 LONG = b"18446744073709551616]"
+# One character that makes Python take four bytes for each.
+WIDE = "\N{SLIGHTLY SMILING FACE}".encode() + b"a" * 65_000
 DEEP = b"[" * 499 + b"]" * 499 + b","
 
 INPUTS = {
@@ -150,9 +152,7 @@ INPUTS = {
     "form, =": _long_form(b"="),
     "form, %3D=": _long_form(b"%3D="),
     "form, not UTF-8": _long_form(b"\xff"),
-    "form, wide characters": Input(
-        "/fields", (FORM,), b"a=", "\U0001f642".encode() + b"a" * (MIB - 8) + b"&a=", size=16 * MIB
-    ),
+    "form, wide characters": _long_form(WIDE, status=413),
     "form, one field of 16 MiB": _form(b"%41" * KIB, size=16 * MIB, status=413),
     "multipart, fields": _parts(_part(b'name="%d"'), 48 * KIB),
     "multipart, files": _parts(_part(b'name="%d"; filename=a', b"x"), 64 * KIB),
@@ -168,7 +168,10 @@ INPUTS = {
     ),
     "multipart, near boundaries": _parts(b"\r\n--" * KIB, status=400),
     "multipart, nothing but line ends": _parts(b"\r\n" * KIB),
-    "multipart, one field of 1 MiB": _parts(_part(b"name=a", b"\r\n--" * (MIB // 4 - 10))),
+    "multipart, wide characters": _parts(
+        _part(b"name=a", WIDE * ((MIB - 64) // len(WIDE))), status=413
+    ),
+    "multipart, fields of 1 MiB": _parts(_part(b"name=a", b"\r\n--" * (MIB // 4 - 10))),
     "multipart, a file of near boundaries": Input(
         "/fields",
         (MULTIPART,),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from micropie import App
-from micropie._bodies.forms import Files, FormLimits, parse_form, parse_long_form
+from micropie._bodies.forms import Files, FormLimits
+from micropie._bodies.urlencoded import parse_form, parse_long_form
 from micropie._errors import ContentTooLarge
 from support import forms
 from support.asgi import Client
@@ -129,3 +130,19 @@ async def test_others_are_served_while_a_large_part_comes_at_once(files: Files) 
     fields = await turns.during(forms.parse(body, files, limits))
     assert (len(fields["a"][0]), fields["b"]) == (4 * MIB, ["x"])
     assert turns.count >= 3
+
+
+@pytest.mark.parametrize("content_type", [FORM, MULTIPART])
+async def test_text_counts_as_the_memory_that_it_takes(content_type: str) -> None:
+    # One wide character makes four bytes of each that is with it in a string.
+    for wide, count, status in (("a", 15, 200), ("😀", 9, 200), ("😀", 11, 413)):
+        value = wide + "a" * (MIB - 8)
+        if content_type == FORM:
+            body = "&".join([f"a={value}"] * count).encode()
+        else:
+            body = text_part("a", value) * count + END
+        answer = await Client(Sums()).request(url="/", **sending(body, content_type))
+        assert answer.status == status
+    assert answer.text == "413 Content Too Large: the text of the form is too long"
+    larger = Sums(max_form_field_size=2 * MIB)
+    assert (await Client(larger).request(url="/", **sending(body, content_type))).status == 200

@@ -1,35 +1,34 @@
-"""Form bodies, urlencoded and multipart, read within limits."""
+"""Form bodies: their limits, their files, and multipart; urlencoded.py has the other kind."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Generator
+from sys import getsizeof
 from typing import Any, NamedTuple
 
 from micropie._bodies.spool import Spool
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import BadRequest, ContentTooLarge
-from micropie._percent import unquoted, unquoted_size
+from micropie._percent import unquoted
 
 # Of all small files of a form together; what goes beyond goes to disk, however small. The default
 # max_body_size, so it only ever counts where larger bodies are allowed.
 FORM_MEMORY = 16 * 1024**2
+
+# Of the text of all fields together. One character beyond the first 65,536 makes Python take four
+# bytes for each of a string, so that 16 MiB become 64. Longer fields may take more in proportion.
+MIB = 1024**2
+FORM_TEXT = 40 * MIB
 
 # A browser sends two headers a part, some clients four. 8 KiB is what nginx and Apache take as a
 # line; file systems allow names of 255 bytes, up to 765 once percent-encoded.
 MAX_PART_HEADERS = 8
 MAX_PART_HEADER_SIZE = 8 * 1024
 
-# Bytes of a urlencoded form above which it is parsed in steps, and of such a step: 16 KiB take 1 ms
-# at most, which is malformed escapes only.
-LONG_FORM = 64 * 1024
-_STEP = 16 * 1024
-
 # Bytes of a multipart body after which the event loop serves others: parsing takes 5 ms for them at
 # most. A part's end takes as much time as so many bytes.
 _MULTIPART_STEP = 1024**2
 _PART_COST = 32 * 1024
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 TOO_MANY_FIELDS = "too many form fields"
 TOO_MANY_FILES = "too many files"
@@ -81,91 +80,16 @@ class Files(dict[str, UploadFile]):
             raise cancelled
 
 
-def parse_form(data: bytes, limits: FormLimits) -> dict[str, list[str]]:
-    """Return every value of every name of a urlencoded form.
+def with_memory_of(text: str, memory: int, limits: FormLimits) -> int:
+    """Return the bytes of *memory* that fields take with *text* as another.
 
     Raises:
-        ContentTooLarge: a limit is exceeded.
+        ContentTooLarge: it is too much.
     """
-    _check_count(data, limits)
-    if len(data) > limits.max_form_field_size:
-        for pair in data.split(b"&"):
-            for text in pair.split(b"=", 1):
-                _check_field(text, limits)
-    return parse_urlencoded(data.removeprefix(BYTE_ORDER_MARK))
-
-
-async def parse_long_form(data: bytes, limits: FormLimits) -> dict[str, list[str]]:
-    """Return what `parse_form` does, in steps between which the event loop serves others.
-
-    Raises:
-        ContentTooLarge: a limit is exceeded.
-    """
-    _check_count(data, limits)
-    data = data.removeprefix(BYTE_ORDER_MARK)
-    fields: dict[str, list[str]] = {}
-    start = 0
-    while start < len(data):  # one by one, for all pairs at once are a copy of the form
-        end = data.find(b"&", start)
-        end = len(data) if end < 0 else end
-        if end > start:
-            name, _, value = data[start:end].partition(b"=")
-            text = await _decoded_in_steps(name, limits)
-            fields.setdefault(text, []).append(await _decoded_in_steps(value, limits))
-        start = end + 1
-    return fields
-
-
-def _check_count(data: bytes, limits: FormLimits) -> None:
-    # Counted before anything is split: 16 MiB of "&" would make as many million strings.
-    if data and data.count(b"&") >= limits.max_form_fields:
-        raise ContentTooLarge(TOO_MANY_FIELDS)
-
-
-def _check_field(text: bytes, limits: FormLimits) -> None:
-    """Reject *text* if it is too long once its percent escapes are decoded."""
-    left, size = limits.max_form_field_size, len(text)
-    # Three bytes become one at best.
-    if size > left and (size > 3 * left or unquoted_size(text) > left):
-        raise ContentTooLarge(FIELD_TOO_LONG)
-
-
-async def _decoded_in_steps(raw: bytes, limits: FormLimits) -> str:
-    _check_field(raw, limits)
-    await asyncio.sleep(0)
-    text = raw.decode("utf-8", "replace").replace("+", " ")
-    if "%" not in text:
-        return text
-    data, start = bytearray(), 0
-    while start < len(text):
-        end = start + _STEP
-        # What follows a "%" belongs to it.
-        end = next((at for at in (end - 2, end - 1) if text[at : at + 1] == "%"), end)
-        data += unquoted(text[start:end])
-        start = end
-        await asyncio.sleep(0)
-    return data.decode("utf-8", "replace")
-
-
-def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
-    """Return every value of every name, in order; bytes that are no UTF-8 become U+FFFD."""
-    values: dict[str, list[str]] = {}
-    if not data:
-        return values
-    for pair in data.decode("utf-8", "replace").replace("+", " ").split("&"):
-        if not pair:
-            continue
-        name, _, value = pair.partition("=")
-        if "%" in pair:
-            if "%" in name:
-                name = unquoted(name).decode("utf-8", "replace")
-            if "%" in value:
-                value = unquoted(value).decode("utf-8", "replace")
-        if name in values:
-            values[name].append(value)
-        else:
-            values[name] = [value]
-    return values
+    memory += getsizeof(text)
+    if memory > max(FORM_TEXT, FORM_TEXT // MIB * limits.max_form_field_size):
+        raise ContentTooLarge("the text of the form is too long")
+    return memory
 
 
 def multipart_boundary(content_type: str) -> bytes:
@@ -261,6 +185,7 @@ class _Form:
         self.fields: dict[str, list[str]] = {}
         self.part: _Field | _File
         self.memory_left = FORM_MEMORY
+        self.text = 0  # bytes of memory for the fields
         self._fields_left = limits.max_form_fields
         self._files_left = limits.max_files
 
@@ -307,6 +232,7 @@ class _Field:
 
     async def end(self) -> None:
         value = self._value.decode("utf-8", "replace")
+        self._form.text = with_memory_of(value, self._form.text, self._form.limits)
         self._form.fields.setdefault(self._name, []).append(value)
 
 

@@ -4,7 +4,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, partialmethod
-from typing import Literal, TypeGuard, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
 from micropie._handlers.annotations import signature
@@ -124,7 +124,7 @@ class Route:
             self.allowed: frozenset[str] | None = noted(declared_as or handler, ALLOWED)
         else:
             self.allowed = None if is_websocket else _with_head(explicit.methods)
-        self.limits: dict[str, int | None] | None = noted(declared_as or handler, LIMITS)
+        self.limits: dict[str, Any] | None = noted(declared_as or handler, LIMITS)
         if is_websocket and self.limits is not None:
             raise TypeError(f"handler '{name}' serves a WebSocket, which has no body to limit()")
         # A client may send a body without a word in the head: then the limits count.

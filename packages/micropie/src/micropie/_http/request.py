@@ -1,20 +1,13 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
-from micropie._bodies.forms import (
-    LONG_FORM,
-    Files,
-    multipart_boundary,
-    parse_long_form,
-    parse_multipart,
-    parse_urlencoded,
-)
+from micropie._bodies.forms import Files, multipart_boundary, parse_multipart
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.urlencoded import LONG_FORM, parse_long_form, parse_urlencoded
 from micropie._errors import HTTPError
 from micropie._headers import parse_cookies
 from micropie._http.routes import RouteInfo
@@ -213,16 +206,8 @@ class Request(Connection):
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
         self.scope = scope
         self._receive = receive
-        self._app_limits = limits
+        self._limits = limits
         self._session = None
-
-    @property
-    def _limits(self) -> BodyLimits:
-        """The limits of the body: the App's, but for those that the handler sets."""
-        route = self._route or self._found
-        if route is None or route.limits is None:
-            return self._app_limits
-        return replace(self._app_limits, **route.limits)
 
     @property
     def method(self) -> str:

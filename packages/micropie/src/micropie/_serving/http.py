@@ -5,6 +5,7 @@ import traceback
 from asyncio import CancelledError
 from collections.abc import Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from micropie._bodies.body import ambiguous_length
@@ -97,16 +98,21 @@ class HttpExchange:
                         request._session = await parts.sessions.load(session_id)
                 if parts.middlewares:
                     request._found = route
+                    if route is not None and route.limits is not None:
+                        request._limits = replace(parts.limits, **route.limits)
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, route = None, parts.routes.resolve(chosen, request.method)
+                        request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if route is None:
                         raise HTTPError(404)
                     request._route = route
+                    if route.limits is not None:
+                        request._limits = replace(parts.limits, **route.limits)
                     if route.allowed is not None and request.method not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
