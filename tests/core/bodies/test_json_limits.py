@@ -1,6 +1,8 @@
 """How large JSON may be, how many of its keys bind, and when it is parsed."""
 
+import asyncio
 import json
+import weakref
 
 import pytest
 
@@ -198,6 +200,35 @@ async def test_json_is_parsed_once():
 
     answer = await Client(Looks()).request(url="/", **sending(document(50), JSON))
     assert answer.json == [True, True]
+
+
+async def test_a_large_value_is_released_in_a_step_of_its_own(monkeypatch):
+    class Value(dict):
+        """A dict that shows whether it is still there."""
+
+    monkeypatch.setattr("micropie.codec.loads", lambda data: Value())
+    released = []
+
+    class Looks(App):
+        async def index(self):
+            weakref.finalize(self.request.get_json, released.append, True)
+            return "looked"
+
+    async def send(message):
+        pass
+
+    for size, is_later in ((64 * 1024, False), (64 * 1024 + 1, True)):
+        messages = [{"type": "http.request", "body": document(size), "more_body": False}]
+
+        async def receive(messages=messages):
+            return messages.pop()
+
+        scope = Client(None).scope("POST", "/", head(JSON, size))
+        await Looks()(scope, receive, send)
+        assert bool(released) is not is_later
+        await asyncio.sleep(0)
+        assert released == [True]
+        released.clear()
 
 
 async def test_a_hook_that_parses_broken_json_gets_the_400_itself():
