@@ -19,6 +19,7 @@ from micropie._serving.context import current_connection, reset_current, set_cur
 from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.origins import is_allowed, parse_origins
 from micropie._serving.parts import (
     InitSignature,
     LifespanHandler,
@@ -29,7 +30,7 @@ from micropie._serving.parts import (
     check_not_served,
     checked_backend,
 )
-from micropie._serving.websocket import WebSocketExchange, is_allowed, parse_origins
+from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
@@ -67,10 +68,8 @@ class App:
         session_cookie_path: below which path it is sent.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
             "*" for all.
-        sync_workers: threads that run handlers written without `async`; their generators have as
-            many again.
-        sync_queue: handlers, and generators, that may wait for one of these threads; more are
-            answered with 503.
+        sync_workers: threads that run handlers written without `async`, and as many generators.
+        sync_queue: handlers, and generators, that may wait for a thread; more are a 503.
 
     Attributes:
         middlewares: hooks around every HTTP request.
