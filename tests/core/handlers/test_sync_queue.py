@@ -208,6 +208,7 @@ async def test_a_slow_client_of_a_returned_generator_takes_no_handlers_thread():
         await exchange.chunk()
         exchange.pause()
         await exchange.stuck()
+        await app._have_begun(1)
         assert (await Client(app).get("/b")).text == "b"
         assert (await Client(app).get("/returned/c")).status == 503
     assert (await Client(app).get("/returned/d")).text == "d."
@@ -271,6 +272,7 @@ async def test_no_thread_outlives_its_app():
     async def visit():
         crowd = Crowd(app)
         await crowd.send("/a", "/stream/b", "/returned/c", "/d")
+        await app._have_begun(4)
         await crowd.answers()
         await run_in_thread(pow, 2, 3)
         made.update(threads() - before)

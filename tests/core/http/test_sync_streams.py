@@ -93,7 +93,7 @@ async def test_a_generator_goes_on_while_all_handlers_wait_for_it(leaves):
     class Pool(App):
         def __init__(self):
             super().__init__(sync_workers=2)
-            self.connection = threading.Lock()
+            self.connection = threading.Semaphore()  # a pool of one
             self.waiting = threading.Semaphore(0)
 
         def export(self):
@@ -129,6 +129,7 @@ async def test_a_generator_that_waits_for_a_thread_and_one_that_runs_end_with_th
             self.log = []
 
         def index(self, name):
+            assert threading.current_thread() is not threading.main_thread()
             self.log.append(name)
             try:
                 while True:

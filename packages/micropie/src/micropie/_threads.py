@@ -130,7 +130,7 @@ class Threads(concurrent.futures.Executor):
                     self._idle.pop().put(self.leave)
             await asyncio.sleep(0.005)
         if self._count:
-            logger.warning("shutdown leaves %d threads behind that are still at work", self._count)
+            logger.warning("shutdown waits no longer for %d busy threads", self._count)
 
     def _add_thread(self, job: ThreadJob) -> None:
         inbox: SimpleQueue[ThreadJob] = SimpleQueue()
