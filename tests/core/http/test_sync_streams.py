@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Generator
+from contextlib import closing
 
 import pytest
 
@@ -65,7 +66,7 @@ async def test_every_step_is_in_one_thread(path):
 
 async def test_a_handler_and_the_generator_that_it_returns_share_what_belongs_to_a_thread(tmp_path):
     path = tmp_path / "rows.db"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE rows (n)")
         db.executemany("INSERT INTO rows VALUES (?)", [(n,) for n in range(20)])
 
@@ -76,10 +77,9 @@ async def test_a_handler_and_the_generator_that_it_returns_share_what_belongs_to
                 raise HTTPError(404)
 
             def chunks():
-                with db:
+                with closing(db):
                     for (n,) in db.execute("SELECT n FROM rows ORDER BY n"):
                         yield f"{n} "
-                db.close()
 
             return chunks()
 
