@@ -70,7 +70,8 @@ class App:
         session_cookie_path: below which path it is sent.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
             "*" for all.
-        sync_workers: threads that run handlers written without `async`, and as many generators.
+        sync_workers: threads that run handlers written without `async`; generators written so
+            have as many more.
         sync_queue: handlers, and generators, that may wait for a thread; more are a 503.
 
     Attributes:
