@@ -22,6 +22,7 @@ LEVELS = [
         "_lazy",
         "_percent",
         "_threads",
+        "_workers",
     },
     {"_bodies", "_sessions"},
     {"_http"},

@@ -59,13 +59,24 @@ async def test_the_example_of_the_documentation_renders(write, monkeypatch):
     assert answer.header("content-type") == "text/html; charset=utf-8"
 
 
-@pytest.mark.parametrize("name", ["a.html", "a.htm", "a.xml", "a.xhtml", "a.HTML"])
-async def test_markup_is_escaped(tmp_path, name):
-    (tmp_path / name).write_text("{{ text }}")
-    assert (await client_of(tmp_path).get(f"/show/{name}")).text == "&lt;b&gt;&amp;&lt;/b&gt;"
+@pytest.mark.parametrize("stem", ["a", "a.txt.d/b", "txt", "a_txt"])
+@pytest.mark.parametrize("engine", ["", ".j2", ".jinja", ".jinja2", ".J2"])
+@pytest.mark.parametrize("suffix", ["", ".html", ".HTM", ".xhtml", ".xml", ".svg", ".json", ".tpl"])
+async def test_markup_is_escaped_whatever_the_name(tmp_path, stem, suffix, engine):
+    path = tmp_path / f"{stem}{suffix}{engine}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{{ text }}")
+    name = path.relative_to(tmp_path).as_posix()
+    assert (
+        await Pages(template_dir=tmp_path)._render_template(name, text="<b>&") == "&lt;b&gt;&amp;"
+    )
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.json", "a", "a.html.txt"])
+async def test_markup_is_escaped_in_a_template_made_of_a_string():
+    assert await Pages().env.from_string("{{ text }}").render_async(text="<b>") == "&lt;b&gt;"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.html.txt", "a.TXT", "a.txt.j2", "a.txt.jinja"])
 async def test_text_is_not_escaped(tmp_path, name):
     (tmp_path / name).write_text("{{ text }}")
     assert (await client_of(tmp_path).get(f"/show/{name}")).text == "<b>&</b>"

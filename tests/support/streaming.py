@@ -1,9 +1,11 @@
 """Apps that stream the same chunks from handlers of every kind."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from micropie import App
+from support.asgi import PATIENCE, Client
 
 # How a handler can come by a stream: every one of these must behave alike.
 KINDS = ["async", "async returned", "sync", "sync returned", "sync handler"]
@@ -40,3 +42,13 @@ def failing_after(good: list[Any], error: Exception | None = None) -> Callable[[
         raise error or ValueError("broken")
 
     return chunks
+
+
+async def served(client: Client, url: str) -> str:
+    """Return what *url* answers, as soon as a thread that was given back a moment ago is there."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answer = await client.get(url)
+            if answer.status != 503:
+                return answer.text
+            await asyncio.sleep(0.01)

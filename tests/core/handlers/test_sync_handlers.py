@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from micropie import App, HTTPError
+from micropie import App, HTTPError, HttpMiddleware
+from micropie.concurrency import run_in_thread
 from support.asgi import PATIENCE, Client, settled
 
 pytestmark = pytest.mark.anyio
@@ -117,16 +118,106 @@ async def test_the_rest_wait_their_turn():
 # Context.
 
 
-async def test_a_sync_handler_sees_context_variables_and_changes_its_own_copy():
-    class Context(App):
-        def index(self):
-            seen = variable.get()
-            variable.set("handler's")
-            return [seen, variable.get()]
+class Telling(HttpMiddleware):
+    """Sends a header that tells what `variable` is after the handler."""
 
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        extra_headers.append(("X-Variable", variable.get()))
+
+
+class Context(App):
+    """Sets `variable` in synchronous code of each kind."""
+
+    def plain(self):
+        seen = variable.get()
+        variable.set("handler's")
+        return [seen, variable.get()]
+
+    def refused(self):
+        variable.set("handler's")
+        raise HTTPError(403)
+
+    def broken(self):
+        variable.set("handler's")
+        raise ValueError("broken")
+
+    def undone(self):
+        variable.reset(variable.set("for a moment"))
+
+    def generator(self):
+        variable.set("handler's")
+        yield "a"
+
+    def returned(self):
+        def chunks():
+            yield variable.get()
+            variable.set("too late")
+
+        variable.set("handler's")
+        return 200, chunks()
+
+    async def asynchronous(self):
+        return self._chunks()
+
+    def _chunks(self):
+        variable.set("handler's")
+        yield "a"
+
+    async def generator_too(self):
+        await asyncio.sleep(0)
+        variable.set("handler's")
+        yield "a"
+
+    async def helped(self):
+        await run_in_thread(variable.set, "handler's")
+
+
+def decorated(handler):
+    @functools.wraps(handler)
+    def wrapper(*args, **kwargs):
+        variable.set("handler's")
+        return handler(*args, **kwargs)
+
+    return wrapper
+
+
+SETTING = ["plain", "refused", "broken", "generator", "returned", "asynchronous", "generator_too"]
+
+
+@pytest.mark.parametrize("path", [*SETTING, "helped", "partial", "decorated"])
+async def test_what_a_handler_sets_in_its_context_is_seen_by_hooks(path, logged):
+    app = Context()
+    app.middlewares.append(Telling())
+    app.partial = functools.partial(app.plain)
+    app.decorated = decorated(app.helped)
+    assert (await Client(app).get(f"/{path}")).header("x-variable") == "handler's"
+
+
+async def test_a_handler_that_restores_its_context_leaves_no_trace():
+    app = Context()
+    app.middlewares.append(Telling())
+    assert (await Client(app).get("/undone")).header("x-variable") == "unset"
+
+
+async def test_an_async_handler_sees_what_its_sync_decorator_set():
+    class Decorated(App):
+        @decorated
+        async def index(self):
+            return variable.get()
+
+    assert (await Client(Decorated()).get("/")).text == "handler's"
+
+
+async def test_a_returned_generator_goes_on_in_the_context_of_its_handler():
+    assert (await Client(Context()).get("/returned")).text == "handler's"
+
+
+async def test_what_a_handler_sets_in_its_context_is_its_requests_alone():
     token = variable.set("server's")
     try:
-        assert (await Client(Context()).get("/")).json == ["server's", "handler's"]
+        client = Client(Context())
+        assert (await client.get("/plain")).json == ["server's", "handler's"]
+        assert (await client.get("/plain")).json == ["server's", "handler's"]
         assert variable.get() == "server's"
     finally:
         variable.reset(token)

@@ -58,22 +58,46 @@ async def test_a_generator_that_waits_is_closed_when_the_client_leaves():
         assert (await exchange.finish()).error is None
 
 
-async def test_a_generator_that_waits_before_its_first_chunk_is_closed_too():
-    closed = asyncio.Event()
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_generator_that_waits_before_its_first_chunk_is_closed_too(method):
+    waiting, closed = asyncio.Event(), asyncio.Event()
 
     class Waiting(App):
         async def index(self):
             try:
+                waiting.set()
                 await asyncio.Event().wait()
                 yield "never"
             finally:
                 closed.set()
 
-    async with Client(Waiting()).open("GET", "/") as exchange:
-        await exchange.started()
+    async with Client(Waiting()).open(method, "/") as exchange:
+        await event(waiting)
         exchange.disconnect()
         await exchange.ended()
         assert closed.is_set()
+        assert exchange.messages == []
+
+
+@pytest.mark.parametrize("ending", ["catches its closing", "fails in its finally block"])
+async def test_a_generator_may_end_as_it_likes_when_its_client_leaves_early(ending, logged):
+    waiting = asyncio.Event()
+
+    class Waiting(App):
+        async def index(self):
+            waiting.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if ending == "fails in its finally block":
+                    raise ValueError("broken clean-up") from None
+            yield "too late"
+
+    async with Client(Waiting()).open("GET", "/") as exchange:
+        await event(waiting)
+        exchange.disconnect()
+        await exchange.ended()
+    assert len(logged) == (ending == "fails in its finally block")
 
 
 async def test_a_generator_that_never_waits_is_closed_when_the_client_leaves():

@@ -107,17 +107,38 @@ async def test_a_chunk_is_sent_before_the_next_is_made():
         assert len(exchange.messages) == 1, "a client that takes nothing is sent nothing more"
 
 
-async def test_the_head_is_sent_before_a_slow_first_chunk():
-    go = asyncio.Event()
+class Slow(App):
+    """Streams what `first` says, once `go` is set."""
 
-    class Slow(App):
-        async def index(self):
-            await go.wait()
-            yield "late"
+    def __init__(self, *first):
+        super().__init__()
+        self.go = asyncio.Event()
+        self.first = first
 
-    async with Client(Slow()).open("GET", "/") as exchange:
+    async def index(self):
+        for chunk in self.first:
+            yield chunk
+        await self.go.wait()
+        yield "late"
+
+
+async def test_the_head_waits_for_the_first_chunk():
+    app = Slow()
+    async with Client(app).open("GET", "/") as exchange:
+        await settled()
+        assert exchange.messages == []
+        app.go.set()
         assert (await exchange.started())["status"] == 200
-        go.set()
+        assert await exchange.chunk() == b"late"
+
+
+@pytest.mark.parametrize("empty", ["", b""], ids=["str", "bytes"])
+async def test_an_empty_first_chunk_sends_the_head_at_once(empty):
+    app = Slow(empty)
+    async with Client(app).open("GET", "/") as exchange:
+        assert (await exchange.started())["status"] == 200
+        assert len(exchange.messages) == 1
+        app.go.set()
         assert await exchange.chunk() == b"late"
 
 
@@ -125,13 +146,20 @@ async def test_the_head_is_sent_before_a_slow_first_chunk():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_head_of_a_stream_has_its_headers_and_does_not_run_it(kind):
+async def test_head_of_a_stream_has_its_headers_and_runs_it_to_the_first_chunk(kind):
+    log = []
+
     def chunks():
-        raise AssertionError("ran")
+        try:
+            yield "a"
+            log.append("went on")
+        finally:
+            log.append("closed")
 
     answer = await Client(streaming(kind, chunks)).head("/")
     assert (answer.status, answer.body, answer.complete) == (200, b"", True)
     assert answer.headers == [("content-type", HTML)]
+    assert log == ["closed"]
 
 
 async def test_head_of_a_stream_may_tell_its_length():

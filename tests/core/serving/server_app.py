@@ -10,8 +10,8 @@ PATIENCE = 45.0  # seconds to wait for another request; its client waits for lon
 
 
 class ServerApp(App):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **options):
+        super().__init__(**options)
         self._events: dict[str, threading.Event] = {}
         self._together = threading.Barrier(20, timeout=PATIENCE)
 
@@ -91,6 +91,19 @@ class ServerApp(App):
         await asyncio.sleep(0)
         raise RuntimeError("broke midway")
 
+    async def late(self, status: int):
+        await asyncio.sleep(0.01)
+        raise HTTPError(status, "no such stream")
+        yield
+
+    async def unbegun(self, key):
+        self._event(f"{key}-begun").set()
+        try:
+            await asyncio.Event().wait()
+            yield "never"
+        finally:
+            self._event(f"{key}-closed").set()
+
     async def idle(self, key):
         try:
             yield "begun\n"
@@ -125,3 +138,4 @@ class ServerApp(App):
 
 
 app = ServerApp()
+app.mount("/narrow", ServerApp(sync_workers=1, sync_queue=1))

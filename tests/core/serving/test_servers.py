@@ -3,7 +3,7 @@
 import http.client
 import re
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
@@ -149,6 +149,20 @@ def test_a_stream_that_raises_midway_has_no_end(server):
     assert server.get("/").status == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_error_before_the_first_chunk_is_an_answer(server, method):
+    answer = server.request(method, "/late/410")
+    assert (answer.status, answer.text) == (410, "no such stream" if method == "GET" else "")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_stream_without_a_first_chunk_is_closed_when_its_client_goes_away(server, method, key):
+    with server.connect() as connection:
+        connection.sendall(f"{method} /unbegun/{key} HTTP/1.1\r\nHost: pie\r\n\r\n".encode())
+        assert server.get(f"/wait/{key}-begun").status == 200
+    assert server.get(f"/wait/{key}-closed").status == 200
+
+
 @pytest.mark.parametrize("path", ["/idle", "/ticking", "/ticking_in_threads", "/torrent"])
 def test_a_stream_is_closed_when_its_client_goes_away(server, path, key):
     with server.connect() as connection:
@@ -172,6 +186,18 @@ def test_a_blocked_sync_handler_blocks_no_async_one(server, key):
         assert not blocked.done()
         assert server.get(f"/signal/{key}").status == 204
         assert blocked.result().text == "released"
+
+
+def test_more_sync_handlers_than_may_wait_are_told_to_come_back(server, key):
+    with ThreadPoolExecutor() as clients:
+        blocked = [clients.submit(server.get, f"/narrow/blocked/{key}")]
+        assert server.get(f"/narrow/wait/{key}-begun").status == 200
+        blocked += [clients.submit(server.get, f"/narrow/blocked/{key}") for _ in range(2)]
+        refused = next(as_completed(blocked)).result()
+        assert refused.status == 503
+        assert refused.headers["Retry-After"]
+        assert server.get(f"/narrow/signal/{key}").status == 204
+        assert sorted(answer.result().status for answer in blocked) == [200, 200, 503]
 
 
 def test_twenty_sync_handlers_run_at_once(server):

@@ -83,6 +83,15 @@ class ClientDisconnected(BadRequest):
         super().__init__("the client disconnected")
 
 
+class Overloaded(ExplainedError):
+    """A 503: threads are busy, and as much work waits for them as may."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "too many requests are waiting")
+        # Seconds (RFC 9110, 10.2.3) in which a queue that is no attack should have shrunk.
+        self.headers = {"Retry-After": "5"}
+
+
 class ResponseError(Exception):
     """A handler or hook gave something that can't be sent; the message is for the log."""
 

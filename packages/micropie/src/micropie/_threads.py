@@ -1,122 +1,241 @@
-"""Blocking code off the event loop: worker threads that see the request's context.
+"""Blocking code off the event loop: pools of threads, and the way into one and back.
 
 Where threads can't be started, it runs on the event loop: all blocking code goes through here.
 """
 
 import asyncio
 import concurrent.futures
-import contextvars
+import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context, copy_context
+from functools import partial
+from math import inf
+from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Any, TypeVar
+
+from micropie._errors import Overloaded, logger
 
 T = TypeVar("T")
 
-_END: Any = object()
+# What a thread does: a function that never raises, and returns whether the thread stays in its
+# pool. It is given one to call before anybody hears of its result: whoever does finds it free.
+ThreadJob = Callable[[Callable[[], object]], bool]
+
+# Emscripten, so Pyodide: browsers and edge runtimes.
+INLINE = sys.platform == "emscripten"
+
+# Seconds after which an idle thread ends: no App and no event loop has to see to that.
+_IDLE = 10.0
+# Seconds that a shutdown waits for threads at work.
+_GRACE = 10.0
+
+_UNSET: Any = object()
 
 
-class Inline(concurrent.futures.Executor):
-    """Runs each job on the event loop, between the steps of its tasks."""
+class Threads(concurrent.futures.Executor):
+    """A pool of at most *size* threads, with at most *queue* jobs waiting for one.
+
+    Theory of operation. A job goes to an idle thread, else to a new one, else it waits. A thread
+    that has done its job takes the next one waiting; if there is none, it is idle, and after _IDLE
+    seconds it ends. A thread is idle exactly while its inbox is in `_idle`: whoever takes the inbox
+    out puts one job in. The lock guards all this, because jobs come from several event loops, and
+    threads need none to go on. Threads are daemons: a job that hangs does not hold up the exit.
+    """
+
+    def __init__(self, size: int, queue: float = inf) -> None:
+        self._size = size
+        self._queue = queue
+        self._count = 0
+        self._idle: list[SimpleQueue[ThreadJob]] = []
+        self._waiting: deque[ThreadJob] = deque()
+        self._lock = threading.Lock()
+
+    def start(self, job: ThreadJob) -> bool:
+        """Give *job* to a thread; return False if it waits for one.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        if INLINE:
+            asyncio.get_running_loop().call_soon(job, nothing)
+            return True
+        with self._lock:
+            if self._idle:
+                self._idle.pop().put(job)
+                return True
+            if self._count < self._size:
+                self._add_thread(job)
+                return True
+            if len(self._waiting) >= self._queue:
+                raise Overloaded
+            self._waiting.append(job)
+            return False
+
+    def withdraw(self, job: ThreadJob) -> bool:
+        """Take *job* out of the queue; return False if it is not there: a thread has it."""
+        with self._lock:
+            is_waiting = job in self._waiting
+            if is_waiting:
+                self._waiting.remove(job)
+        return is_waiting
 
     def submit(  # type: ignore[override] # its names are positional-only in typeshed
         self, function: Callable[..., T], *args: Any, **kwargs: Any
     ) -> concurrent.futures.Future[T]:
-        """Call *function* in the next turn of the running event loop."""
+        """Start `function(*args, **kwargs)`; the way of libraries that take an Executor."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
-        def run() -> None:
+        def job(free: Callable[[], object]) -> bool:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(function(*args, **kwargs))
-                except Exception as error:
+                except BaseException as error:
                     future.set_exception(error)
+            free()
+            return True
 
-        asyncio.get_running_loop().call_soon(run)
+        self.start(job)
         return future
 
+    def enter(self) -> None:
+        """Count the calling thread, another pool's until now, as one of this.
 
-# Emscripten, so Pyodide: browsers and edge runtimes. None is the event loop's own threads.
-EXECUTOR = Inline() if sys.platform == "emscripten" else None
-
-
-def start(
-    executor: concurrent.futures.Executor | None, function: Callable[..., T], *args: Any
-) -> asyncio.Future[T]:
-    """Start `function(*args)` in a thread of *executor*; None for the event loop's own threads."""
-    if isinstance(executor, Inline):  # not by run_in_executor(): Pyodide's has ways of its own
-        return asyncio.wrap_future(executor.submit(function, *args))
-    return asyncio.get_running_loop().run_in_executor(executor, function, *args)
-
-
-class Workers:
-    """At most *size* threads, started when first needed."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._pool: concurrent.futures.Executor | None = EXECUTOR
-
-    def submit(
-        self, context: contextvars.Context, function: Callable[..., T], *args: Any
-    ) -> asyncio.Future[T]:
-        """Start `function(*args)` in a thread, inside *context*."""
-        if self._pool is None:
-            # Through the package, which loads the module only when it is asked for this.
-            executor = concurrent.futures.ThreadPoolExecutor
-            self._pool = executor(self._size, thread_name_prefix="micropie")
-        return start(self._pool, context.run, _guarded, function, *args)
-
-    async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Return `function(*args, **kwargs)`, called in a thread with a copy of the context."""
-
-        def call() -> T:
-            return function(*args, **kwargs)
-
-        return await self.submit(contextvars.copy_context(), call)
-
-    async def iterate(self, generator: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-        """Return an async generator that advances *generator* in threads.
-
-        The first item is fetched before this returns, so what fails at once raises here. All
-        steps share one context, as those of an async generator do.
+        Raises:
+            Overloaded: there are enough.
         """
-        context = contextvars.copy_context()
+        with self._lock:
+            if self._count >= self._size:
+                raise Overloaded
+            self._count += 1
+
+    def leave(self, free: object = None) -> bool:
+        """Count the calling thread no longer; another one takes the next job that waits."""
+        with self._lock:
+            self._count -= 1
+            if self._waiting:
+                self._add_thread(self._waiting.popleft())
+        return False
+
+    async def finish(self) -> None:
+        """Let the threads end; wait for those at work, but not forever. Later jobs start others."""
+        end = monotonic() + _GRACE
+        while self._count and monotonic() < end:
+            with self._lock:
+                while self._idle:
+                    self._idle.pop().put(self.leave)
+            await asyncio.sleep(0.005)
+        if self._count:
+            logger.warning("shutdown waits no longer for %d busy threads", self._count)
+
+    def _add_thread(self, job: ThreadJob) -> None:
+        inbox: SimpleQueue[ThreadJob] = SimpleQueue()
+        inbox.put(job)
+        threading.Thread(target=self._work, args=(inbox,), name="micropie", daemon=True).start()
+        self._count += 1
+
+    def _work(self, inbox: SimpleQueue[ThreadJob]) -> None:
+        free = partial(self._free, inbox)
+        while self._next(inbox)(free):
+            pass
+
+    def _free(self, inbox: SimpleQueue[ThreadJob]) -> None:
+        with self._lock:
+            if self._waiting:
+                inbox.put(self._waiting.popleft())
+            else:
+                self._idle.append(inbox)
+
+    def _next(self, inbox: SimpleQueue[ThreadJob]) -> ThreadJob:
         try:
-            first = await self._advance(context, generator)
-        except asyncio.CancelledError:
-            await self.submit(context, generator.close)
-            raise
+            return inbox.get(timeout=_IDLE)
+        except Empty:
+            with self._lock:
+                if inbox in self._idle:
+                    self._idle.remove(inbox)
+                    return self.leave
+            return inbox.get()
 
-        async def items() -> AsyncGenerator[T, None]:
-            item = first
-            try:
-                while item is not _END:
-                    yield item
-                    item = await self._advance(context, generator)
-            finally:
-                await self.submit(context, generator.close)
 
-        return items()
+# For work with files, which is short whoever asks for it. As many threads as an event loop has of
+# its own, which are left to name resolution and to users' code.
+EXECUTOR = Threads(min(32, (os.cpu_count() or 1) + 4))
 
-    async def _advance(
-        self, context: contextvars.Context, generator: Generator[T, None, None]
-    ) -> T:
-        # A running generator can't be closed: let the thread come back first.
-        return await join(self.submit(context, next, generator, _END))
 
-    def shutdown(self) -> None:
-        """Let the threads end; later calls start new ones."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
-            self._pool = EXECUTOR
+def nothing() -> None:
+    """Tell no pool that a thread is free: of steps on the event loop, or within another job."""
+
+
+def settle(
+    future: asyncio.Future[T],
+    function: Callable[..., T],
+    args: tuple[Any, ...],
+    free: Callable[[], object],
+) -> bool:
+    """Set *future*, of another thread's event loop, to what `function(*args)` does: a job."""
+    result: Any = None
+    error: BaseException | None = None
+    try:
+        result = function(*args)
+    except StopIteration as stop:  # a future can't carry it, and would never be done
+        error = RuntimeError("StopIteration escaped from a handler")
+        error.__cause__ = stop
+    except BaseException as raised:
+        error = raised
+    free()
+    with suppress(RuntimeError):  # the event loop is closed, and nobody waits
+        future.get_loop().call_soon_threadsafe(_set, future, result, error)
+    del error  # its traceback has this frame
+    return True
+
+
+def _set(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if not future.done():
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+
+async def run_through(
+    put: Callable[[ThreadJob], Any], context: Context, function: Callable[..., T], *args: Any
+) -> T:
+    """Return `function(*args)`, called in *context* by the thread that *put* gives a job to.
+
+    What it sets there is set in the current context too. A cancellation waits for the thread.
+    """
+    before = copy_context()
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    put(partial(settle, future, context.run, (function, *args)))
+    try:
+        return await join(future)
+    finally:
+        adopt(context, before)
+
+
+def adopt(context: Context, before: Context) -> None:
+    """Set what was set in *context*, once a copy of *before*, in the current context as well.
+
+    As with code that runs in the current one, so that `async` or not makes no difference.
+    """
+    for variable, value in context.items():
+        if before.get(variable, _UNSET) is not value:
+            variable.set(value)
 
 
 async def run_in_thread(function: Callable[..., T], *args: Any) -> T:
     """Return `function(*args)`, called in a thread that has ended when this returns or raises.
 
-    A thread can't be cancelled. One that is left behind still uses the file that its caller
-    closes, and creates the file that its caller never hears of; so a cancellation waits for it.
+    For short work, with files say: a few threads do all of it. They see the caller's context, and
+    what *function* sets there stays set. A thread can't be cancelled. One that is left behind still
+    uses the file that its caller closes, and creates the file that its caller never hears of; so a
+    cancellation waits for it.
     """
-    return await join(start(EXECUTOR, function, *args))
+    return await run_through(EXECUTOR.start, copy_context(), function, *args)
 
 
 async def join(future: asyncio.Future[T]) -> T:
@@ -135,16 +254,9 @@ async def join(future: asyncio.Future[T]) -> T:
 
 
 async def to_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in a thread with a copy of the context.
+    """Return `function(*args)`, called in one of the event loop's own threads.
 
-    When cancelled, it leaves the thread to itself.
+    For work that an attacker can make long: it keeps nobody from files. When cancelled, it leaves
+    the thread to itself.
     """
-    return await start(EXECUTOR, contextvars.copy_context().run, function, *args)
-
-
-def _guarded(function: Callable[..., T], *args: Any) -> T:
-    """Call *function*; a future can't carry StopIteration, and would never be done."""
-    try:
-        return function(*args)
-    except StopIteration as error:
-        raise RuntimeError("StopIteration escaped from a handler") from error
+    return await (run_in_thread if INLINE else asyncio.to_thread)(function, *args)

@@ -37,7 +37,7 @@ from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
-from micropie._threads import Workers
+from micropie._workers import Workers
 from micropie.parameters import check_number
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
@@ -72,7 +72,9 @@ class App:
         session_cookie_path: below which path it is sent.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
             "*" for all.
-        sync_workers: threads that run handlers written without `async`.
+        sync_workers: threads that run handlers written without `async`; generators written so
+            have as many more.
+        sync_queue: handlers, and generators, that may wait for a thread; more are a 503.
 
     Attributes:
         middlewares: hooks around every HTTP request.
@@ -126,11 +128,13 @@ class App:
         session_cookie_path: str = "/",
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
+        sync_queue: int = 1000,
     ) -> None:
         form = (max_form_fields, max_form_field_size, max_files)
         limits = body_limits(max_body_size, max_json_size, body_timeout, *form)
         check_number("session_timeout", session_timeout, float, least=1)
         check_number("sync_workers", sync_workers, int, least=1)
+        check_number("sync_queue", sync_queue, int, least=0)
         cookie = SessionCookie(
             session_cookie,
             session_cookie_secure,
@@ -145,7 +149,7 @@ class App:
             limits=limits,
             mounts=Mounts(),
             templates=Templates(template_dir, debug, {"url_for": self._url_for}),
-            workers=Workers(sync_workers),
+            workers=Workers(sync_workers, sync_queue),
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie),
             shares_session=session_backend is None,
             websocket_origins=parse_origins(websocket_origins),

@@ -65,6 +65,10 @@ class Inbox:
             await (blocked or self._receive_message())
             return self._message
 
+    async def receive_kept(self) -> Message:
+        """Return the next message, one of those kept if there are any: another app's channel."""
+        return self._take(self._ahead) if self._ahead else await self.receive()
+
     async def client_gone(self) -> None:
         """Wait until the client has left.
 

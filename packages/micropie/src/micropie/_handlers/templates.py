@@ -4,10 +4,15 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from micropie._threads import to_thread
+from micropie._threads import run_in_thread
 
 if TYPE_CHECKING:  # Jinja2 is optional, and imported when first used
     from jinja2 import Environment, Template
+
+
+# What is sent as plain text, a mail for one. A list of the names that are escaped would miss some:
+# "page.html.j2", "page.jinja", "icon.svg", and whatever comes next.
+_PLAIN_TEXT = (".txt", ".txt.j2", ".txt.jinja", ".txt.jinja2")
 
 
 class Templates:
@@ -43,11 +48,9 @@ class Templates:
                 raise RuntimeError(
                     "templates need Jinja2: pip install 'micropie[templates]'"
                 ) from None
-            is_escaped = jinja2.select_autoescape(["html", "htm", "xml", "xhtml"])
             self._environment = jinja2.Environment(
                 loader=jinja2.FileSystemLoader(self._folder),
-                # The loader finds "a.html" by "a.html/" and "a.html/." too (on Windows, "a.html.").
-                autoescape=lambda name: is_escaped(name and name.rstrip("/. ")),  # noqa: S701 - as it says
+                autoescape=_is_escaped,  # noqa: S701 - it is True for most
                 enable_async=True,
                 auto_reload=self._auto_reload,
                 # No limit: an evicted template would be read again on the event loop.
@@ -65,7 +68,7 @@ class Templates:
         """
         template = self._loaded.get(name)
         if template is None or self._auto_reload:
-            template = await to_thread(self._load, name)
+            template = await run_in_thread(self._load, name)
         return await template.render_async(context)
 
     def _load(self, name: str) -> "Template":
@@ -102,3 +105,8 @@ class Templates:
                 "pass App(template_dir=...)"
             )
         return f"template {name!r} not found in {folder}"
+
+
+def _is_escaped(name: str | None) -> bool:
+    """Tell whether what goes into template *name* is escaped; None is one made of a string."""
+    return name is None or not name.lower().endswith(_PLAIN_TEXT)

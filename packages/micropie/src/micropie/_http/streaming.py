@@ -1,36 +1,61 @@
 """Streamed responses: chunk by chunk, and no longer than the client stays."""
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextvars import copy_context
 from time import perf_counter
 
 from micropie._errors import ClientDisconnected, cancelled_within
+from micropie._threads import adopt
+from micropie._workers import ThreadedGenerator
 from micropie.types import Message, Send
+
+# What gives the chunks; of both kinds only `anext` and `aclose` are used.
+Chunks = AsyncGenerator[str | bytes, None] | ThreadedGenerator[str | bytes]
 
 
 class BodyStream:
-    """Pumps the chunks of an async generator to the client.
+    """Pumps the chunks of a generator to the client.
 
     The generator runs in one task of its own from its first line to its last, so that timeouts
     and task groups inside it work, and can be stopped while it waits.
+
+    Args:
+        chunks: the generator.
+        gone: waits until the client has left.
     """
 
-    def __init__(self, chunks: AsyncGenerator[str | bytes, None]) -> None:
+    _watch: asyncio.Future[None] | None = None  # for the client to leave
+
+    def __init__(self, chunks: Chunks, gone: Callable[[], Awaitable[None]]) -> None:
         self._chunks = chunks
-        self._has_ended = False
+        self._gone = gone
         self._is_closing = False
-        self._send: asyncio.Future[Send] = asyncio.get_running_loop().create_future()
-        self._pump = asyncio.create_task(self._pump_chunks())
+        loop = asyncio.get_running_loop()
+        self._has_begun: asyncio.Future[None] = loop.create_future()
+        self._send: asyncio.Future[Send] = loop.create_future()
+        self._before = copy_context()
+        self._context = self._before.copy()
+        self._pump = asyncio.create_task(self._pump_chunks(), context=self._context)
 
     async def begin(self) -> None:
-        """Run the generator to its first yield or its first wait, before anything is sent.
+        """Run the generator to its first chunk, before anything is sent.
 
-        What it raises until then raises here, and what it did (to the session, say) can still
-        be part of the response's head.
+        What it raises until then raises here, and what it did (to the session or to context
+        variables, say) can still be part of the response's head.
+
+        Raises:
+            ClientDisconnected: the client left before the first chunk; the generator is closed.
         """
-        await asyncio.sleep(0)
-        if self._has_ended:
-            await asyncio.wait({self._pump})  # a sync generator is closed in a thread
+        await asyncio.sleep(0)  # for most generators this is enough
+        if not self._has_begun.done():
+            await asyncio.wait({self._has_begun, self._left()}, return_when=FIRST_COMPLETED)
+            if not self._has_begun.done():
+                await self._stop()
+                raise ClientDisconnected
+        adopt(self._context, self._before)
+        if self._pump.done():
             self._pump.result()
 
     @property
@@ -53,47 +78,59 @@ class BodyStream:
             queue.task_done()
         self._pump.result()
 
-    async def send(self, start: Message, send: Send, gone: Callable[[], Awaitable[None]]) -> None:
+    async def send(self, start: Message, send: Send) -> None:
         """Send *start* and every chunk; return early when the client has left.
 
         Args:
             start: the first message.
             send: the ASGI channel; its OSError says that the client has left (ASGI 2.4).
-            gone: waits until the client has left.
 
         Raises:
             Exception: what the generator raised; the last chunk is then never sent.
         """
-        watch = asyncio.ensure_future(gone())
+        left = self._left()
         try:
             await _send_on(send, start)
             self._send.set_result(send)
-            await asyncio.wait({self._pump, watch}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._pump, left}, return_when=FIRST_COMPLETED)
             if self._pump.done() and not self._pump.cancelled():
                 self._pump.result()
                 end = {"type": "http.response.body", "body": b"", "more_body": False}
                 await _send_on(send, end)
             else:
-                await self.close()
-                if not self._pump.cancelled():
-                    self._pump.result()  # raises what went wrong in its `finally` blocks
+                await self._stop()
         except ClientDisconnected:
             pass
         finally:
-            watch.cancel()
             await self.close()
 
     async def close(self) -> None:
         """Stop the generator where it waits and run its `finally` blocks."""
+        if self._watch is not None:
+            self._watch.cancel()
         self._is_closing = True
+        self._send.cancel()
         self._pump.cancel()
         await asyncio.wait({self._pump})
         if not self._pump.cancelled():
             self._pump.exception()  # fetched here; send() has raised it where it matters
 
+    async def _stop(self) -> None:
+        """Close, and raise what went wrong in the `finally` blocks."""
+        await self.close()
+        if not self._pump.cancelled():
+            self._pump.result()
+
+    def _left(self) -> asyncio.Future[None]:
+        """Return what is done when the client has left."""
+        if self._watch is None:
+            self._watch = asyncio.ensure_future(self._gone())
+        return self._watch
+
     async def _pump_chunks(self) -> None:
         try:
             first = _chunk_bytes(await anext(self._chunks, b""))
+            self._has_begun.set_result(None)
             send = await self._send
             if first:
                 await _send_on(send, _chunk_message(first))
@@ -113,9 +150,10 @@ class BodyStream:
         except asyncio.CancelledError as error:
             raise cancelled_within(error) from error
         finally:
-            self._has_ended = True
             # In the task and context of all the rest of it.
             await self._chunks.aclose()
+            if not self._has_begun.done():
+                self._has_begun.set_result(None)
 
 
 # Neither a generator nor a server's send() needs to wait for anything, and while nobody waits no

@@ -6,6 +6,7 @@ from asyncio import CancelledError
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from micropie._bodies.body import ambiguous_length
@@ -21,11 +22,12 @@ from micropie._http.response import (
     ready_messages,
     response_of_hook,
 )
-from micropie._http.streaming import BodyStream
+from micropie._http.streaming import BodyStream, Chunks
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.middleware import HttpMiddleware
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay
+from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
 
 # The arguments of a handler that takes none.
@@ -52,6 +54,7 @@ class HttpExchange:
     _token: Reset = None  # of the context variable, from `answer` until it is reset
     _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
+    _returned: ThreadedGenerator[Any] | None = None  # by the handler, whose thread it keeps
     # What is sent unless a later step replaces it; set by `_prepare`.
     _response: Response
     _start: Message
@@ -163,7 +166,9 @@ class HttpExchange:
         """Return what the handler of *route*, which is not a coroutine function, returns."""
         if not route.blocks:
             return route.handler(*args, **kwargs)
-        result = await self._parts.workers.run(route.handler, *args, **kwargs)
+        call = partial(route.handler, *args, **kwargs)
+        workers = self._parts.workers
+        result, self._returned = await workers.call(call, self._request._client_gone)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
 
@@ -186,7 +191,9 @@ class HttpExchange:
         self._token = token
         try:
             if isinstance(result, ASGIResponse):
-                await self._relay(result.app, request.scope, request._receive)
+                inbox = request._inbox  # it holds what came while the handler waited for a thread
+                receive = request._receive if inbox is None else inbox.receive_kept
+                await self._relay(result.app, request.scope, receive)
                 return
             if result is None and self._parts.debug and request.method == "GET":
                 logger.warning(
@@ -210,6 +217,8 @@ class HttpExchange:
             # After sending: an error's response must not wait for the stream that it replaced.
             for stream in self._streams:
                 await stream.close()
+            if self._returned is not None:
+                self._returned.release()  # it may never have begun
 
     async def _prepare(self, result: Any) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
@@ -222,23 +231,27 @@ class HttpExchange:
                 if isinstance(result, Exception):
                     result = self._error_response(result)
                 response = Response.of(result)
-                start, body = response.render(self._request.method)
-                if not isinstance(body, (dict, BodyStream)):
-                    body = response.payload = await self._begin_stream(body)
-                    response.body = body.handed_over()  # for a hook that makes another stream of it
-                self._response, self._start, self._body = response, start, body
+                if not isinstance(response.payload, bytes | BodyStream):
+                    # Also where no body is sent: what is raised before the first chunk counts.
+                    stream = response.payload = await self._begin_stream(response.payload)
+                    response.body = stream.handed_over()  # for a hook that makes another of it
+                self._start, body = response.render(self._request.method)
+                self._response = response
+                self._body = body  # type: ignore[assignment] # a generator has begun above
                 return
             except Exception as error:
                 result = error
 
     async def _begin_stream(self, chunks: Stream) -> BodyStream:
-        """Return the stream of *chunks*, advanced to its first one.
-
-        A synchronous generator runs in worker threads, which a cancellation waits for.
-        """
-        if isinstance(chunks, Generator):
-            chunks = await self._parts.workers.iterate(chunks)
-        stream = BodyStream(chunks)
+        """Return the stream of *chunks*, advanced to its first one."""
+        source: Chunks
+        if not isinstance(chunks, Generator):
+            source = chunks
+        elif self._returned is not None and self._returned.generator is chunks:
+            source = self._returned
+        else:
+            source = self._parts.workers.iterate(chunks)
+        stream = BodyStream(source, self._request._client_gone)
         self._streams = [*self._streams, stream]
         await stream.begin()
         return stream
@@ -299,7 +312,7 @@ class HttpExchange:
     async def _send_stream(self, stream: BodyStream) -> None:
         request = self._request
         try:
-            await stream.send(self._start, self._send, request._client_gone)
+            await stream.send(self._start, self._send)
         except Exception as error:
             self._log_failure(error)
             raise  # the head has gone out: only a connection cut short tells the client

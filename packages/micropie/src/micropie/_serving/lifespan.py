@@ -54,7 +54,7 @@ async def _shut_down(parts: Parts) -> None:
         for handler in reversed(app.shutdown_handlers):
             await _run_shutdown(handler)
         await _run_shutdown(app.sessions.backend.shutdown)
-        app.workers.shutdown()
+        await app.workers.finish()
 
 
 def _with_mounted(parts: Parts, found: dict[int, Parts]) -> list[Parts]:

@@ -14,7 +14,7 @@ from micropie._handlers.templates import Templates
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._sessions.backends import SessionBackend
 from micropie._sessions.manager import SessionManager
-from micropie._threads import Workers
+from micropie._workers import Workers
 from micropie.parameters import check_number
 from micropie.types import Handler
 
