@@ -37,21 +37,20 @@ def byte_range(headers: Mapping[bytes, str], file: Variant) -> tuple[int, int, i
     Malformed ranges are ignored, and so are several ranges in one request, as a server may (RFC
     9110, 14.2): they are of more use to attackers than to clients.
     """
-    size = file.status.st_size
-    whole = 200, 0, size
+    size = file.size
     match = _RANGE.fullmatch(headers.get(b"range", ""))
     if match is None or not _may_resume(headers.get(b"if-range"), file):
-        return whole
+        return 200, 0, size
     first, last = match.groups()
     start, end = _number(first), _number(last)
     if not first and not last:
-        return whole
+        return 200, 0, size
     if not first:
         start, end = max(size - end, 0), size - 1
     elif not last:
         end = size - 1
     elif end < start:
-        return whole
+        return 200, 0, size
     return (206, start, min(end, size - 1) - start + 1) if start < size else (416, 0, 0)
 
 

@@ -2,14 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import quote
 
 from micropie import App
 from micropie.concurrency import run_in_thread
 from micropie.types import RawHeaders, Receive, Scope, Send
-from micropie_static.files import File, media_type
+from micropie_static.files import media_type
 from micropie_static.folder import Folder, Redirect
 from micropie_static.headers import check_headers, raw_headers
 from micropie_static.manifest import Manifest
@@ -105,9 +105,7 @@ class Static:
             await _answer(405, {"Allow": "GET, HEAD"}, scope, send)
         elif isinstance(found, Redirect):
             await self._send_redirect(found, scope, send)
-        elif found is None or not await serve_file(
-            self._candidates(found, url), scope, receive, send
-        ):
+        elif found is None or not await serve_file(found, scope, receive, send):
             await _answer(404, {}, scope, send)
 
     @property
@@ -135,18 +133,11 @@ class Static:
             location += "?" + query.decode("latin-1")
         await _answer(302, {"Location": location} | self._cache_control(""), scope, send)
 
-    def _candidates(self, file: File, url: str) -> Iterator[File]:
-        yield file
-        if (changed := self._folder.reload(url)) is not None:
-            yield changed
-
 
 async def _answer(status: int, headers: Mapping[str, str], scope: Scope, send: Send) -> None:
-    """Answer without a file: an error has its status as the body."""
-    body = f"{status} {HTTPStatus(status).phrase}".encode() if status >= 400 else b""
-    usual = {"Content-Length": str(len(body))}
-    if body:
-        usual["Content-Type"] = "text/plain; charset=utf-8"
+    """Answer without a file: the body is the status."""
+    body = f"{status} {HTTPStatus(status).phrase}".encode()
+    usual = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
     raw = raw_headers(usual, headers)
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
