@@ -1,5 +1,6 @@
 """Regular files and their compressed variants: opened first, then judged by what was opened."""
 
+import hashlib
 import logging
 import os
 import stat
@@ -9,7 +10,6 @@ from email.utils import formatdate
 from errno import EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO
 from io import FileIO
 
-from servestatic.media_types import MediaTypes
 from servestatic.utils import parse_accept_encoding
 
 from micropie.types import RawHeaders
@@ -22,10 +22,18 @@ _TOLERANCE = 1.0
 # that has just taken a file's place, ENXIO for a socket.
 _NO_FILE = {ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, ENXIO}
 
+# A modification time before this one tells nothing: what builds images and packages makes it 1970
+# (Nix, Jib, ko), 1980 (buildpacks, archives), 1985 (npm) or the first of January 2000 (Bazel), for
+# equal sources to give equal files. The second of January 2000, in seconds since the epoch.
+_FIRST_REAL_TIME = 946_771_200
+
+# Bytes that are hashed, a fifth of a second at most, where no time tells one version from the next.
+_MOST_HASHED = 64 * 1024**2
+_MOST_DIGESTS = 1024
+
 # By Content-Encoding, the suffixes that ServeStatic's command gives to compressed variants.
 SUFFIXES: dict[str | None, str] = {"gzip": ".gz", "br": ".br", "zstd": ".zstd"}
 
-_MEDIA_TYPES = MediaTypes()
 
 _logger = logging.getLogger("micropie")
 
@@ -41,8 +49,8 @@ class Variant:
 
     Attributes:
         path: of the variant.
-        etag: its ETag, with the quotes.
-        mtime: its modification time, in whole seconds since the epoch.
+        etag: its ETag, with the quotes; "" if only its whole content would tell versions apart.
+        mtime: its modification time, in whole seconds since the epoch; None if it tells nothing.
         size: in bytes.
         headers: all that do not depend on the request.
     """
@@ -51,18 +59,22 @@ class Variant:
         status = os.fstat(file.fileno())
         self.path = path + SUFFIXES.get(encoding, "")
         self.encoding = encoding
-        self.size, self.mtime = status.st_size, int(status.st_mtime)
+        self.size = status.st_size
         self._fingerprint = _fingerprint(status)
+        self.mtime: int | None = None
+        if status.st_mtime >= _FIRST_REAL_TIME:
+            self.mtime, version = int(status.st_mtime), f"{status.st_mtime_ns:x}-{self.size:x}"
+        else:
+            version = _digest(file, self._fingerprint) if self.size <= _MOST_HASHED else ""
         # Each encoding has an ETag of its own: parts of different ones must not be combined (RFC
         # 9110, 8.8.3.3).
         suffix = f"-{encoding}" if encoding else ""
-        self.etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}{suffix}"'
-        self.headers = [
-            *headers,
-            (b"accept-ranges", b"bytes"),
-            (b"etag", self.etag.encode()),
-            (b"last-modified", formatdate(self.mtime, usegmt=True).encode()),
-        ]
+        self.etag = f'"{version}{suffix}"' if version else ""
+        self.headers = [*headers, (b"accept-ranges", b"bytes")]
+        if version:
+            self.headers.append((b"etag", self.etag.encode()))
+        if self.mtime is not None:
+            self.headers.append((b"last-modified", formatdate(self.mtime, usegmt=True).encode()))
         if encoding:
             self.headers.append((b"content-encoding", encoding.encode()))
 
@@ -128,7 +140,7 @@ class File:
                 return {}
         oldest = os.fstat(opened[None].fileno()).st_mtime - _TOLERANCE
         opened = {e: f for e, f in opened.items() if os.fstat(f.fileno()).st_mtime >= oldest}
-        headers = self._headers if len(opened) == 1 else _varying(self._headers)
+        headers = self._headers if len(opened) == 1 else varying(self._headers, b"Accept-Encoding")
         return {Variant(self._path, file, headers, e): file for e, file in opened.items()}
 
 
@@ -170,23 +182,29 @@ def resolve(path: str, root: str | None) -> str | None:
     return real
 
 
-def media_type(path: str, charset: str) -> str:
-    """Return the Content-Type that the file's name tells; text has the *charset* parameter."""
-    found: str = _MEDIA_TYPES.get_type(path)
-    return f"{found}; charset={charset}" if found.startswith("text/") else found
-
-
 def _best(variants: Iterable[Variant], accept_encoding: str) -> Variant:
     """Return the first variant that the client accepts."""
     accepted = parse_accept_encoding(accept_encoding) if accept_encoding else ()
     return next(v for v in variants if v.encoding is None or v.encoding in accepted)
 
 
-def _varying(headers: RawHeaders) -> RawHeaders:
-    """Return *headers* with a Vary that names what the choice of a variant depends on."""
-    vary = [value for name, value in headers if name == b"vary"]
-    kept = [pair for pair in headers if pair[0] != b"vary"]
-    return [*kept, (b"vary", b", ".join([*vary, b"Accept-Encoding"]))]
+def varying(headers: RawHeaders, name: bytes) -> RawHeaders:
+    """Return *headers* with a Vary that has *name* as well: the response depends on that header."""
+    vary = [value for key, value in headers if key == b"vary"]
+    return [*(p for p in headers if p[0] != b"vary"), (b"vary", b", ".join([*vary, name]))]
+
+
+# Of the files opened last: `send_file` describes its file for every request.
+_digests: dict[tuple[int, ...], str] = {}
+
+
+def _digest(file: FileIO, fingerprint: tuple[int, ...]) -> str:
+    """Return a hash of the content of *file*, which is remembered by its *fingerprint*."""
+    if fingerprint not in _digests:
+        if len(_digests) >= _MOST_DIGESTS:
+            _digests.clear()
+        _digests[fingerprint] = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    return _digests[fingerprint]
 
 
 def _fingerprint(status: os.stat_result) -> tuple[int, ...]:

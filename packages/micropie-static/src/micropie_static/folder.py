@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 
 from micropie.types import RawHeaders
-from micropie_static.files import SUFFIXES, File, regular_path, resolve
+from micropie_static.files import SUFFIXES, File, regular_path, resolve, varying
 
 _logger = logging.getLogger("micropie")
 
@@ -32,13 +32,16 @@ class Folder:
     Args:
         root: the folder.
         index: the name of the file that stands for its folder; None for none.
+        fallback: the path below *root* of the file that stands for all that is not there, for who
+            wants a page; None for none.
         headers_of: returns the headers of a file: of its path, and its URL.
 
     Attributes:
         root: the folder, as an absolute path.
+        fallback: that file.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: *root* is not a folder.
+        FileNotFoundError, NotADirectoryError: *root* is not a folder, or *fallback* not a file.
         ValueError: *index* is not the name of a file.
     """
 
@@ -46,6 +49,7 @@ class Folder:
         self,
         root: str | os.PathLike[str],
         index: str | None,
+        fallback: str | None,
         headers_of: Callable[[str, str], RawHeaders],
     ) -> None:
         self.root = os.path.abspath(root)
@@ -59,6 +63,13 @@ class Folder:
         self._headers_of = headers_of
         self._listed = frozenset(self._scan(self.root, frozenset()))
         self._found: dict[str, Found] = {}  # by URL
+        self.fallback: File | None = None
+        if fallback is not None:
+            url = f"/{fallback}"
+            if (path := self._path(url)) not in self._listed:
+                raise FileNotFoundError(f"the fallback {path} is not a file; create it")
+            headers = varying(headers_of(path, url), b"Accept")
+            self.fallback = File(path, self.root, headers, SUFFIXES)
 
     def get(self, url: str) -> Found | None:
         """Return what was at *url* when the folder was listed."""

@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 from micropie import ASGIResponse, HTTPError
 from micropie.types import Receive, Scope, Send
-from micropie_static.files import File, media_type
+from micropie_static.files import File
 from micropie_static.headers import check_headers, raw_headers
+from micropie_static.media_types import content_type as type_of
 from micropie_static.response import serve_file
 
 
@@ -47,7 +48,7 @@ def send_file(
     name = os.path.basename(path) if filename is None else filename
     disposition = "inline" if inline else "attachment"
     usual = {
-        "Content-Type": media_type(path, "utf-8") if content_type is None else content_type,
+        "Content-Type": type_of(path, "utf-8", {}) if content_type is None else content_type,
         "Content-Disposition": f"{disposition}; {_filename(name)}",
         "Cache-Control": "private, no-cache",
         # Browsers must not guess a type from the content.
