@@ -34,6 +34,13 @@ HOSTILE_NAMES = {
     ".htaccess": "htaccess",
     "...bashrc": "bashrc",
     " . .profile": "profile",
+    "-rf": "rf",
+    "--": "file",
+    "-.-htaccess": "htaccess",
+    "\u202e-x": "x",
+    ". -- con": "_con",
+    "-nul.txt": "_nul.txt",
+    "a-b.txt": "a-b.txt",
     "name. . ": "name",
     "name.txt.": "name.txt",
     "what?*<>|.txt": "what_____.txt",
@@ -70,3 +77,4 @@ def test_a_safe_name_is_safe_again(filename: str) -> None:
     name = safe_filename(filename)
     assert safe_filename(name) == name
     assert 0 < len(os.fsencode(name)) <= 201
+    assert name[0] not in "-."

@@ -2,9 +2,13 @@
 
 import inspect
 
+from micropie._bodies.spool import wait_for_deletions
 from micropie._errors import logger
 from micropie._serving.parts import LifespanHandler, Parts, parts_of
 from micropie.types import Receive, Send
+
+# Seconds that the shutdown waits for the temporary files of requests that the server has cancelled.
+DELETION_TIMEOUT = 5.0
 
 
 async def serve_lifespan(parts: Parts, receive: Receive, send: Send) -> None:
@@ -55,6 +59,7 @@ async def _shut_down(parts: Parts) -> None:
             await _run_shutdown(handler)
         await _run_shutdown(app.sessions.backend.shutdown)
         app.workers.shutdown()
+    await wait_for_deletions(DELETION_TIMEOUT)
 
 
 def _with_mounted(parts: Parts, found: dict[int, Parts]) -> list[Parts]:
