@@ -7,6 +7,7 @@ from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
 from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.protection import CrossOriginProtection, SecurityHeaders
 from micropie._sessions.backends import (
     InMemorySessionBackend,
     LoadedSession,
@@ -24,12 +25,14 @@ __all__ = [
     "App",
     "ClientDisconnected",
     "ConnectionClosed",
+    "CrossOriginProtection",
     "HTTPError",
     "HttpMiddleware",
     "InMemorySessionBackend",
     "InvalidMessage",
     "LoadedSession",
     "Request",
+    "SecurityHeaders",
     "Session",
     "SessionBackend",
     "SessionChanges",
