@@ -134,6 +134,42 @@ async def test_an_app_that_never_started_serves():
     assert [(await browser.get("/")).json for _ in range(3)] == [1, 2, 3]
 
 
+STATEFUL_APP = """
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from micropie import App
+
+
+@asynccontextmanager
+async def lifespan(app):
+    yield {"pool": type(app).__name__}
+    Path("ended").touch()
+
+
+class Root(App):
+    async def index(self):
+        return self.request.scope["state"]["pool"]
+
+
+class Child(Root):
+    pass
+
+
+app = Root(lifespan=lifespan)
+app.mount("/child", Child(lifespan=lifespan))
+"""
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn", "granian"])
+def test_what_a_lifespan_yields_reaches_every_request(name, tmp_path):
+    (tmp_path / "stateful.py").write_text(STATEFUL_APP)
+    with serve(name, "stateful:app", tmp_path) as server:
+        assert server.get("/").text == "Root"
+        assert server.get("/child").text == "Child"
+    assert Path(tmp_path, "ended").exists()
+
+
 UPLOADING_APP = """
 from micropie import App
 

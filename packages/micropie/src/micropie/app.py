@@ -2,8 +2,9 @@
 
 import os
 from asyncio import CancelledError, StreamReader
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from micropie._bodies.forms import Files, read_multipart
@@ -29,6 +30,8 @@ from micropie._serving.parts import (
     body_limits,
     check_not_served,
     checked_backend,
+    checked_lifespan,
+    parts_of,
 )
 from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
@@ -53,7 +56,8 @@ class App:
         session_backend: where sessions are stored; None keeps them in this process, or, in an
             App that is mounted, with the one that mounted it.
         template_dir: the folder of the Jinja2 templates.
-        debug: show tracebacks in 500 responses, and reload changed templates.
+        debug: show tracebacks in 500 responses, and reload changed templates; None: as the App does
+            in which this one is mounted, or else if the environment variable MICROPIE_DEBUG is 1.
         max_body_size: bytes of a body; None for no limit.
         max_form_fields: fields of a form.
         max_form_field_size: bytes of one field.
@@ -68,6 +72,8 @@ class App:
         session_cookie_path: below which path it is sent.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
             "*" for all.
+        lifespan: an async context manager function that takes the App, around all start-up and
+            shutdown handlers; a dict that it yields is `scope["state"]` of every request.
         sync_workers: threads that run handlers written without `async`.
 
     Attributes:
@@ -75,7 +81,7 @@ class App:
         ws_middlewares: hooks around every WebSocket.
         startup_handlers: functions that run before the first request, in order.
         shutdown_handlers: functions that run after the last one, in reverse order.
-        debug: as given.
+        debug: as given, or as the App that this one is mounted in has it.
 
     Raises:
         TypeError: an argument has the wrong type, or a handler a signature that can't be served.
@@ -108,7 +114,7 @@ class App:
         session_backend: SessionBackend | None = None,
         *,
         template_dir: str | os.PathLike[str] = "templates",
-        debug: bool = False,
+        debug: bool | None = None,
         max_body_size: int | None = 16 * 1024**2,
         max_form_fields: int = 1000,
         max_form_field_size: int = 1024**2,
@@ -121,6 +127,8 @@ class App:
         session_cookie_domain: str | None = None,
         session_cookie_path: str = "/",
         websocket_origins: Iterable[str] | None = None,
+        lifespan: Callable[[Self], AbstractAsyncContextManager[dict[str, Any] | None]]
+        | None = None,
         sync_workers: int = 40,
     ) -> None:
         limits = body_limits(
@@ -141,12 +149,14 @@ class App:
             ws_routes=self.__micropie.ws_routes,
             limits=limits,
             mounts=Mounts(),
-            templates=Templates(template_dir, debug, {"url_for": self._url_for}),
+            templates=Templates(template_dir, lambda: self.debug, {"url_for": self._url_for}),
             workers=Workers(sync_workers),
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie),
             shares_session=session_backend is None,
             websocket_origins=parse_origins(websocket_origins),
-            debug=debug,
+            own_debug=debug,
+            default_debug=os.environ.get("MICROPIE_DEBUG") == "1",
+            lifespan=lifespan and partial(checked_lifespan(lifespan), self),
         )
         object.__setattr__(self, "_App__micropie", parts)
 
@@ -286,6 +296,8 @@ class App:
             ValueError: *path* does not start with "/", or is mounted already.
         """
         self.__micropie.mounts.add(path, asgi_app)
+        if (mounted := parts_of(asgi_app)) is not None:
+            self.__micropie.adopt(mounted)
         self.__micropie.plain = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
@@ -391,6 +403,6 @@ async def _serve_other(parts: Parts, scope: Scope, receive: Receive, send: Send)
     if scope["type"] == "websocket":
         await WebSocketExchange(parts, scope, receive, send).serve()
     elif scope["type"] == "lifespan":
-        await serve_lifespan(parts, receive, send)
+        await serve_lifespan(parts, scope, receive, send)
     else:
         raise ValueError(f"unknown ASGI scope type {scope['type']!r}")

@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from micropie._bodies.body import BodyLimits
@@ -27,7 +29,7 @@ LifespanHandler = Callable[[], Any]
 _ATTRIBUTE = "_App__micropie"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Parts:
     """The parts of one App; every exchange works with them.
 
@@ -38,6 +40,9 @@ class Parts:
             empty once anything is mounted.
         shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
         websocket_origins: see `parse_origins`.
+        own_debug: what the App was told; None: as its parent says, else `default_debug`.
+        parent: the parts of the first App that this one was mounted in.
+        lifespan: returns the context manager around all handlers.
     """
 
     routes: RouteTable
@@ -50,7 +55,10 @@ class Parts:
     sessions: SessionManager
     shares_session: bool
     websocket_origins: frozenset[str] | None
-    debug: bool
+    own_debug: bool | None
+    default_debug: bool = False
+    parent: "Parts | None" = None
+    lifespan: "partial[AbstractAsyncContextManager[dict[str, Any] | None]] | None" = None
     middlewares: list[HttpMiddleware] = field(default_factory=list)
     ws_middlewares: list[WebSocketMiddleware] = field(default_factory=list)
     startup_handlers: list[LifespanHandler] = field(default_factory=list)
@@ -58,6 +66,25 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.plain = self.routes.plain
+
+    @property
+    def debug(self) -> bool:
+        """Whether to show what developers need; assign None to do as the parent does."""
+        if self.own_debug is not None:
+            return self.own_debug
+        return self.default_debug if self.parent is None else self.parent.debug
+
+    @debug.setter
+    def debug(self, debug: bool | None) -> None:
+        self.own_debug = debug
+
+    def adopt(self, child: "Parts") -> None:
+        """Be the parent of *child*, unless it has one, or is one of this."""
+        ancestor: Parts | None = self
+        while ancestor is not None and ancestor is not child:
+            ancestor = ancestor.parent
+        if ancestor is None and child.parent is None:
+            child.parent = self
 
 
 class UninitializedParts(Parts):
@@ -76,7 +103,7 @@ class UninitializedParts(Parts):
         self.plain = self.routes.plain
         self.limits = BodyLimits(0, None, FormLimits(0, 0, 0))
         self.shares_session = False
-        self.debug = False
+        self.own_debug = False
 
     def __getattr__(self, name: str) -> NoReturn:
         raise RuntimeError(
@@ -140,6 +167,20 @@ def checked_backend(backend: object) -> SessionBackend:
     if not isinstance(backend, SessionBackend):
         raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
     return backend
+
+
+def checked_lifespan(lifespan: T) -> T:
+    """Return *lifespan*.
+
+    Raises:
+        TypeError: it is not an async context manager function.
+    """
+    if not callable(lifespan) or inspect.isasyncgenfunction(lifespan):
+        raise TypeError(
+            f"lifespan must be an async context manager function, not {lifespan!r}; decorate it "
+            "with contextlib.asynccontextmanager"
+        )
+    return lifespan
 
 
 def check_not_served(cls: type, args: tuple[Any, ...]) -> None:
