@@ -78,7 +78,7 @@ class Connection:
     # Defaults live on the class: most requests never set these.
     _session_used = False
     _failed = False
-    _handler_name = "no handler"  # for the log
+    _handler_name = "the request"  # for the log, until a handler or hook is to be named
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:

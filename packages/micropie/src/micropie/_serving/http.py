@@ -3,7 +3,7 @@
 import inspect
 import traceback
 from asyncio import CancelledError
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,8 +20,9 @@ from micropie._http.response import (
     response_of_hook,
 )
 from micropie._http.streaming import BodyStream
+from micropie._http.urls import whole_path
 from micropie._serving.context import Reset, reset_current, set_current
-from micropie._serving.middleware import HttpMiddleware
+from micropie._serving.middleware import HttpMiddleware, hook_name
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay
 from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
@@ -140,10 +141,14 @@ class HttpExchange:
         entered: list[HttpMiddleware] = []
         self._entered = entered
         for middleware in tuple(self._parts.middlewares):
-            answer = await middleware.before_request(self._request)
-            entered.append(middleware)
-            if answer is not None:
-                return response_of_hook(answer)
+            try:
+                answer = await middleware.before_request(self._request)
+                entered.append(middleware)
+                if answer is not None:
+                    return response_of_hook(answer)
+            except BaseException:
+                self._request._handler_name = hook_name(middleware, "before_request")
+                raise
         return None
 
     async def _call(self, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -198,11 +203,15 @@ class HttpExchange:
             for stream in self._streams:
                 await stream.close()
 
-    async def _prepare(self, result: Any) -> None:
+    async def _prepare(self, result: Any, hooks: Iterable[HttpMiddleware] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
 
         The generator of a streamed response begins here, so that what it raises before its first
         chunk can still be answered.
+
+        Args:
+            result: what a handler returned, an exception, or a response.
+            hooks: who is to blame if it can't be sent; none for the handler.
         """
         while True:
             try:
@@ -217,6 +226,7 @@ class HttpExchange:
                 return
             except Exception as error:
                 result = error
+                self._blame(*hooks)  # for what the handler returned could be sent
 
     async def _begin_stream(self, chunks: Stream) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one.
@@ -244,12 +254,13 @@ class HttpExchange:
                 if changes is not None:
                     response = response.replaced(changes)
             except Exception as error:
+                self._blame(middleware)
                 response = self._error_response(error)
         payload = response.payload
         if isinstance(payload, BodyStream) and payload.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = self._error_response(unanswered)
-        await self._prepare(response)
+        await self._prepare(response, self._entered)
 
     async def _add_session(self) -> None:
         """Store the session and add its headers, before anything is sent."""
@@ -310,6 +321,8 @@ class HttpExchange:
         except Exception as error:
             if relay.has_begun:
                 raise
+            if scope is not self._request.scope:
+                self._request._handler_name = f"the app mounted at {scope['root_path']!r}"
             await self.answer(error)
         finally:
             self._token = token
@@ -317,31 +330,56 @@ class HttpExchange:
     async def _finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
 
-        None if one of them failed: that error has been answered instead.
+        None if another response has been sent instead: that of an error in one of them, or one with
+        a body that a hook gave.
         """
-        raw = start.get("headers", ())
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-        status = start["status"]
-        hooks = list(self._entered)
         token = set_current([self._request])  # for hooks: the other app may have set its own
         try:
+            result = await self._run_hooks_on_head(start)
+            if isinstance(result, Response | Exception):
+                await self.answer(result)
+                return None
+            return result
+        finally:
+            reset_current(token)
+
+    async def _run_hooks_on_head(self, start: Message) -> Message | Response | Exception:
+        """Return the head after hooks and session, or what is to be answered instead.
+
+        The hooks that have not run then are left in `_entered`.
+        """
+        raw = start.get("headers", ())
+        sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+        status, headers, hooks = start["status"], [*sent], [*self._entered]
+        culprits: Sequence[HttpMiddleware] = ()
+        try:
             while hooks:
-                changes = await hooks.pop().after_request(self._request, status, None, headers)
+                culprits = [hooks.pop()]
+                changes = await culprits[0].after_request(self._request, status, None, headers)
                 if changes is not None:
-                    changes = {key: value for key, value in changes.items() if key != "body"}
                     changed = Response(status, None, headers).replaced(changes)
                     status, headers = changed.status, changed.headers
+                    if changed.body is not None:
+                        self._entered = hooks
+                        changed.headers = _of_new_body(headers, sent, "headers" in changes)
+                        return changed
+            culprits = self._entered  # headers may have been changed in place
             raw = raw_headers(headers)
+            culprits = ()
             if status in BODILESS and status != start["status"]:
                 raw = [pair for pair in raw if pair[0] != b"content-length"]
             raw += raw_headers(await self._store_session())
             return {**start, "status": status, "headers": raw}
         except Exception as error:
+            self._blame(*culprits)
             self._entered = hooks  # those that have not run yet see the error's response
-            await self.answer(error)
-            return None
-        finally:
-            reset_current(token)
+            return error
+
+    def _blame(self, *hooks: HttpMiddleware) -> None:
+        """Have the log name these hooks, if any, in place of the handler."""
+        if hooks:
+            names = (hook_name(hook, "after_request") for hook in hooks)
+            self._request._handler_name = " or ".join(names)
 
     def _error_response(self, error: Exception) -> Response:
         """Return the response for *error*: that of an HTTPError, or else a 500, which is logged.
@@ -377,4 +415,21 @@ class HttpExchange:
 
     def _names(self) -> tuple[str, str, str]:
         """Return what log entries call this exchange: method, path and handler."""
-        return self._request.method, self._request.path, self._request._handler_name
+        request = self._request
+        return request.method, whole_path(request.scope), request._handler_name
+
+
+# Headers that are wrong for any other body than the one they came with.
+_OF_A_BODY = {
+    *("content-length", "content-encoding", "content-range", "accept-ranges"),
+    *("etag", "last-modified"),
+}
+
+
+def _of_new_body(headers: Headers, sent: Headers, are_given: bool) -> Headers:
+    """Return *headers* without those *sent* that described the body which a hook has replaced.
+
+    The old type is one of them, unless the headers *are_given* by the hook together with the body.
+    """
+    dropped = _OF_A_BODY if are_given else {*_OF_A_BODY, "content-type"}
+    return [pair for pair in headers if pair not in sent or pair[0].lower() not in dropped]

@@ -13,7 +13,7 @@ from micropie._handlers.models import signature
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
-from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
 from micropie._sessions.backends import SessionBackend
 from micropie._sessions.manager import SessionManager
 from micropie._threads import Workers
@@ -59,8 +59,12 @@ class Parts:
     default_debug: bool = False
     parent: "Parts | None" = None
     lifespan: "partial[AbstractAsyncContextManager[dict[str, Any] | None]] | None" = None
-    middlewares: list[HttpMiddleware] = field(default_factory=list)
-    ws_middlewares: list[WebSocketMiddleware] = field(default_factory=list)
+    middlewares: Middlewares[HttpMiddleware] = field(
+        default_factory=partial(Middlewares, HttpMiddleware)
+    )
+    ws_middlewares: Middlewares[WebSocketMiddleware] = field(
+        default_factory=partial(Middlewares, WebSocketMiddleware)
+    )
     startup_handlers: list[LifespanHandler] = field(default_factory=list)
     shutdown_handlers: list[LifespanHandler] = field(default_factory=list)
 
@@ -141,7 +145,11 @@ class PartAttribute(Generic[T]):
         return value
 
     def __set__(self, app: object, value: T) -> None:
-        setattr(getattr(app, _ATTRIBUTE), self._name, value)
+        current = self.__get__(app, type(app))
+        if isinstance(current, Middlewares):
+            current[:] = value
+        else:
+            setattr(getattr(app, _ATTRIBUTE), self._name, value)
 
 
 def body_limits(size: Any, timeout: Any, fields: Any, field_size: Any, files: Any) -> BodyLimits:
