@@ -1,11 +1,11 @@
 """App, the class users subclass: every public method they write is a route."""
 
 import os
-from asyncio import CancelledError, StreamReader
+from asyncio import CancelledError, Event, StreamReader
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from micropie._bodies.forms import Files, read_multipart
 from micropie._errors import cancelled_within
@@ -323,7 +323,7 @@ class App:
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeadersInput | None = None
     ) -> None:
-        """Send a response to the current request by hand.
+        """Send a response by hand: to the current request, or to a GET outside of any.
 
         Args:
             send: the ASGI channel.
@@ -332,7 +332,12 @@ class App:
             extra_headers: pairs or a dict.
         """
         response = Response(status_code, body, extra_headers)
-        await HttpExchange(self.__micropie, self.request, send).answer(response)
+        try:
+            request = self.request
+        except RuntimeError:
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            request = Request(scope, _never, self.__micropie.limits)
+        await HttpExchange(self.__micropie, request, send).answer(response)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""
@@ -397,6 +402,12 @@ class App:
         if public not in (parts.routes if public == handler_name else parts.ws_routes):
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
         return handler_url(self.root_path, public, segments, query)
+
+
+async def _never() -> NoReturn:
+    """Receive nothing: the channel of a response that answers no request."""
+    while True:
+        await Event().wait()
 
 
 async def _serve_other(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
