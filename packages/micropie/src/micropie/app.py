@@ -1,11 +1,10 @@
 """App, the class users subclass: every public method they write is a route."""
 
 import os
-from asyncio import CancelledError, Event, StreamReader
+from asyncio import CancelledError, StreamReader
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from micropie._bodies.forms import Files, read_multipart
 from micropie._errors import cancelled_within
@@ -18,9 +17,9 @@ from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, cont
 from micropie._http.urls import handler_url, redirection
 from micropie._serving.context import current_connection, reset_current, set_current
 from micropie._serving.http import HttpExchange
-from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
+from micropie._serving.other import serve_other
 from micropie._serving.parts import (
     InitSignature,
     LifespanHandler,
@@ -30,10 +29,8 @@ from micropie._serving.parts import (
     body_limits,
     check_not_served,
     checked_backend,
-    checked_lifespan,
-    parts_of,
+    lifespan_of,
 )
-from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
@@ -156,7 +153,7 @@ class App:
             websocket_origins=parse_origins(websocket_origins),
             own_debug=debug,
             default_debug=os.environ.get("MICROPIE_DEBUG") == "1",
-            lifespan=lifespan and partial(checked_lifespan(lifespan), self),
+            lifespan=lifespan_of(self, lifespan),
         )
         object.__setattr__(self, "_App__micropie", parts)
 
@@ -178,7 +175,7 @@ class App:
         """
         parts = self.__micropie
         if scope["type"] != "http":
-            await _serve_other(parts, scope, receive, send)
+            await serve_other(parts, scope, receive, send)
             return
         handler = parts.plain.get(scope["path"])
         needs_more = False
@@ -296,8 +293,7 @@ class App:
             ValueError: *path* does not start with "/", or is mounted already.
         """
         self.__micropie.mounts.add(path, asgi_app)
-        if (mounted := parts_of(asgi_app)) is not None:
-            self.__micropie.adopt(mounted)
+        self.__micropie.adopt(asgi_app)
         self.__micropie.plain = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
@@ -332,12 +328,7 @@ class App:
             extra_headers: pairs or a dict.
         """
         response = Response(status_code, body, extra_headers)
-        try:
-            request = self.request
-        except RuntimeError:
-            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-            request = Request(scope, _never, self.__micropie.limits)
-        await HttpExchange(self.__micropie, request, send).answer(response)
+        await HttpExchange.by_hand(self.__micropie, send).answer(response)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""
@@ -402,18 +393,3 @@ class App:
         if public not in (parts.routes if public == handler_name else parts.ws_routes):
             raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
         return handler_url(self.root_path, public, segments, query)
-
-
-async def _never() -> NoReturn:
-    """Receive nothing: the channel of a response that answers no request."""
-    while True:
-        await Event().wait()
-
-
-async def _serve_other(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocketExchange(parts, scope, receive, send).serve()
-    elif scope["type"] == "lifespan":
-        await serve_lifespan(parts, scope, receive, send)
-    else:
-        raise ValueError(f"unknown ASGI scope type {scope['type']!r}")

@@ -2,10 +2,10 @@
 
 import inspect
 import traceback
-from asyncio import CancelledError
+from asyncio import CancelledError, Event
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
@@ -13,7 +13,6 @@ from micropie._handlers.route import Route
 from micropie._headers import raw_headers
 from micropie._http.request import PARENT, Request
 from micropie._http.response import (
-    BODILESS,
     ASGIResponse,
     Response,
     ready_messages,
@@ -21,10 +20,10 @@ from micropie._http.response import (
 )
 from micropie._http.streaming import BodyStream
 from micropie._http.urls import whole_path
-from micropie._serving.context import Reset, reset_current, set_current
-from micropie._serving.middleware import HttpMiddleware, hook_name
+from micropie._serving.context import Reset, current_connection, reset_current, set_current
+from micropie._serving.middleware import HttpMiddleware, blame
 from micropie._serving.parts import Parts, shares_session
-from micropie._serving.relay import Relay
+from micropie._serving.relay import Relay, run_hooks_on_head
 from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
 
 # The arguments of a handler that takes none.
@@ -60,6 +59,15 @@ class HttpExchange:
         self._parts = parts
         self._request = request
         self._send = send
+
+    @classmethod
+    def by_hand(cls, parts: Parts, send: Send) -> "HttpExchange":
+        """Return one that answers the current request, or a plain GET outside of any."""
+        try:
+            return cls(parts, cast(Request, current_connection()), send)
+        except RuntimeError:
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            return cls(parts, Request(scope, _receive_nothing, parts.limits), send)
 
     async def serve(self, needs_more: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
@@ -140,14 +148,14 @@ class HttpExchange:
         """Run the hooks before the handler; return the response that one of them gave."""
         entered: list[HttpMiddleware] = []
         self._entered = entered
-        for middleware in tuple(self._parts.middlewares):
+        for middleware in self._parts.middlewares[:]:
             try:
                 answer = await middleware.before_request(self._request)
                 entered.append(middleware)
                 if answer is not None:
                     return response_of_hook(answer)
             except BaseException:
-                self._request._handler_name = hook_name(middleware, "before_request")
+                blame(self._request, "before_request", middleware)
                 raise
         return None
 
@@ -208,10 +216,7 @@ class HttpExchange:
 
         The generator of a streamed response begins here, so that what it raises before its first
         chunk can still be answered.
-
-        Args:
-            result: what a handler returned, an exception, or a response.
-            hooks: who is to blame if it can't be sent; none for the handler.
+        What can't be sent is the fault of the *hooks*, if any, for what the handler returned could.
         """
         while True:
             try:
@@ -226,7 +231,7 @@ class HttpExchange:
                 return
             except Exception as error:
                 result = error
-                self._blame(*hooks)  # for what the handler returned could be sent
+                blame(self._request, "after_request", *hooks)
 
     async def _begin_stream(self, chunks: Stream) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one.
@@ -254,7 +259,7 @@ class HttpExchange:
                 if changes is not None:
                     response = response.replaced(changes)
             except Exception as error:
-                self._blame(middleware)
+                blame(self._request, "after_request", middleware)
                 response = self._error_response(error)
         payload = response.payload
         if isinstance(payload, BodyStream) and payload.is_handed_over:
@@ -333,53 +338,22 @@ class HttpExchange:
         None if another response has been sent instead: that of an error in one of them, or one with
         a body that a hook gave.
         """
+        hooks = [*self._entered]
+        result: Message | Response | Exception
         token = set_current([self._request])  # for hooks: the other app may have set its own
         try:
-            result = await self._run_hooks_on_head(start)
-            if isinstance(result, Response | Exception):
-                await self.answer(result)
-                return None
-            return result
+            try:
+                result = await run_hooks_on_head(self._request, start, hooks)
+                if not isinstance(result, Response):
+                    result["headers"] += raw_headers(await self._store_session())
+                    return result
+            except Exception as error:
+                result = error
+            self._entered = hooks  # those that have not run yet see what is answered instead
+            await self.answer(result)
+            return None
         finally:
             reset_current(token)
-
-    async def _run_hooks_on_head(self, start: Message) -> Message | Response | Exception:
-        """Return the head after hooks and session, or what is to be answered instead.
-
-        The hooks that have not run then are left in `_entered`.
-        """
-        raw = start.get("headers", ())
-        sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-        status, headers, hooks = start["status"], [*sent], [*self._entered]
-        culprits: Sequence[HttpMiddleware] = ()
-        try:
-            while hooks:
-                culprits = [hooks.pop()]
-                changes = await culprits[0].after_request(self._request, status, None, headers)
-                if changes is not None:
-                    changed = Response(status, None, headers).replaced(changes)
-                    status, headers = changed.status, changed.headers
-                    if changed.body is not None:
-                        self._entered = hooks
-                        changed.headers = _of_new_body(headers, sent, "headers" in changes)
-                        return changed
-            culprits = self._entered  # headers may have been changed in place
-            raw = raw_headers(headers)
-            culprits = ()
-            if status in BODILESS and status != start["status"]:
-                raw = [pair for pair in raw if pair[0] != b"content-length"]
-            raw += raw_headers(await self._store_session())
-            return {**start, "status": status, "headers": raw}
-        except Exception as error:
-            self._blame(*culprits)
-            self._entered = hooks  # those that have not run yet see the error's response
-            return error
-
-    def _blame(self, *hooks: HttpMiddleware) -> None:
-        """Have the log name these hooks, if any, in place of the handler."""
-        if hooks:
-            names = (hook_name(hook, "after_request") for hook in hooks)
-            self._request._handler_name = " or ".join(names)
 
     def _error_response(self, error: Exception) -> Response:
         """Return the response for *error*: that of an HTTPError, or else a 500, which is logged.
@@ -419,17 +393,6 @@ class HttpExchange:
         return request.method, whole_path(request.scope), request._handler_name
 
 
-# Headers that are wrong for any other body than the one they came with.
-_OF_A_BODY = {
-    *("content-length", "content-encoding", "content-range", "accept-ranges"),
-    *("etag", "last-modified"),
-}
-
-
-def _of_new_body(headers: Headers, sent: Headers, are_given: bool) -> Headers:
-    """Return *headers* without those *sent* that described the body which a hook has replaced.
-
-    The old type is one of them, unless the headers *are_given* by the hook together with the body.
-    """
-    dropped = _OF_A_BODY if are_given else {*_OF_A_BODY, "content-type"}
-    return [pair for pair in headers if pair not in sent or pair[0].lower() not in dropped]
+async def _receive_nothing() -> NoReturn:
+    while True:
+        await Event().wait()

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Self, SupportsIndex, TypeVar
 
-from micropie._http.request import Request, WebSocketRequest
+from micropie._http.request import Connection, Request, WebSocketRequest
 from micropie.types import Headers
 
 
@@ -105,21 +105,22 @@ class Middlewares(list[M]):
         base = self._base
         if not isinstance(middleware, base):
             raise TypeError(f"{middleware!r} is not an instance of {base.__name__}")
-        hooks = [name for name in vars(base) if not name.startswith("_")]
+        own, hooks = type(middleware).__qualname__, [n for n in vars(base) if not n.startswith("_")]
         for name in hooks:
             if not inspect.iscoroutinefunction(getattr(middleware, name)):
-                raise TypeError(f"{hook_name(middleware, name)} must be a coroutine function")
+                raise TypeError(f"{own}.{name} must be a coroutine function")
         for name in {*dir(middleware)}.difference(dir(base)):
             meant = next((hook for hook in hooks if _edits(name, hook) <= _MOST_EDITS), None)
             if meant is not None and callable(inspect.getattr_static(middleware, name)):
-                name = hook_name(middleware, name)
-                raise TypeError(f"{name} never runs: spell it {meant}, or very differently")
+                raise TypeError(f"{own}.{name} never runs: spell it {meant}, or very differently")
         return middleware
 
 
-def hook_name(middleware: object, hook: str) -> str:
-    """Return what log entries call a hook: its class and its name."""
-    return f"{type(middleware).__qualname__}.{hook}"
+def blame(connection: Connection, hook: str, *middlewares: object) -> None:
+    """Have the log name *hook* of these middlewares, if any, as what failed."""
+    if middlewares:
+        names = [f"{type(middleware).__qualname__}.{hook}" for middleware in middlewares]
+        connection._handler_name = " or ".join(names)
 
 
 # More, and other names are taken for hooks; fewer, and two letters that changed places are not.

@@ -23,6 +23,7 @@ from micropie.types import Handler
 T = TypeVar("T")
 
 LifespanHandler = Callable[[], Any]
+Lifespan = partial[AbstractAsyncContextManager[dict[str, Any] | None]]
 
 # Where an App keeps its parts; in the class it reads `self.__micropie`. Name mangling uses the bare
 # name of the class, so a subclass called App shares the prefix: "micropie" avoids the clash.
@@ -58,7 +59,7 @@ class Parts:
     own_debug: bool | None
     default_debug: bool = False
     parent: "Parts | None" = None
-    lifespan: "partial[AbstractAsyncContextManager[dict[str, Any] | None]] | None" = None
+    lifespan: "Lifespan | None" = None
     middlewares: Middlewares[HttpMiddleware] = field(
         default_factory=partial(Middlewares, HttpMiddleware)
     )
@@ -82,12 +83,12 @@ class Parts:
     def debug(self, debug: bool | None) -> None:
         self.own_debug = debug
 
-    def adopt(self, child: "Parts") -> None:
-        """Be the parent of *child*, unless it has one, or is one of this."""
-        ancestor: Parts | None = self
-        while ancestor is not None and ancestor is not child:
+    def adopt(self, app: object) -> None:
+        """Be the parent of *app*, if it is an App that has none and is not above this one."""
+        child, ancestor = parts_of(app), self
+        while ancestor is not child and ancestor.parent is not None:
             ancestor = ancestor.parent
-        if ancestor is None and child.parent is None:
+        if child is not None and child is not ancestor and child.parent is None:
             child.parent = self
 
 
@@ -177,18 +178,20 @@ def checked_backend(backend: object) -> SessionBackend:
     return backend
 
 
-def checked_lifespan(lifespan: T) -> T:
-    """Return *lifespan*.
+def lifespan_of(app: object, lifespan: Callable[..., Any] | None) -> "Lifespan | None":
+    """Return a function that makes the context manager of *lifespan* for *app*; None for None.
 
     Raises:
         TypeError: it is not an async context manager function.
     """
+    if lifespan is None:
+        return None
     if not callable(lifespan) or inspect.isasyncgenfunction(lifespan):
         raise TypeError(
             f"lifespan must be an async context manager function, not {lifespan!r}; decorate it "
             "with contextlib.asynccontextmanager"
         )
-    return lifespan
+    return partial(lifespan, app)
 
 
 def check_not_served(cls: type, args: tuple[Any, ...]) -> None:

@@ -18,7 +18,7 @@ from micropie._http.websocket import (
     check_close,
 )
 from micropie._serving.context import reset_current, set_current
-from micropie._serving.middleware import WebSocketMiddleware, hook_name
+from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import is_allowed
 from micropie._serving.parts import Parts, shares_session
 from micropie._sessions.manager import SESSIONS, SessionManager
@@ -104,7 +104,7 @@ class WebSocketExchange:
                 if answer is not None:
                     raise _refusal_of_hook(answer)
             except Exception:
-                self._request._handler_name = hook_name(middleware, "before_websocket")
+                blame(self._request, "before_websocket", middleware)
                 raise
 
     async def _run_handler(self, route: Route) -> None:
@@ -172,7 +172,7 @@ class WebSocketExchange:
             try:
                 await middleware.after_websocket(self._request)
             except Exception as error:
-                self._request._handler_name = hook_name(middleware, "after_websocket")
+                blame(self._request, "after_websocket", middleware)
                 self._log(error)
 
     def _close_code(self, error: Exception) -> tuple[int, str]:
