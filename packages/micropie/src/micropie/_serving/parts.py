@@ -23,7 +23,7 @@ from micropie.types import Handler
 T = TypeVar("T")
 
 LifespanHandler = Callable[[], Any]
-Lifespan = partial[AbstractAsyncContextManager[dict[str, Any] | None]]
+OwnLifespan = partial[AbstractAsyncContextManager[dict[str, Any] | None]]
 
 # Where an App keeps its parts; in the class it reads `self.__micropie`. Name mangling uses the bare
 # name of the class, so a subclass called App shares the prefix: "micropie" avoids the clash.
@@ -59,7 +59,7 @@ class Parts:
     own_debug: bool | None
     default_debug: bool = False
     parent: "Parts | None" = None
-    lifespan: "Lifespan | None" = None
+    lifespan: "OwnLifespan | None" = None
     middlewares: Middlewares[HttpMiddleware] = field(
         default_factory=partial(Middlewares, HttpMiddleware)
     )
@@ -178,7 +178,7 @@ def checked_backend(backend: object) -> SessionBackend:
     return backend
 
 
-def lifespan_of(app: object, lifespan: Callable[..., Any] | None) -> "Lifespan | None":
+def lifespan_of(app: object, lifespan: Callable[..., Any] | None) -> "OwnLifespan | None":
     """Return a function that makes the context manager of *lifespan* for *app*; None for None.
 
     Raises:
