@@ -120,7 +120,7 @@ def blame(connection: Connection, hook: str, *middlewares: object) -> None:
     """Have the log name *hook* of these middlewares, if any, as what failed."""
     if middlewares:
         names = [f"{type(middleware).__qualname__}.{hook}" for middleware in middlewares]
-        connection._handler_name = " or ".join(names)
+        connection._culprit = " or ".join(names)
 
 
 # More, and other names are taken for hooks; fewer, and two letters that changed places are not.

@@ -65,6 +65,7 @@ class WebSocketExchange:
         token = set_current([request])
         try:
             mount, route = mount_or_route(request, parts.mounts, parts.ws_routes)
+            request._found = route
             try:
                 if mount is None and not is_allowed(request, parts.websocket_origins):
                     raise _Refused(POLICY_VIOLATION, "this origin is not allowed")
@@ -109,7 +110,7 @@ class WebSocketExchange:
 
     async def _run_handler(self, route: Route) -> None:
         request = self._request
-        request._handler_name = route.name
+        request._route = route
         websocket = self._websocket()
         code, reason = NORMAL, ""
         try:
