@@ -9,7 +9,7 @@ from micropie import App, HTTPError
 from support.asgi import Client
 from support.bodies import FORM, JSON, MIB, MULTIPART
 from support.body_app import A_MULTIPART, CHUNKED, Bodies, Small, head, hooked, sending
-from support.uploads import on_disk
+from support.temporary_files import on_disk
 
 pytestmark = pytest.mark.anyio
 

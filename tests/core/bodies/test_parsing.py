@@ -19,7 +19,7 @@ from support.body_app import (
     hooked,
     sending,
 )
-from support.uploads import on_disk
+from support.temporary_files import on_disk
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from micropie._bodies.forms import Files
-from support.uploads import Uploads, on_disk
+from support.temporary_files import on_disk
+from support.uploads import Uploads
 
 
 @pytest.fixture

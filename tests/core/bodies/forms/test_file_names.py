@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from micropie._bodies.uploads import safe_filename
-from support.uploads import SMALL, Uploads, names
+from support.temporary_files import names
+from support.uploads import SMALL, Uploads
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from micropie._errors import BadRequest
 from support.asgi import PATIENCE, settled
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, file, parse
-from support.uploads import names, on_disk
+from support.temporary_files import names, on_disk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("both_kinds")]
 

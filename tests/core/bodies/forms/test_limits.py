@@ -11,7 +11,7 @@ from micropie._bodies.forms import FORM_MEMORY, Files, FormLimits
 from micropie._errors import ContentTooLarge
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, field, file, parse
-from support.uploads import names
+from support.temporary_files import names
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from support.asgi import PATIENCE, settled
-from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names
+from support.temporary_files import names
+from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("both_kinds")]
 

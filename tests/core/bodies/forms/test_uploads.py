@@ -13,7 +13,8 @@ import pytest
 from micropie._bodies.spool import BATCH_SIZE, MOST_NAMELESS, Spool
 from micropie._bodies.uploads import CHUNK_SIZE
 from support.asgi import PATIENCE
-from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names, on_disk
+from support.temporary_files import names, on_disk
+from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of
 
 pytestmark = pytest.mark.anyio
 
