@@ -9,6 +9,8 @@ from micropie_static import send_file
 FOLDER = Path("uploads")
 MAX_SIZE = 100 * 1024**2  # bytes of one upload
 MAX_TOTAL = 1024**3  # bytes of all of them
+MAX_FILES = 1000
+BLOCK = 4096  # bytes that a file takes of the disk, however small
 
 
 class Uploads(App):
@@ -21,7 +23,11 @@ class Uploads(App):
             SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS),
             CrossOriginProtection(),
         ]
-        self.startup_handlers.append(lambda: FOLDER.mkdir(exist_ok=True))
+        self.startup_handlers.append(self._startup)
+        self._saving = asyncio.Lock()
+
+    async def _startup(self):
+        await asyncio.to_thread(FOLDER.mkdir, exist_ok=True)
 
     async def index(self):
         files = await asyncio.to_thread(_sizes)
@@ -32,9 +38,11 @@ class Uploads(App):
     @allow("POST")
     async def upload(self, file: UploadFile):
         """Keep a file; the page's script sends just what the form would without it."""
-        if file.size + sum((await asyncio.to_thread(_sizes)).values()) > MAX_TOTAL:
-            raise HTTPError(507, "There is no room left.")
-        await file.save(FOLDER)  # under a safe name that is not taken yet
+        async with self._saving:  # or several at once would each find room for one
+            sizes = [file.size, *(await asyncio.to_thread(_sizes)).values()]
+            if len(sizes) > MAX_FILES or sum(max(size, BLOCK) for size in sizes) > MAX_TOTAL:
+                raise HTTPError(507, "There is no room left.")
+            await file.save(FOLDER)  # under a safe name that is not taken yet
         return self._redirect(self._url_for("index"), status_code=303)
 
     async def file(self, name):

@@ -1,8 +1,12 @@
 """Files can be uploaded and downloaded, and a browser sees how far it is."""
 
+import asyncio
+import runpy
+
 import pytest
 
-from support.examples import phone, served, visiting
+from support.asgi import Client
+from support.examples import EXAMPLES, phone, served, visiting
 
 server = served("upload")
 
@@ -26,6 +30,27 @@ def test_nothing_leaves_the_folder(visitor):
     visitor.post("/upload", files={"file": ("../../evil.txt", b"x")})
     assert visitor.get("/file/evil.txt").content == b"x"
     assert visitor.get("/file/..%2Fapp.py").status_code == 404
+
+
+@pytest.mark.parametrize("full", ["files", "bytes"])
+@pytest.mark.anyio
+async def test_there_is_an_end_to_uploads_however_small(tmp_path, monkeypatch, full):
+    monkeypatch.chdir(tmp_path)
+    example = runpy.run_path(str(EXAMPLES / "upload" / "app.py"))
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for number in range(example["MAX_FILES"] - 3 if full == "files" else 0):
+        (folder / str(number)).touch()
+    if full == "bytes":
+        with (folder / "large").open("wb") as file:
+            file.truncate(example["MAX_TOTAL"] - 3 * 4096)  # sparse
+    body = b'--B\r\nContent-Disposition: form-data; name="file"; filename="e"\r\n\r\n\r\n--B--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=B", "Content-Length": str(len(body))}
+    client = Client(example["app"])
+    answers = await asyncio.gather(
+        *(client.post("/upload", headers=headers, body=body) for _ in range(5))
+    )
+    assert sorted(answer.status for answer in answers) == [303, 303, 303, 507, 507]
 
 
 def test_no_file_is_a_400_and_one_too_large_a_413(server, visitor):

@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +47,78 @@ async def test_a_changed_file_is_served_as_it_is_now(client, root):
         assert answer.header("etag") != before.header("etag")
     stale = await get(client, "/static/hello.txt", if_none_match=before.header("etag"))
     assert stale.status == 200
+
+
+def append(path):
+    with path.open("ab") as file:
+        file.write(b"more\n")
+
+
+def replace(path):
+    new = path.with_name("new of " + path.name)
+    new.write_bytes(path.read_bytes() + b"next\n")
+    new.replace(path)
+
+
+def rewrite(path):
+    path.write_bytes(b"short" if path.stat().st_size > 100 else b"rewritten " * 20)
+
+
+@pytest.mark.parametrize("change", [append, replace, rewrite])
+@pytest.mark.parametrize("name", ["hello.txt", "app.css", "large.bin"])
+@pytest.mark.parametrize("autorefresh", [True, False, None], ids=["fresh", "frozen", "send_file"])
+async def test_a_file_that_changes_at_every_look_is_served_as_it_was_opened(
+    root, monkeypatch, change, name, autorefresh
+):
+    class Files(App):
+        async def sent(self, name):
+            return send_file(name, root=root)
+
+    app = Files()
+    app.mount("/static", Static(root, autorefresh=bool(autorefresh)))
+    client = Client(app)
+    url = f"/sent/{name}" if autorefresh is None else f"/static/{name}"
+    assert (await client.get(url)).status == 200
+    changed, opened = root / name, os.open
+    contents = {}
+
+    def after_a_change(look):
+        def changing(path, *arguments, **options):
+            if os.fspath(path).endswith(name):
+                with monkeypatch.context() as undisturbed:
+                    undisturbed.setattr(os, "open", opened)
+                    change(changed)
+            return look(path, *arguments, **options)
+
+        return changing
+
+    def kept(path, *arguments, **options):
+        descriptor = opened(path, *arguments, **options)
+        if os.fspath(path).endswith(name):
+            contents[os.fstat(descriptor).st_size] = changed.read_bytes()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", after_a_change(kept))
+    monkeypatch.setattr(os, "lstat", after_a_change(os.lstat))
+    for accepted in ("gzip", "identity"):
+        answer = await get(client, url, accept_encoding=accepted)
+        assert (answer.status, answer.complete) == (200, True)
+        assert len(answer.body) == int(answer.header("content-length"))
+        if answer.header("content-encoding") is None:
+            assert answer.body == contents[len(answer.body)]
+
+
+async def test_a_small_file_cut_short_at_every_reading_is_an_error(client, root, monkeypatch):
+    fstat = os.fstat
+
+    def longer(descriptor):
+        status = fstat(descriptor)
+        values = {name: getattr(status, name) for name in dir(status) if name.startswith("st_")}
+        return SimpleNamespace(**values | {"st_size": status.st_size + 1})
+
+    monkeypatch.setattr(os, "fstat", longer)
+    with pytest.raises(EOFError, match=r"hello\.txt became shorter"):
+        await client.get("/static/hello.txt")
 
 
 async def test_a_deleted_file_is_a_404_until_it_is_back(client, root):

@@ -22,6 +22,17 @@ def children(parent: int) -> list[int]:
     return found
 
 
+def files_in(folder: Path, group: int) -> list[str]:
+    """Return the files in *folder*, and those of no name that a process of *group* has open."""
+    found = [str(path) for path in folder.iterdir()]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(*_GONE):
+            if os.getpgid(int(process.name)) == group:
+                links = [os.readlink(link) for link in (process / "fd").iterdir()]
+                found += [link for link in links if link.startswith(f"{folder}/")]
+    return found
+
+
 def pause(pid: int) -> None:
     """Stop a process and its children, and return when none of their threads runs.
 

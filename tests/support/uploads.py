@@ -1,19 +1,11 @@
 """Uploads as the parser of forms makes them, of any size."""
 
-import os
-from pathlib import Path
-
 from micropie._bodies.spool import BATCH_SIZE, Spool
 from micropie._bodies.uploads import UploadFile
 
 SIZES = [0, 100, BATCH_SIZE, BATCH_SIZE + 1, 3 * BATCH_SIZE + 7]
 
 SMALL, LARGE = 100, 2 * BATCH_SIZE
-
-
-def names(folder: Path) -> list[str]:
-    """Return what is in *folder*."""
-    return sorted(os.listdir(folder))
 
 
 def content_of(size: int) -> bytes:

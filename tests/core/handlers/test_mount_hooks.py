@@ -10,7 +10,7 @@ from starlette.routing import Route
 from micropie import App, HTTPError, HttpMiddleware
 from support.asgi import Client
 from support.mounts import Noting, Page, tell, tree
-from support.sessions import WatchedBackend
+from support.sessions import Browser, WatchedBackend
 
 pytestmark = pytest.mark.anyio
 
@@ -40,11 +40,11 @@ async def test_a_hook_can_answer_in_place_of_a_mounted_app(app):
 
 
 @any_app
-async def test_a_hook_changes_status_and_headers_and_not_the_body(app):
+async def test_a_hook_changes_status_and_headers_and_keeps_the_body(app):
     plain = await Client(tree(api=app)).get("/api")
     root = tree(api=app)
     seen = []
-    changes = {"status_code": 418, "body": "ignored"}
+    changes = {"status_code": 418, "body": None}  # None is what the hook was given
     root.middlewares += [
         Noting(seen, "1"),
         Noting(seen, "2", add=("X-Added", "ü"), changes=changes),
@@ -54,6 +54,128 @@ async def test_a_hook_changes_status_and_headers_and_not_the_body(app):
     assert answer.header("x-added") == "ü"
     assert answer.header("content-type") == plain.header("content-type")
     assert seen[-1] == ("after 1", 418, None)
+
+
+@any_app
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_body_of_a_hook_takes_the_place_of_the_mounted_apps(app, method):
+    seen = []
+    root = tree(api=app)
+    changes = {"status_code": 418, "body": "a teapot"}
+    root.middlewares += [
+        Noting(seen, "1", add=("X-Outer", "1")),
+        Noting(seen, "2", changes=changes),
+    ]
+    answer = await Client(root).request(method, "/api")
+    assert (answer.status, answer.text) == (418, "a teapot" if method == "GET" else "")
+    assert answer.header("content-type") == "text/html; charset=utf-8"
+    assert answer.header("content-length") == "8"
+    assert answer.header("x-outer") == "1"
+    assert seen[-1] == ("after 1", 418, "a teapot")
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "text"),
+    [
+        ({"error": 404}, "application/json", '{"error":404}'),
+        (b"bytes", "text/html; charset=utf-8", "bytes"),
+        ("", "text/html; charset=utf-8", ""),
+        ((part for part in ("a", "b")), "text/html; charset=utf-8", "ab"),
+    ],
+)
+async def test_the_body_may_be_any_that_a_handler_returns(body, media_type, text):
+    root = tree(api=tell)
+    root.middlewares.append(Noting([], changes={"body": body}))
+    answer = await Client(root).get("/api")
+    assert (answer.text, answer.header("content-type")) == (text, media_type)
+    assert answer.header("x-plain") == "yes"
+
+
+async def described(scope, receive, send):
+    """Answer with every header that says something about the body, and one that does not."""
+    headers = {
+        "Content-Type": "text/plain",
+        "Content-Length": "3",
+        "Content-Encoding": "br",
+        "Content-Range": "bytes 0-2/9",
+        "Accept-Ranges": "bytes",
+        "ETag": '"old"',
+        "Last-Modified": "Tue, 14 Nov 2023 22:13:20 GMT",
+        "Cache-Control": "no-store",
+    }
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 404, "headers": raw})
+    await send({"type": "http.response.body", "body": b"old"})
+
+
+async def test_what_described_the_old_body_goes_with_it():
+    root = tree(api=described)
+    root.middlewares.append(Noting([], changes={"body": "new"}, add=("X-Added", "yes")))
+    answer = await Client(root).get("/api")
+    assert sorted(answer.headers) == [
+        ("cache-control", "no-store"),
+        ("content-length", "3"),
+        ("content-type", "text/html; charset=utf-8"),
+        ("x-added", "yes"),
+    ]
+
+
+async def test_headers_that_come_with_the_body_describe_it():
+    class Pages(HttpMiddleware):
+        async def after_request(self, request, status_code, response_body, extra_headers):
+            kept = [pair for pair in extra_headers if pair[0].lower() != "etag"]
+            return {"body": "new", "headers": [*kept, ("ETag", '"new"')]}
+
+    root = tree(api=described)
+    root.middlewares.append(Pages())
+    answer = await Client(root).get("/api")
+    assert sorted(answer.headers) == [
+        ("cache-control", "no-store"),
+        ("content-length", "3"),
+        ("content-type", "text/plain"),
+        ("etag", '"new"'),
+    ]
+
+
+async def test_the_mounted_app_may_go_on_sending_what_nobody_gets():
+    ended = []
+
+    async def endless(scope, receive, send):
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        for _ in range(5):
+            await send({"type": "http.response.body", "body": b"old", "more_body": True})
+        ended.append(True)
+
+    root = tree(api=endless)
+    root.middlewares.append(Noting([], changes={"body": "new"}))
+    answer = await Client(root).get("/api")
+    assert (answer.text, answer.complete, ended) == ("new", True, [True])
+
+
+async def test_the_session_is_stored_with_the_new_body():
+    backend = WatchedBackend()
+
+    class Child(App):
+        async def index(self):
+            self.session["visited"] = True
+            return 404, "old"
+
+    root = App(session_backend=backend)
+    root.mount("/child", Child())
+    root.middlewares.append(Noting([], changes={"body": "new"}))
+    browser = Browser(root)
+    assert (await browser.get("/child")).text == "new"
+    assert await backend.stored(browser.session_id) == {"visited": True}
+
+
+async def test_a_body_that_can_not_be_sent_is_a_500_that_the_outer_hooks_see(logged):
+    seen = []
+    root = tree(api=tell)
+    root.middlewares += [Noting(seen, "1"), Noting(seen, "2", changes={"body": object()})]
+    answer = await Client(root).get("/api")
+    assert (answer.status, answer.complete) == (500, True)
+    assert seen[-1] == ("after 1", 500, "500 Internal Server Error")
+    assert "Noting.after_request" in logged[0].getMessage()
 
 
 @any_app

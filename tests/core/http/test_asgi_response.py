@@ -107,11 +107,18 @@ async def test_a_session_store_that_fails_is_a_503_in_place_of_the_answer(logged
 
 async def test_hooks_see_the_head_and_may_change_it():
     app = Pages()
-    hook = Noting({"status_code": 418, "body": "ignored"})
+    hook = Noting({"status_code": 418})
     app.middlewares.append(hook)
     answer = await Client(app).get("/")
     assert (answer.status, answer.text, answer.header("x-hook")) == (418, "an answer", "yes")
     assert hook.seen == [(203, None)]
+
+
+async def test_hooks_may_give_another_body():
+    app = Pages()
+    app.middlewares.append(Noting({"body": "another"}))
+    answer = await Client(app).get("/")
+    assert (answer.status, answer.text, answer.header("x-hook")) == (203, "another", "yes")
 
 
 @pytest.mark.parametrize("status", [204, 304])

@@ -288,6 +288,30 @@ async def test_a_response_can_be_sent_by_hand():
     assert (answer.status, answer.json, answer.header("x-a")) == (201, {"a": 1}, "1")
 
 
+async def chunks():
+    yield "one,"
+    yield "two"
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [("text", b"text"), ({"a": 1}, b'{"a":1}'), (None, b""), (chunks(), b"one,two")],
+    ids=["text", "json", "nothing", "stream"],
+)
+async def test_a_response_can_be_sent_by_hand_outside_of_a_request(body, sent):
+    messages = []
+
+    async def send(message):
+        messages.append(message)
+
+    await App()._send_response(send, 201, body, [("X-A", "1")])
+    start, *rest = messages
+    assert (start["type"], start["status"]) == ("http.response.start", 201)
+    assert (b"x-a", b"1") in start["headers"]
+    assert b"".join(message["body"] for message in rest) == sent
+    assert not rest[-1].get("more_body", False)
+
+
 async def test_the_documented_entry_point_serves_too():
     app = Returning("text")
     assert (await Client(app._asgi_app_http).get("/")).text == "text"

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware
+from micropie import App, HTTPError
 from support.asgi import Client
 
 pytestmark = pytest.mark.anyio
@@ -345,17 +345,6 @@ async def test_the_request_is_gone_after_an_error(logged):
     await Client(app).get("/")
     with pytest.raises(RuntimeError, match="no current request"):
         _ = app.request
-
-
-async def test_a_hook_is_named_by_no_handler_in_the_log(logged):
-    class Broken(HttpMiddleware):
-        async def before_request(self, request):
-            raise ValueError("x")
-
-    app = Failing(ValueError("y"))
-    app.middlewares.append(Broken())
-    assert (await Client(app).get("/")).status == 500
-    assert "no handler failed" in logged[0].getMessage()
 
 
 # A defect here is an endless loop without a pause, which only a signal can end.

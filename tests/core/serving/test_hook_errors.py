@@ -152,11 +152,3 @@ async def test_a_header_that_a_hook_added_in_place_can_not_inject(logged):
 
     answer = await hooked(Changing(change)).get("/")
     assert (answer.status, answer.header("x-a")) == (500, None)
-
-
-async def test_a_hook_that_is_no_coroutine_function_is_a_500(logged):
-    class Sync(HttpMiddleware):
-        def before_request(self, request):
-            return None
-
-    assert (await hooked(Sync()).get("/")).status == 500

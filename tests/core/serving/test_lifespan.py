@@ -2,66 +2,15 @@
 
 import asyncio
 import functools
-from contextlib import asynccontextmanager
 
 import pytest
 
 from micropie import App
-from support.asgi import PATIENCE, Client
+from support.asgi import Client
+from support.lifespans import Life, failed, life
 from support.sessions import WatchedBackend
 
 pytestmark = pytest.mark.anyio
-
-
-class Life:
-    """An App's lifespan, as a server runs it.
-
-    Attributes:
-        started: what the App answered to the start-up.
-        stopped: what it answered to the shutdown.
-    """
-
-    def __init__(self, app):
-        self._to_app = asyncio.Queue()
-        self._from_app = asyncio.Queue()
-        self.task = asyncio.create_task(
-            app({"type": "lifespan", "asgi": {"version": "3.0"}}, self._to_app.get, self._send)
-        )
-
-    async def _send(self, message):
-        await self._from_app.put(message)
-
-    async def tell(self, event):
-        await self._to_app.put({"type": f"lifespan.{event}"})
-        async with asyncio.timeout(PATIENCE):
-            return await self._from_app.get()
-
-    async def start(self):
-        return await self.tell("startup")
-
-    async def stop(self):
-        answer = await self.tell("shutdown")
-        async with asyncio.timeout(PATIENCE):
-            await self.task
-        return answer
-
-
-@asynccontextmanager
-async def life(app):
-    running = Life(app)
-    assert await running.start() == {"type": "lifespan.startup.complete"}
-    yield running
-    assert await running.stop() == {"type": "lifespan.shutdown.complete"}
-
-
-async def failed(app):
-    """Start *app*, which fails; return the message that says so."""
-    running = Life(app)
-    answer = await running.start()
-    assert answer["type"] == "lifespan.startup.failed"
-    async with asyncio.timeout(PATIENCE):
-        await running.task
-    return answer["message"]
 
 
 def note(events, name, error=None):
@@ -352,16 +301,6 @@ async def test_an_app_mounted_in_two_others_or_in_itself_starts_once():
         assert events == [f"{name} start {number}" for name in names for number in (1, 2)]
         events.clear()
     assert events == [f"{name} stop {number}" for name in reversed(names) for number in (2, 1)]
-
-
-async def test_other_asgi_apps_that_are_mounted_get_no_lifespan():
-    async def plain(scope, receive, send):
-        raise AssertionError(scope["type"])
-
-    app = App()
-    app.mount("/plain", plain)
-    async with life(app):
-        pass
 
 
 async def test_a_mounted_app_that_fails_to_start_fails_the_start(logged):

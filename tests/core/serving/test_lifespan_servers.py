@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from micropie import App
-from support.servers import SERVERS, need, serve
+from support.processes import files_in
+from support.servers import SERVERS, need, serve, wait_until
 from support.sessions import Browser
 
 pytestmark = pytest.mark.anyio
@@ -132,3 +133,86 @@ async def test_an_app_that_never_started_serves():
 
     browser = Browser(Plain())
     assert [(await browser.get("/")).json for _ in range(3)] == [1, 2, 3]
+
+
+STATEFUL_APP = """
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from micropie import App
+
+
+@asynccontextmanager
+async def lifespan(app):
+    yield {"pool": type(app).__name__}
+    Path("ended").touch()
+
+
+class Root(App):
+    async def index(self):
+        return self.request.scope["state"]["pool"]
+
+
+class Child(Root):
+    pass
+
+
+app = Root(lifespan=lifespan)
+app.mount("/child", Child(lifespan=lifespan))
+"""
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn", "granian"])
+def test_what_a_lifespan_yields_reaches_every_request(name, tmp_path):
+    (tmp_path / "stateful.py").write_text(STATEFUL_APP)
+    with serve(name, "stateful:app", tmp_path) as server:
+        assert server.get("/").text == "Root"
+        assert server.get("/child").text == "Child"
+    assert Path(tmp_path, "ended").exists()
+
+
+UPLOADING_APP = """
+from micropie import App
+
+
+class Uploading(App):
+    async def upload(self, file):
+        return "never"
+
+
+app = Uploading(max_body_size=100_000_000)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs files without a name")
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_that_ends_leaves_no_half_received_uploads(name, end, tmp_path):
+    (tmp_path / "uploading.py").write_text(UPLOADING_APP)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    options = {
+        "uvicorn": ("--timeout-graceful-shutdown", "1"),
+        "hypercorn": ("--graceful-timeout", "1"),
+        "granian": ("--workers-kill-timeout", "1"),
+        "daphne": (),
+    }
+    part = b'--B\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+    head = (
+        b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n"
+        b"Content-Type: multipart/form-data; boundary=B\r\n\r\n"
+    )
+    variables = {"TMPDIR": str(temporary)}
+    with serve(
+        name, "uploading:app", tmp_path, options=options[name], environment=variables
+    ) as server:
+        clients = [server.connect() for _ in range(5)]
+        for client in clients:
+            client.sendall(head + part + bytes(5_000_000))
+        if name != "daphne":  # which keeps a body to itself until it has all of it
+            wait_until(lambda: len(files_in(temporary, server.pid)) >= len(clients))
+        getattr(server, end)()
+        for client in clients:
+            client.close()
+    if name != "daphne":
+        assert list(temporary.iterdir()) == []

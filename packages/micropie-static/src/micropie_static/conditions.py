@@ -23,12 +23,11 @@ def precondition(headers: Mapping[bytes, str], file: Variant) -> int:
     if (tags := headers.get(b"if-match")) is not None:
         if not _matches(tags, file.etag, weakly=False):
             return 412
-    elif (date := _seconds(headers.get(b"if-unmodified-since"))) is not None and file.mtime > date:
+    elif _is_newer(file, headers.get(b"if-unmodified-since")):
         return 412
     if (tags := headers.get(b"if-none-match")) is not None:
         return 304 if _matches(tags, file.etag, weakly=True) else 200
-    date = _seconds(headers.get(b"if-modified-since"))
-    return 304 if date is not None and file.mtime <= date else 200
+    return 304 if _is_newer(file, headers.get(b"if-modified-since")) is False else 200
 
 
 def byte_range(headers: Mapping[bytes, str], file: Variant) -> tuple[int, int, int]:
@@ -37,22 +36,27 @@ def byte_range(headers: Mapping[bytes, str], file: Variant) -> tuple[int, int, i
     Malformed ranges are ignored, and so are several ranges in one request, as a server may (RFC
     9110, 14.2): they are of more use to attackers than to clients.
     """
-    size = file.status.st_size
-    whole = 200, 0, size
+    size = file.size
     match = _RANGE.fullmatch(headers.get(b"range", ""))
     if match is None or not _may_resume(headers.get(b"if-range"), file):
-        return whole
+        return 200, 0, size
     first, last = match.groups()
     start, end = _number(first), _number(last)
     if not first and not last:
-        return whole
+        return 200, 0, size
     if not first:
         start, end = max(size - end, 0), size - 1
     elif not last:
         end = size - 1
     elif end < start:
-        return whole
+        return 200, 0, size
     return (206, start, min(end, size - 1) - start + 1) if start < size else (416, 0, 0)
+
+
+def _is_newer(file: Variant, date: str | None) -> bool | None:
+    """Return whether *file* was modified after *date*; None if one of the two is not known."""
+    seconds = _seconds(date)
+    return None if seconds is None or file.mtime is None else file.mtime > seconds
 
 
 def _matches(header: str, etag: str, *, weakly: bool) -> bool:
@@ -67,7 +71,7 @@ def _may_resume(if_range: str | None, file: Variant) -> bool:
         return True
     if '"' in if_range:
         return if_range.strip() == file.etag
-    return _seconds(if_range) == file.mtime
+    return file.mtime is not None and _seconds(if_range) == file.mtime
 
 
 def _number(digits: str) -> int:

@@ -13,30 +13,22 @@ class Manifest:
 
     def __init__(self, root: str) -> None:
         self._path = os.path.join(root, "staticfiles.json")
-        self._modified: int | None = None
-        self._names: dict[str, str] = {}
-        self._read()
+        self._names = self._read()
 
     def hashed(self, name: str, *, refresh: bool) -> str:
-        """Return the hashed name of file *name*, or *name*; *refresh* reads a changed manifest."""
+        """Return the hashed name of file *name*, or *name*; *refresh* reads the manifest again."""
         if refresh:
-            self._read()
+            self._names = self._read()
         return self._names.get(name, name)
 
-    def _read(self) -> None:
-        try:
-            modified = os.stat(self._path).st_mtime_ns
-        except FileNotFoundError:
-            self._modified, self._names = None, {}
-            return
-        if modified == self._modified:
-            return
+    def _read(self) -> dict[str, str]:
         try:
             with open(self._path, encoding="utf-8") as file:
                 names = json.load(file)["paths"]
-            self._names = {str(name): str(hashed) for name, hashed in names.items()}
+            return {str(name): str(hashed) for name, hashed in names.items()}
+        except FileNotFoundError:
+            return {}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{self._path} is not a manifest of ServeStatic: make it again, or remove it"
             ) from error
-        self._modified = modified

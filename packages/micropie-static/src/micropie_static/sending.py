@@ -1,13 +1,14 @@
 """send_file: a file as the response of a handler."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from micropie import ASGIResponse, HTTPError
 from micropie.types import Receive, Scope, Send
-from micropie_static.files import File, Variant, media_type, regular_file_status
+from micropie_static.files import File
 from micropie_static.headers import check_headers, raw_headers
+from micropie_static.media_types import content_type as type_of
 from micropie_static.response import serve_file
 
 
@@ -41,12 +42,13 @@ def send_file(
             file.
     """
     path = os.fspath(path)
-    if root is None and not os.path.isabs(path):
+    folder = None if root is None else os.path.abspath(root)
+    if folder is None and not os.path.isabs(path):
         raise ValueError(f"send_file({path!r}): a relative path needs root=, the folder it is in")
     name = os.path.basename(path) if filename is None else filename
     disposition = "inline" if inline else "attachment"
     usual = {
-        "Content-Type": media_type(path, "utf-8") if content_type is None else content_type,
+        "Content-Type": type_of(path, "utf-8", {}) if content_type is None else content_type,
         "Content-Disposition": f"{disposition}; {_filename(name)}",
         "Cache-Control": "private, no-cache",
         # Browsers must not guess a type from the content.
@@ -54,19 +56,12 @@ def send_file(
     }
     check_headers(headers or {})
     raw = raw_headers(usual, headers or {})
-    located = path if root is None else os.path.join(root, path)
-
-    def candidates() -> Iterator[File]:
-        # realpath() ignores a slash at the end of a file's name.
-        if path.endswith("/") or (root is not None and os.path.isabs(path)):
-            return
-        for _ in range(2):  # again if it is replaced at this very moment
-            if (status := regular_file_status(path, root)) is None:
-                return
-            yield (Variant(located, status, raw),)
+    # Joining an absolute path would replace the root; a slash at the end would be ignored.
+    is_name = not path.endswith("/") and (folder is None or not os.path.isabs(path))
+    file = File(os.path.join(folder or "", path), folder, raw)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if not await serve_file(candidates(), scope, receive, send):
+        if not is_name or not await serve_file(file, scope, receive, send):
             raise HTTPError(404)
 
     return ASGIResponse(app)

@@ -2,17 +2,19 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import quote
+
+from servestatic.utils import parse_accept_encoding
 
 from micropie import App
 from micropie.concurrency import run_in_thread
 from micropie.types import RawHeaders, Receive, Scope, Send
-from micropie_static.files import File, media_type
 from micropie_static.folder import Folder, Redirect
 from micropie_static.headers import check_headers, raw_headers
 from micropie_static.manifest import Manifest
+from micropie_static.media_types import check_types, content_type
 from micropie_static.response import serve_file
 
 # A name to which ServeStatic's command has given a hash.
@@ -32,12 +34,16 @@ class Static:
             sends no Cache-Control.
         immutable: let them keep files with a hash in their name (`app.0123456789ab.css`) forever.
         index: the file that stands for its folder, "index.html" for example; None for none.
+        fallback: the file below *root* that stands for every path without a file when a browser
+            navigates there (`Accept: text/html`), as single-page apps want it; None for none.
         autorefresh: find new files at once (for development); None does so if the App that this
             is mounted on has `debug` set.
         headers: headers to send with every file, by name.
+        types: media types by suffix (`{".xyz": "chemical/x-xyz"}`), beside or instead of those
+            known.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: *root* is not a folder.
+        FileNotFoundError, NotADirectoryError: *root* is not a folder, or *fallback* not a file.
         TypeError, ValueError: an argument is invalid, or the manifest in *root* is.
     """
 
@@ -48,19 +54,23 @@ class Static:
         max_age: int | None = 60,
         immutable: bool = True,
         index: str | None = None,
+        fallback: str | None = None,
         autorefresh: bool | None = None,
         headers: Mapping[str, str] | None = None,
+        types: Mapping[str, str] | None = None,
     ) -> None:
         if max_age is not None and (not isinstance(max_age, int) or max_age < 0):
             raise ValueError(f"max_age must be a number of seconds or None, not {max_age!r}")
         check_headers(headers or {})
+        check_types(types or {})
         self._max_age = max_age
         self._immutable = immutable
         self._autorefresh = autorefresh
         self._headers = headers or {}
+        self._types = {suffix.lower(): value for suffix, value in (types or {}).items()}
         self._app: App | None = None
         self._prefix = ""
-        self._folder = Folder(root, index, self._headers_of)
+        self._folder = Folder(root, index, fallback, self._headers_of)
         self._manifest = Manifest(self._folder.root)
 
     def on_mount(self, app: App, path: str) -> None:
@@ -101,14 +111,16 @@ class Static:
             found = await run_in_thread(self._folder.find, url)
         else:
             found = self._folder.get(url)
+        fallback, refusal = self._folder.fallback, {}
+        if fallback is not None and found is None:
+            refusal = {"Vary": "Accept"}
+            found = fallback if _is_navigation(scope) else None
         if found is not None and scope["method"] not in ("GET", "HEAD"):
             await _answer(405, {"Allow": "GET, HEAD"}, scope, send)
         elif isinstance(found, Redirect):
             await self._send_redirect(found, scope, send)
-        elif found is None or not await serve_file(
-            self._candidates(found, url), scope, receive, send
-        ):
-            await _answer(404, {}, scope, send)
+        elif found is None or not await serve_file(found, scope, receive, send):
+            await _answer(404, refusal, scope, send)
 
     @property
     def _refreshes(self) -> bool:
@@ -117,7 +129,9 @@ class Static:
         return self._autorefresh
 
     def _headers_of(self, path: str, url: str) -> RawHeaders:
-        usual = {"Content-Type": media_type(path, '"utf-8"')} | self._cache_control(url)
+        usual = {"Content-Type": content_type(path, '"utf-8"', self._types)} | self._cache_control(
+            url
+        )
         return raw_headers(usual, self._headers)
 
     def _cache_control(self, url: str) -> dict[str, str]:
@@ -135,18 +149,19 @@ class Static:
             location += "?" + query.decode("latin-1")
         await _answer(302, {"Location": location} | self._cache_control(""), scope, send)
 
-    def _candidates(self, file: File, url: str) -> Iterator[File]:
-        yield file
-        if (changed := self._folder.reload(url)) is not None:
-            yield changed
+
+def _is_navigation(scope: Scope) -> bool:
+    """Return whether a browser wants a page; scripts, styles and images are not asked for so."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    # The same grammar as that of Accept-Encoding (RFC 9110, 12.5).
+    types = parse_accept_encoding(accepted.decode("latin-1"))
+    return scope["method"] in ("GET", "HEAD") and "text/html" in types
 
 
 async def _answer(status: int, headers: Mapping[str, str], scope: Scope, send: Send) -> None:
-    """Answer without a file: an error has its status as the body."""
-    body = f"{status} {HTTPStatus(status).phrase}".encode() if status >= 400 else b""
-    usual = {"Content-Length": str(len(body))}
-    if body:
-        usual["Content-Type"] = "text/plain; charset=utf-8"
+    """Answer without a file: the body is the status."""
+    body = f"{status} {HTTPStatus(status).phrase}".encode()
+    usual = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
     raw = raw_headers(usual, headers)
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

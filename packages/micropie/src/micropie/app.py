@@ -2,7 +2,7 @@
 
 import os
 from asyncio import CancelledError, StreamReader
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import quote, urlencode
@@ -19,9 +19,9 @@ from micropie._http.routes import RouteInfo
 from micropie._http.urls import redirection
 from micropie._serving.context import current_connection, reset_current, set_current
 from micropie._serving.http import HttpExchange
-from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
+from micropie._serving.other import serve_other
 from micropie._serving.parts import (
     InitSignature,
     LifespanHandler,
@@ -31,8 +31,8 @@ from micropie._serving.parts import (
     body_limits,
     check_not_served,
     checked_backend,
+    lifespan_of,
 )
-from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
@@ -55,7 +55,8 @@ class App:
         session_backend: where sessions are stored; None keeps them in this process, or, in an
             App that is mounted, with the one that mounted it.
         template_dir: the folder of the Jinja2 templates.
-        debug: show tracebacks in 500 responses, and reload changed templates.
+        debug: show tracebacks in 500 responses, and reload changed templates; None: as the App does
+            in which this one is mounted, or else if the environment variable MICROPIE_DEBUG is 1.
         max_body_size: bytes of a body; None for no limit.
         max_form_fields: fields of a form, or keys of a JSON object that are bound by name.
         max_form_field_size: bytes of one field.
@@ -72,6 +73,8 @@ class App:
         session_cookie_path: below which path it is sent.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
             "*" for all.
+        lifespan: an async context manager function that takes the App, around all start-up and
+            shutdown handlers; a dict that it yields is `scope["state"]` of every request.
         sync_workers: threads that run handlers written without `async`; generators written so
             have as many more.
         sync_queue: handlers, and generators, that may wait for a thread; more are a 503.
@@ -81,7 +84,7 @@ class App:
         ws_middlewares: hooks around every WebSocket.
         startup_handlers: functions that run before the first request, in order.
         shutdown_handlers: functions that run after the last one, in reverse order.
-        debug: as given.
+        debug: as given, or as the App that this one is mounted in has it.
 
     Raises:
         TypeError: an argument has the wrong type, or a handler a signature that can't be served.
@@ -113,7 +116,7 @@ class App:
         session_backend: SessionBackend | None = None,
         *,
         template_dir: str | os.PathLike[str] = "templates",
-        debug: bool = False,
+        debug: bool | None = None,
         max_body_size: int | None = 16 * 1024**2,
         max_form_fields: int = 1000,
         max_form_field_size: int = 1024**2,
@@ -127,6 +130,8 @@ class App:
         session_cookie_domain: str | None = None,
         session_cookie_path: str = "/",
         websocket_origins: Iterable[str] | None = None,
+        lifespan: Callable[[Self], AbstractAsyncContextManager[dict[str, Any] | None]]
+        | None = None,
         sync_workers: int = 40,
         sync_queue: int = 1000,
     ) -> None:
@@ -148,12 +153,14 @@ class App:
             ws_routes=self.__micropie.ws_routes,
             limits=limits,
             mounts=Mounts(),
-            templates=Templates(template_dir, debug, {"url_for": self._url_for}),
+            templates=Templates(template_dir, lambda: self.debug, {"url_for": self._url_for}),
             workers=Workers(sync_workers, sync_queue),
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie),
             shares_session=session_backend is None,
             websocket_origins=parse_origins(websocket_origins),
-            debug=debug,
+            own_debug=debug,
+            default_debug=os.environ.get("MICROPIE_DEBUG") == "1",
+            lifespan=lifespan_of(self, lifespan),
         )
         object.__setattr__(self, "_App__micropie", parts)
 
@@ -175,7 +182,7 @@ class App:
         """
         parts = self.__micropie
         if scope["type"] != "http":
-            await _serve_other(parts, scope, receive, send)
+            await serve_other(parts, scope, receive, send)
             return
         handler = parts.plain.get(scope["path"])
         needs_more = False
@@ -290,6 +297,7 @@ class App:
             ValueError: *path* does not start with "/", has an empty segment or is mounted already.
         """
         self.__micropie.mounts.add(path, asgi_app)
+        self.__micropie.adopt(asgi_app)
         self.__micropie.plain = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
@@ -328,7 +336,7 @@ class App:
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeadersInput | None = None
     ) -> None:
-        """Send a response to the current request by hand.
+        """Send a response by hand: to the current request, or to a GET outside of any.
 
         Args:
             send: the ASGI channel.
@@ -337,7 +345,7 @@ class App:
             extra_headers: pairs or a dict.
         """
         response = Response(status_code, body, extra_headers)
-        await HttpExchange(self.__micropie, self.request, send).answer(response)
+        await HttpExchange.by_hand(self.__micropie, send).answer(response)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""
@@ -408,12 +416,3 @@ class App:
             handler_name, segments, query, parts.mounts.find
         )
         return f"{url}?{urlencode(query, doseq=True)}" if query else url
-
-
-async def _serve_other(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocketExchange(parts, scope, receive, send).serve()
-    elif scope["type"] == "lifespan":
-        await serve_lifespan(parts, receive, send)
-    else:
-        raise ValueError(f"unknown ASGI scope type {scope['type']!r}")

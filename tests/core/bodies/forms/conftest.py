@@ -1,5 +1,6 @@
 """Files of forms: where they are kept meanwhile, where they are saved, and that none is left."""
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from micropie._bodies.forms import Files
-from support.uploads import Uploads, names
+from support.temporary_files import on_disk
+from support.uploads import Uploads
 
 
 @pytest.fixture
@@ -24,7 +26,24 @@ def spool_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
-    assert names(folder) == []
+    assert on_disk(folder) == 0
+
+
+@pytest.fixture(params=["nameless", "named"])
+def both_kinds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test with temporary files without a name, and as on systems that have none."""
+    if request.param == "named":
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    elif not hasattr(os, "O_TMPFILE"):
+        pytest.skip("needs files without a name")
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have temporary files with a name, as on systems that have no others."""
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from micropie._bodies.uploads import safe_filename
-from support.uploads import SMALL, Uploads, names
+from support.temporary_files import names
+from support.uploads import SMALL, Uploads
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +35,13 @@ HOSTILE_NAMES = {
     ".htaccess": "htaccess",
     "...bashrc": "bashrc",
     " . .profile": "profile",
+    "-rf": "rf",
+    "--": "file",
+    "-.-htaccess": "htaccess",
+    "\u202e-x": "x",
+    ". -- con": "_con",
+    "-nul.txt": "_nul.txt",
+    "a-b.txt": "a-b.txt",
     "name. . ": "name",
     "name.txt.": "name.txt",
     "what?*<>|.txt": "what_____.txt",
@@ -70,3 +78,4 @@ def test_a_safe_name_is_safe_again(filename: str) -> None:
     name = safe_filename(filename)
     assert safe_filename(name) == name
     assert 0 < len(os.fsencode(name)) <= 201
+    assert name[0] not in "-."

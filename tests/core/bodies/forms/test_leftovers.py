@@ -14,9 +14,9 @@ from micropie._errors import BadRequest
 from support.asgi import PATIENCE, settled
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, file, parse
-from support.uploads import names
+from support.temporary_files import names, on_disk
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("both_kinds")]
 
 LARGE_PARTS = [
     file(b"f", b"f", b"")[:-2],
@@ -28,10 +28,10 @@ LARGE_PARTS = [
 async def test_closing_deletes_all_temporary_files(spool_folder: Path) -> None:
     files = Files()
     await parse(LARGE_PARTS, files)
-    assert len(names(spool_folder)) == 2
+    assert on_disk(spool_folder) == 2
     await files["f"].read(1)
     await files.close()
-    assert names(spool_folder) == []
+    assert on_disk(spool_folder) == 0
     await files.close()
 
 
@@ -54,15 +54,15 @@ async def test_a_parse_cancelled_anywhere_leaves_no_file(steps: int) -> None:
 async def test_a_file_made_after_the_cancellation_is_deleted(
     monkeypatch: pytest.MonkeyPatch, spool_folder: Path
 ) -> None:
-    mkdtemp = tempfile.mkdtemp
+    gettempdir = tempfile.gettempdir
     reached, go_on = threading.Event(), threading.Event()
 
-    def slow_mkdtemp(**options: str) -> str:
+    def slow_gettempdir() -> str:
         reached.set()
         assert go_on.wait(PATIENCE)
-        return mkdtemp(**options)
+        return gettempdir()
 
-    monkeypatch.setattr(tempfile, "mkdtemp", slow_mkdtemp)
+    monkeypatch.setattr(tempfile, "gettempdir", slow_gettempdir)
     files = Files()
     parsing = asyncio.create_task(parse(LARGE_PARTS, files))
     assert await asyncio.to_thread(reached.wait, PATIENCE)
@@ -73,10 +73,11 @@ async def test_a_file_made_after_the_cancellation_is_deleted(
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await parsing
-    assert len(names(spool_folder)) == 1
+    assert on_disk(spool_folder) == 1
     await files.close()
 
 
+@pytest.mark.usefixtures("named")
 async def test_a_cancelled_close_deletes_all_files(
     monkeypatch: pytest.MonkeyPatch, spool_folder: Path
 ) -> None:

@@ -11,7 +11,7 @@ from micropie._bodies.forms import FORM_MEMORY, Files, FormLimits
 from micropie._errors import ContentTooLarge
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, field, file, parse
-from support.uploads import names
+from support.temporary_files import names
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +72,7 @@ async def test_a_header_bomb_is_refused_before_it_is_received(files: Files, line
     assert received < 20_000
 
 
+@pytest.mark.usefixtures("named")
 async def test_many_small_files_do_not_fill_the_memory(files: Files, spool_folder: Path) -> None:
     count = FORM_MEMORY // MIB
     parts = [file(b"f", b"f", b"x" * MIB)] * count + [file(b"f", b"g", b"y"), END]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from micropie._bodies.spool import BATCH_SIZE, Spool
+from micropie._bodies.spool import BATCH_SIZE, MOST_NAMELESS, Spool
 from micropie._bodies.uploads import CHUNK_SIZE
 from support.asgi import PATIENCE
-from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of, names
+from support.temporary_files import names, on_disk
+from support.uploads import LARGE, SIZES, SMALL, Uploads, content_of
 
 pytestmark = pytest.mark.anyio
 
@@ -28,11 +29,33 @@ async def test_an_upload_gives_back_what_was_sent(upload: Uploads, size: int) ->
     assert await file.read() == b""
 
 
+@pytest.mark.usefixtures("both_kinds")
 async def test_only_content_above_1_mib_goes_to_disk(upload: Uploads, spool_folder: Path) -> None:
     await upload(BATCH_SIZE)
-    assert names(spool_folder) == []
+    assert on_disk(spool_folder) == 0
     await upload(BATCH_SIZE + 1)
-    assert len(names(spool_folder)) == 1
+    assert on_disk(spool_folder) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs files without a name")
+async def test_a_temporary_file_has_no_name_that_a_killed_process_could_leave(
+    upload: Uploads, spool_folder: Path
+) -> None:
+    await upload(LARGE)
+    assert (names(spool_folder), on_disk(spool_folder)) == ([], 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs files without a name")
+async def test_many_uploads_leave_descriptors_for_other_things(
+    upload: Uploads, spool_folder: Path, folder: Path
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    files = [await upload(BATCH_SIZE + 1 + n) for n in range(MOST_NAMELESS + 5)]
+    assert len(os.listdir("/proc/self/fd")) - before == MOST_NAMELESS
+    assert len(names(spool_folder)) == 5
+    paths = [await file.save(folder) for file in files[-10:]]
+    assert [len(await file.read()) for file in files[-10:]] == [file.size for file in files[-10:]]
+    assert [path.stat().st_size for path in paths] == [file.size for file in files[-10:]]
 
 
 async def test_a_file_that_comes_in_tiny_chunks_takes_little_memory() -> None:
@@ -48,12 +71,14 @@ async def test_a_file_that_comes_in_tiny_chunks_takes_little_memory() -> None:
     assert peak < 3 * BATCH_SIZE
 
 
+@pytest.mark.usefixtures("named")
 async def test_a_temporary_file_is_for_its_owner_only(upload: Uploads, spool_folder: Path) -> None:
     await upload(LARGE)
     (private,) = names(spool_folder)
     assert stat.S_IMODE((spool_folder / private).stat().st_mode) == 0o700
 
 
+@pytest.mark.usefixtures("named")
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
 async def test_uploads_that_nobody_reads_keep_no_file_open(upload: Uploads) -> None:
     before = len(os.listdir("/proc/self/fd"))
@@ -118,6 +143,7 @@ async def test_a_closed_upload_says_that_it_is_closed(
 # Closing.
 
 
+@pytest.mark.usefixtures("named")
 async def test_closing_an_upload_whose_file_is_gone_is_no_error(
     upload: Uploads, spool_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,7 +156,7 @@ async def test_closing_an_upload_whose_file_is_gone_is_no_error(
     assert caplog.text == ""
 
 
-@pytest.mark.usefixtures("logged")
+@pytest.mark.usefixtures("logged", "named")
 async def test_a_temporary_file_that_cannot_be_deleted_is_logged(
     upload: Uploads, spool_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,6 +176,7 @@ async def test_an_upload_that_is_being_read_can_be_closed(upload: Uploads) -> No
         await file.read()
 
 
+@pytest.mark.usefixtures("both_kinds")
 @pytest.mark.parametrize("closed", ["before the move", "after the move"])
 async def test_closing_during_a_save_leaves_other_files_alone(
     upload: Uploads, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
@@ -157,13 +184,13 @@ async def test_closing_during_a_save_leaves_other_files_alone(
     begun, go_on = threading.Event(), threading.Event()
     link = os.link
 
-    def interrupted_link(source: str, target: str) -> None:
+    def interrupted_link(source: str, target: str, **options: int) -> None:
         if closed == "after the move":
-            link(source, target)
+            link(source, target, **options)
         begun.set()
         assert go_on.wait(PATIENCE)
         if closed == "before the move":
-            link(source, target)
+            link(source, target, **options)
 
     monkeypatch.setattr(os, "link", interrupted_link)
     monkeypatch.chdir(tmp_path)

@@ -7,6 +7,7 @@ answers, its temporary folder is empty, and its log tells of no error.
 import pytest
 
 from support.bad_input import TARGETS, attacked
+from support.processes import files_in
 from support.servers import wait_until
 
 
@@ -25,7 +26,7 @@ def server(running):
     """The server, which must be unharmed after the test."""
     yield running
     assert running.get("/greet/Ada").text == "Hello, Ada!"
-    wait_until(lambda: not list(running.temporary.iterdir()))
+    wait_until(lambda: not files_in(running.temporary, running.pid))
     log = running.log()
     assert "Traceback" not in log, log[-3000:]
     assert "error" not in log.lower(), log[-3000:]

@@ -12,6 +12,7 @@ import pytest
 
 from support.bad_input import attacked
 from support.memory import memory_growth
+from support.processes import files_in
 from support.servers import wait_until
 
 MIB = 1024**2
@@ -36,7 +37,7 @@ def server(request, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def nothing_is_left(server):
     yield
-    wait_until(lambda: not list(server.temporary.iterdir()))
+    wait_until(lambda: not files_in(server.temporary, server.pid))
     for path in server.uploads.iterdir():
         path.unlink()
     log = server.log()
@@ -109,7 +110,7 @@ def test_a_client_that_leaves_midway_leaves_nothing(server):
         )
         for _ in range(SIZE // 2):
             connection.sendall(next(content))
-        assert list(server.temporary.iterdir())
+        assert files_in(server.temporary, server.pid)
     assert server.get("/greet/Ada").text == "Hello, Ada!"
 
 

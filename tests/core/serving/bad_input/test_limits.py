@@ -8,6 +8,7 @@ import h2.events
 
 from support.bad_input import on, on_uvicorn
 from support.bodies import BINARY, FORM, JSON, MIB, MULTIPART, part
+from support.processes import files_in
 from support.raw_http import Reply, chunk, head, sent, talk
 from support.servers import wait_until
 
@@ -97,8 +98,8 @@ def test_a_client_that_leaves_amid_an_upload_leaves_no_file(server):
     lines = ("Content-Type: multipart/form-data; boundary=pie", f"Content-Length: {9 * MIB}")
     for _ in range(3):
         with sent(server, head("/upload", *lines), begin, b"x" * 4 * MIB):
-            wait_until(lambda: list(server.temporary.iterdir()))
-        wait_until(lambda: not list(server.temporary.iterdir()))
+            wait_until(lambda: files_in(server.temporary, server.pid))
+        wait_until(lambda: not files_in(server.temporary, server.pid))
     assert not list(server.uploads.glob("a*"))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from micropie import ConnectionClosed, HTTPError, WebSocketMiddleware, WebSocketRequest
 from support.asgi_websocket import WebSocketClient
+from support.mounts import Noting
 from support.websockets import NEW, OLD, Chat, Recorder, app_of, hooked, noting
 
 pytestmark = pytest.mark.anyio
@@ -202,7 +203,7 @@ async def test_a_hook_added_while_another_runs_counts_from_the_next_connection()
 async def test_http_hooks_do_not_run_for_websockets():
     seen = []
     app = app_of(noting(seen))
-    app.middlewares.append(Recorder(seen, "http"))
+    app.middlewares.append(Noting(seen))
     assert (await WebSocketClient(app).run("/test")).closed == (1000, "")
     assert seen == ["handler"]
 

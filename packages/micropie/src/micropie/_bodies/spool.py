@@ -1,11 +1,13 @@
 """Where the bytes of an uploaded file live: in memory while few, then in a temporary file."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from weakref import WeakSet
 
 from micropie._errors import logger
 from micropie._threads import EXECUTOR, run_in_thread
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Files without a name at a time. Each of them is open, and many a process may open 1024 at most;
+# further ones have a name, and are closed while nobody reads them.
+MOST_NAMELESS = 256
+
 # Content up to this size stays in memory; more goes to disk in batches of this size. Starlette
 # and Django draw the line at 1 and 2.5 MiB. A smaller batch costs a thread hop more often.
 BATCH_SIZE = 1024**2
@@ -23,7 +29,10 @@ BATCH_SIZE = 1024**2
 class Spool:
     """Takes bytes chunk by chunk, then gives them back, from memory or from a temporary file.
 
-    All file work happens in threads. A file is open only while it is written or once it has been
+    Theory of operation. All file work happens in threads. A temporary file has no name where the
+    system can do that, so that a process that is killed leaves none. Such a file is gone as soon as
+    it is closed; it stays open until then, in `_file`. A file with a name is in a folder of its
+    own, `_folder`, until that is deleted; it is open only while it is written, and once it has been
     asked for: a form of a thousand files must not use up the process's file descriptors.
     """
 
@@ -33,10 +42,9 @@ class Spool:
         self._batch = BytesIO()
         self._memory: BytesIO | None = None
         self._folder = ""  # of the temporary file, as long as it is ours to delete
-        self._path = (
-            ""  # of that file; kept, so that a late reader fails rather than find another file
-        )
+        self._path = ""  # of that file; kept, so that a late reader fails rather than find another
         self._file: BinaryIO | None = None
+        self._is_linkable = False  # a file on disk that is nobody else's yet
         self._closed = False
         self._turn = asyncio.Lock()
 
@@ -53,7 +61,7 @@ class Spool:
         Args:
             memory: bytes that may stay in memory; BATCH_SIZE at most do.
         """
-        if not self._folder and self.size <= memory:
+        if not self._is_linkable and self.size <= memory:
             self._memory = self._batch
             self._memory.seek(0)
         else:
@@ -91,13 +99,21 @@ class Spool:
         """Make the new file *path* of the content, by moving where the file system allows.
 
         Blocking: call it in a job of `in_turn`. The content stays readable, whatever then becomes
-        of the new file.
+        of the new file. A file that is copied gets its name, if possible, only when it is whole.
 
         Raises:
             FileExistsError: there is something at *path* already, a symbolic link included.
         """
+        if os.path.lexists(path):  # before anything is copied; to link or open it decides
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         if self._move(path):
             return
+        if (nameless := _open_nameless(path.parent)) is not None:
+            with nameless:
+                self._copy(nameless)
+                nameless.flush()
+                if _link(_path_of(nameless), path):
+                    return
         target = open(path, "xb")  # noqa: SIM115 - closed below
         try:
             with target:
@@ -133,17 +149,28 @@ class Spool:
 
     def _write_last_batch(self) -> None:
         self._write_batch()
-        self._close_file()
+        if self._folder:
+            self._close_file()
+        elif self._file is not None:
+            self._file.seek(0)
 
     def _create_file(self) -> BinaryIO:
         import tempfile  # here: with what it imports, it takes as long to load as the core
 
         self._check_open()
-        # The folder is for its owner only, so the file may have the permissions that new files
-        # have, and keep them when it moves.
-        self._folder = tempfile.mkdtemp(prefix="micropie-")
-        self._path = os.path.join(self._folder, "content")
-        self._file = open(self._path, "xb")  # noqa: SIM115 - until finish()
+        if len(_nameless) < MOST_NAMELESS:
+            self._file = _open_nameless(tempfile.gettempdir())
+        if self._file is not None:
+            _nameless.add(self)
+            self._path = _path_of(self._file)
+        else:
+            # The folder is for its owner only, so the file may have the permissions that new files
+            # have, and keep them when it moves.
+            self._folder = tempfile.mkdtemp(prefix="micropie-")
+            _named.add(self)
+            self._path = os.path.join(self._folder, "content")
+            self._file = open(self._path, "xb")  # noqa: SIM115 - until finish()
+        self._is_linkable = True
         return self._file
 
     def _open_file(self) -> BinaryIO:
@@ -160,15 +187,15 @@ class Spool:
     def _move(self, path: "Path") -> bool:
         """Tell whether the temporary file could become *path*."""
         # Windows can't move a file that is open; Emscripten has no links.
-        if not self._folder or os.name == "nt" or not hasattr(os, "link"):
+        if not self._is_linkable or os.name == "nt" or not hasattr(os, "link"):
             return False
         self._open_file()
-        try:
-            # Unlike a rename, a link never replaces anything.
-            os.link(self._path, path)
-        except OSError:
-            return False  # another file system, or one without links, or the name is taken
-        self._delete_file()
+        # Unlike a rename, a link never replaces anything.
+        if not _link(self._path, path):
+            return False
+        self._is_linkable = False
+        if self._folder:
+            self._delete_file()
         return True
 
     def _copy(self, target: BinaryIO) -> None:
@@ -187,6 +214,7 @@ class Spool:
         # A read that was abandoned in its thread holds the file's own lock until it is through.
         with suppress(OSError):  # a full disk; nothing of it is wanted any more
             self._close_file()
+        _nameless.discard(self)
         if self._folder:
             self._delete_file()
 
@@ -199,7 +227,56 @@ class Spool:
                 os.rmdir(folder)
         except OSError:
             logger.exception("the temporary file %s could not be deleted", self._path)
+        _named.discard(self)
 
     def _check_open(self) -> None:
         if self._closed:
             raise ValueError("this upload is closed: files are gone once the response is sent")
+
+
+# The spools with a file on disk, without a name and with one.
+_nameless: WeakSet[Spool] = WeakSet()
+_named: WeakSet[Spool] = WeakSet()
+
+
+async def wait_for_deletions(timeout: float) -> None:
+    """Wait until the temporary files that have a name now are gone; *timeout* seconds at most.
+
+    A server that stops may have cancelled their requests; the process ends before their threads do.
+    """
+    left = asyncio.get_running_loop().time() + timeout
+    named = set(_named)
+    while _named & named and asyncio.get_running_loop().time() < left:  # noqa: ASYNC110 - of threads
+        await asyncio.sleep(0.01)
+
+
+def _open_nameless(folder: "str | Path") -> BinaryIO | None:
+    """Return a new file in *folder* that has no name; None where there are no such files."""
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:  # such as NFS, which has none; whatever else it is, the next way tells
+        return None
+    return open(descriptor, "w+b")
+
+
+def _link(source: str, path: "Path") -> bool:
+    """Give the file *source* the name *path*; False if it can't have it.
+
+    Raises:
+        FileExistsError: there is something at *path* already.
+    """
+    try:
+        # Given the descriptor of a folder, which counts for nothing beside an absolute path,
+        # os.link() follows a link, as that in /proc to a file without a name (open(2), O_TMPFILE).
+        os.link(source, path, src_dir_fd=0)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False  # another file system, or one without links, or no /proc
+    return True
+
+
+def _path_of(nameless: BinaryIO) -> str:
+    return f"/proc/self/fd/{nameless.fileno()}"

@@ -110,14 +110,15 @@ class UploadContent:
 def safe_filename(filename: str) -> str:
     """Return *filename* as a name that is harmless in any folder of any system.
 
-    No path, no control characters, nothing that a shell hides or Windows takes for a device or a
-    stream of another file. Unicode stays as it is.
+    No path, no control characters, nothing that a shell hides, a command takes for an option, or
+    Windows takes for a device or a stream of another file. Unicode stays as it is.
     """
     name = re.split(r"[/\\]", filename)[-1]
     name = re.sub(_UNSAFE, "", name)
     name = re.sub(_RESERVED, "_", name)
-    # A leading dot hides a file; trailing dots and spaces are not there for Windows.
-    stem, suffix = os.path.splitext(name.lstrip(". ").rstrip(". "))
+    # A leading dot hides a file, and a dash makes it an option; trailing dots and spaces are not
+    # there for Windows.
+    stem, suffix = os.path.splitext(name.lstrip("-. ").rstrip(". "))
     suffix = _cut(suffix, _MAX_SUFFIX)
     stem = _cut(stem, _MAX_NAME - len(suffix.encode()))
     name = (stem + suffix).rstrip(". ")

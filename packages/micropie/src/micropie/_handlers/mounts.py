@@ -1,6 +1,6 @@
 """Mounts: which other ASGI app, if any, serves a path, before the App's handlers do."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from micropie._handlers.route import Route
@@ -35,9 +35,17 @@ _ROOT_PATHS = "micropie.root_paths"
 
 
 class Mounts(dict[str, ASGIApp]):
-    """Mounted apps by path prefix, "" for "/"; the longest prefix wins."""
+    """Mounted apps by path prefix, "" for "/"; the longest prefix wins.
+
+    Attributes:
+        states: what the lifespans of these apps yielded for the scopes of their requests.
+    """
 
     _longest = 0  # characters of a prefix
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: dict[str, dict[str, Any]] = {}
 
     def add(self, path: str, app: ASGIApp) -> None:
         """Serve everything below *path* from *app*.
@@ -94,6 +102,8 @@ class Mounts(dict[str, ASGIApp]):
         path = scope["path"]
         child = {**scope, "root_path": root_path + prefix}
         child[_ROOT_PATHS] = {**scope.get(_ROOT_PATHS, {}), id(self): root_path}
+        if prefix in self.states:
+            child["state"] = {**scope.get("state", {}), **self.states[prefix]}
         # Set anew for a mount that shares the session; any other must not find this one's.
         child.pop(PARENT, None)
         child.pop(SESSIONS, None)

@@ -1,6 +1,7 @@
 """Jinja2 templates, rendered without blocking the event loop."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,12 @@ class Templates:
 
     Args:
         folder: where they lie; a relative path means the working directory.
-        auto_reload: look for changes on disk at every rendering (for development).
+        auto_reload: tells whether to look for changes on disk at a rendering (for development).
         names: what every template knows by name.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], auto_reload: bool, names: dict[str, Any]
+        self, folder: str | os.PathLike[str], auto_reload: Callable[[], bool], names: dict[str, Any]
     ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise TypeError(f"template_dir must be a str or a path, not {folder!r}")
@@ -52,7 +53,6 @@ class Templates:
                 loader=jinja2.FileSystemLoader(self._folder),
                 autoescape=_is_escaped,  # noqa: S701 - it is True for most
                 enable_async=True,
-                auto_reload=self._auto_reload,
                 # No limit: an evicted template would be read again on the event loop.
                 cache_size=-1,
             )
@@ -67,19 +67,20 @@ class Templates:
             jinja2.TemplateNotFound: there is no such file; the message names the folder.
         """
         template = self._loaded.get(name)
-        if template is None or self._auto_reload:
+        if template is None or self._auto_reload():
             template = await run_in_thread(self._load, name)
         return await template.render_async(context)
 
     def _load(self, name: str) -> "Template":
         """Read *name* and the templates that it extends, includes or imports by a fixed name."""
         environment = self.environment()  # first: it says what to do when there is no Jinja2
+        environment.auto_reload = self._auto_reload()
         from jinja2 import FileSystemLoader, TemplateNotFound, meta
 
         if isinstance(environment.loader, FileSystemLoader):
             # One spelling a file: "./a.html", "././a.html" and so on would all be kept forever.
             name = "/".join(part for part in name.split("/") if part not in ("", "."))
-            if name in self._loaded and not self._auto_reload:
+            if name in self._loaded and not environment.auto_reload:
                 return self._loaded[name]
         try:
             template = environment.get_template(name)

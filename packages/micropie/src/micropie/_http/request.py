@@ -48,6 +48,7 @@ class Connection:
     _failed = False
     _found: Any = None  # what the path leads to, for hooks before the handler; a Route
     _route: Any = None  # what serves the request; for hooks after it, and the handler itself
+    _culprit: str | None = None  # what failed, if not the handler
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -86,8 +87,8 @@ class Connection:
 
     @property
     def _handler_name(self) -> str:
-        """What log entries call the handler."""
-        return self._route.name if self._route is not None else "no handler"
+        """What log entries say that failed: the handler, unless another culprit is known."""
+        return self._culprit or (self._route.name if self._route is not None else "the request")
 
     @lazy
     def path_params(self) -> list[str]:

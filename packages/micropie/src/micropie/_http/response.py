@@ -40,7 +40,8 @@ class ASGIResponse:
 
     The app is called with the handler's own scope. Session and hooks are treated as with a mounted
     app: the session is stored before the head of its response goes out, and `after_request` sees
-    status and headers, body None. What it raises before that is answered as if the handler had.
+    status and headers, body None, and may give another body. What the app raises before that is
+    answered as if the handler had.
 
     Attributes:
         app: an ASGI app.

@@ -72,6 +72,13 @@ def below(path: str, root_path: str) -> str:
     return path
 
 
+def whole_path(scope: Scope) -> str:
+    """Return the decoded path with all prefixes, those of mounts included: for the log."""
+    path: str = scope["path"]
+    root_path: str = (scope.get("root_path") or "").rstrip("/")
+    return path if not root_path or below(path, root_path) != path else root_path + path
+
+
 def _raw_segments(raw_path: bytes, root_path: str) -> list[str]:
     """Split before decoding, so that an encoded slash stays inside its segment.
 

@@ -2,12 +2,12 @@
 
 import inspect
 import traceback
-from asyncio import CancelledError
-from collections.abc import Generator, Sequence
+from asyncio import CancelledError, Event
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
@@ -16,17 +16,17 @@ from micropie._handlers.route import Route
 from micropie._headers import raw_headers
 from micropie._http.request import MAX_HEADERS, PARENT, Request
 from micropie._http.response import (
-    BODILESS,
     ASGIResponse,
     Response,
     ready_messages,
     response_of_hook,
 )
 from micropie._http.streaming import BodyStream, Chunks
-from micropie._serving.context import Reset, reset_current, set_current
-from micropie._serving.middleware import HttpMiddleware
+from micropie._http.urls import whole_path
+from micropie._serving.context import Reset, current_connection, reset_current, set_current
+from micropie._serving.middleware import HttpMiddleware, blame
 from micropie._serving.parts import Parts, shares_session
-from micropie._serving.relay import Relay
+from micropie._serving.relay import Relay, run_hooks_on_head
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
 
@@ -64,6 +64,15 @@ class HttpExchange:
         self._parts = parts
         self._request = request
         self._send = send
+
+    @classmethod
+    def by_hand(cls, parts: Parts, send: Send) -> "HttpExchange":
+        """Return one that answers the current request, or a plain GET outside of any."""
+        try:
+            return cls(parts, cast(Request, current_connection()), send)
+        except RuntimeError:
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            return cls(parts, Request(scope, _receive_nothing, parts.limits), send)
 
     async def serve(self, needs_more: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
@@ -155,11 +164,15 @@ class HttpExchange:
         """Run the hooks before the handler; return the response that one of them gave."""
         entered: list[HttpMiddleware] = []
         self._entered = entered
-        for middleware in tuple(self._parts.middlewares):
-            answer = await middleware.before_request(self._request)
-            entered.append(middleware)
-            if answer is not None:
-                return response_of_hook(answer)
+        for middleware in self._parts.middlewares[:]:
+            try:
+                answer = await middleware.before_request(self._request)
+                entered.append(middleware)
+                if answer is not None:
+                    return response_of_hook(answer)
+            except BaseException:
+                blame(self._request, "before_request", middleware)
+                raise
         return None
 
     async def _call(self, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -220,11 +233,12 @@ class HttpExchange:
             if self._returned is not None:
                 self._returned.release()  # it may never have begun
 
-    async def _prepare(self, result: Any) -> None:
+    async def _prepare(self, result: Any, hooks: Iterable[HttpMiddleware] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
 
         The generator of a streamed response begins here, so that what it raises before its first
         chunk can still be answered.
+        What can't be sent is the fault of the *hooks*, if any, for what the handler returned could.
         """
         while True:
             try:
@@ -241,6 +255,7 @@ class HttpExchange:
                 return
             except Exception as error:
                 result = error
+                blame(self._request, "after_request", *hooks)
 
     async def _begin_stream(self, chunks: Stream) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one."""
@@ -270,12 +285,13 @@ class HttpExchange:
                 if changes is not None:
                     response = response.replaced(changes)
             except Exception as error:
+                blame(self._request, "after_request", middleware)
                 response = self._error_response(error)
         payload = response.payload
         if isinstance(payload, BodyStream) and payload.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = self._error_response(unanswered)
-        await self._prepare(response)
+        await self._prepare(response, self._entered)
 
     async def _add_session(self) -> None:
         """Store the session and add its headers, before anything is sent."""
@@ -336,6 +352,8 @@ class HttpExchange:
         except Exception as error:
             if relay.has_begun:
                 raise
+            if scope is not self._request.scope:
+                self._request._culprit = f"the app mounted at {scope['root_path']!r}"
             await self.answer(error)
         finally:
             self._token = token
@@ -343,28 +361,22 @@ class HttpExchange:
     async def _finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
 
-        None if one of them failed: that error has been answered instead.
+        None if another response has been sent instead: that of an error in one of them, or one with
+        a body that a hook gave.
         """
-        raw = start.get("headers", ())
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-        status = start["status"]
-        hooks = list(self._entered)
+        hooks = [*self._entered]
+        result: Message | Response | Exception
         token = set_current([self._request])  # for hooks: the other app may have set its own
         try:
-            while hooks:
-                changes = await hooks.pop().after_request(self._request, status, None, headers)
-                if changes is not None:
-                    changes = {key: value for key, value in changes.items() if key != "body"}
-                    changed = Response(status, None, headers).replaced(changes)
-                    status, headers = changed.status, changed.headers
-            raw = raw_headers(headers)
-            if status in BODILESS and status != start["status"]:
-                raw = [pair for pair in raw if pair[0] != b"content-length"]
-            raw += raw_headers(await self._store_session())
-            return {**start, "status": status, "headers": raw}
-        except Exception as error:
-            self._entered = hooks  # those that have not run yet see the error's response
-            await self.answer(error)
+            try:
+                result = await run_hooks_on_head(self._request, start, hooks)
+                if not isinstance(result, Response):
+                    result["headers"] += raw_headers(await self._store_session())
+                    return result
+            except Exception as error:
+                result = error
+            self._entered = hooks  # those that have not run yet see what is answered instead
+            await self.answer(result)
             return None
         finally:
             reset_current(token)
@@ -403,4 +415,10 @@ class HttpExchange:
 
     def _names(self) -> tuple[str, str, str]:
         """Return what log entries call this exchange: method, path and handler."""
-        return self._request.method, self._request.path, self._request._handler_name
+        request = self._request
+        return request.method, whole_path(request.scope), request._handler_name
+
+
+async def _receive_nothing() -> NoReturn:
+    while True:
+        await Event().wait()

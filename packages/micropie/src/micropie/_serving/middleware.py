@@ -1,8 +1,10 @@
-"""Hooks around every request and every WebSocket: what users subclass."""
+"""Hooks around every request and every WebSocket: what users subclass, and the lists of them."""
 
-from typing import Any
+import inspect
+from collections.abc import Iterable
+from typing import Any, Self, SupportsIndex, TypeVar
 
-from micropie._http.request import Request, WebSocketRequest
+from micropie._http.request import Connection, Request, WebSocketRequest
 from micropie.types import Headers
 
 
@@ -33,11 +35,13 @@ class HttpMiddleware:
             request: the request it answers.
             status_code: its status.
             response_body: what the handler returned as the body, before it is encoded; of a
-                stream, an async generator of its chunks, to be passed on or made into another.
+                stream, an async generator of its chunks, to be passed on or made into another;
+                None if a mounted app answers.
             extra_headers: (name, value) pairs beside the automatic ones; may be changed in place.
 
         Returns:
-            None, or a dict with those of `status_code`, `body` and `headers` to replace.
+            None, or a dict with those of `status_code`, `body` and `headers` to replace. A body
+            takes the place of a mounted app's as well, with which go the headers that described it.
         """
         return None
 
@@ -63,3 +67,74 @@ class WebSocketMiddleware:
         Args:
             request: its handshake.
         """
+
+
+M = TypeVar("M")
+
+
+class Middlewares(list[M]):
+    """The middlewares of an App: a list of instances of *base*, each checked when it is added.
+
+    Raises:
+        TypeError: one is not such an instance, or has a hook that would not run.
+    """
+
+    def __init__(self, base: type[M]) -> None:
+        super().__init__()
+        self._base = base
+
+    def append(self, middleware: M) -> None:
+        self[len(self) :] = [middleware]
+
+    def insert(self, index: SupportsIndex, middleware: M) -> None:
+        super().insert(index, self._checked(middleware))
+
+    def extend(self, middlewares: Iterable[M]) -> None:
+        self[len(self) :] = middlewares
+
+    def __iadd__(self, middlewares: Iterable[M]) -> Self:  # type: ignore[override,misc] # as list's own
+        self.extend(middlewares)
+        return self
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        is_slice = isinstance(index, slice)
+        value = [*map(self._checked, value)] if is_slice else self._checked(value)
+        super().__setitem__(index, value)
+
+    def _checked(self, middleware: M) -> M:
+        base = self._base
+        if not isinstance(middleware, base):
+            raise TypeError(f"{middleware!r} is not an instance of {base.__name__}")
+        own, hooks = type(middleware).__qualname__, [n for n in vars(base) if not n.startswith("_")]
+        for name in hooks:
+            if not inspect.iscoroutinefunction(getattr(middleware, name)):
+                raise TypeError(f"{own}.{name} must be a coroutine function")
+        for name in {*dir(middleware)}.difference(dir(base)):
+            meant = next((hook for hook in hooks if _edits(name, hook) <= _MOST_EDITS), None)
+            if meant is not None and callable(inspect.getattr_static(middleware, name)):
+                raise TypeError(f"{own}.{name} never runs: spell it {meant}, or very differently")
+        return middleware
+
+
+def blame(connection: Connection, hook: str, *middlewares: object) -> None:
+    """Have the log name *hook* of these middlewares, if any, as what failed."""
+    if middlewares:
+        names = [f"{type(middleware).__qualname__}.{hook}" for middleware in middlewares]
+        connection._culprit = " or ".join(names)
+
+
+# More, and other names are taken for hooks; fewer, and two letters that changed places are not.
+_MOST_EDITS = 2
+
+
+def _edits(text: str, other: str) -> int:
+    """Return how many characters differ, are too many or are missing: Levenshtein's distance."""
+    if abs(len(text) - len(other)) > _MOST_EDITS:
+        return _MOST_EDITS + 1
+    row: list[int] = [*range(len(other) + 1)]
+    for number, character in enumerate(text, 1):
+        line = [number]
+        for at, wanted in enumerate(other, 1):
+            line.append(min(row[at] + 1, line[-1] + 1, row[at - 1] + (character != wanted)))
+        row = line
+    return row[-1]

@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from micropie._bodies.body import BodyLimits
@@ -11,7 +13,7 @@ from micropie._handlers.annotations import signature
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
-from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
 from micropie._sessions.backends import SessionBackend
 from micropie._sessions.manager import SessionManager
 from micropie._workers import Workers
@@ -21,13 +23,14 @@ from micropie.types import Handler
 T = TypeVar("T")
 
 LifespanHandler = Callable[[], Any]
+OwnLifespan = partial[AbstractAsyncContextManager[dict[str, Any] | None]]
 
 # Where an App keeps its parts; in the class it reads `self.__micropie`. Name mangling uses the bare
 # name of the class, so a subclass called App shares the prefix: "micropie" avoids the clash.
 _ATTRIBUTE = "_App__micropie"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Parts:
     """The parts of one App; every exchange works with them.
 
@@ -38,6 +41,9 @@ class Parts:
             empty once anything is mounted.
         shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
         websocket_origins: see `parse_origins`.
+        own_debug: what the App was told; None: as its parent says, else `default_debug`.
+        parent: the parts of the first App that this one was mounted in.
+        lifespan: returns the context manager around all handlers.
     """
 
     routes: RouteTable
@@ -50,14 +56,40 @@ class Parts:
     sessions: SessionManager
     shares_session: bool
     websocket_origins: frozenset[str] | None
-    debug: bool
-    middlewares: list[HttpMiddleware] = field(default_factory=list)
-    ws_middlewares: list[WebSocketMiddleware] = field(default_factory=list)
+    own_debug: bool | None
+    default_debug: bool = False
+    parent: "Parts | None" = None
+    lifespan: "OwnLifespan | None" = None
+    middlewares: Middlewares[HttpMiddleware] = field(
+        default_factory=partial(Middlewares, HttpMiddleware)
+    )
+    ws_middlewares: Middlewares[WebSocketMiddleware] = field(
+        default_factory=partial(Middlewares, WebSocketMiddleware)
+    )
     startup_handlers: list[LifespanHandler] = field(default_factory=list)
     shutdown_handlers: list[LifespanHandler] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.plain = self.routes.plain
+
+    @property
+    def debug(self) -> bool:
+        """Whether to show what developers need; assign None to do as the parent does."""
+        if self.own_debug is not None:
+            return self.own_debug
+        return self.default_debug if self.parent is None else self.parent.debug
+
+    @debug.setter
+    def debug(self, debug: bool | None) -> None:
+        self.own_debug = debug
+
+    def adopt(self, app: object) -> None:
+        """Be the parent of *app*, if it is an App that has none and is not above this one."""
+        child, ancestor = parts_of(app), self
+        while ancestor is not child and ancestor.parent is not None:
+            ancestor = ancestor.parent
+        if child is not None and child is not ancestor and child.parent is None:
+            child.parent = self
 
 
 class UninitializedParts(Parts):
@@ -76,7 +108,7 @@ class UninitializedParts(Parts):
         self.plain = self.routes.plain
         self.limits = BodyLimits(0, 0, None, FormLimits(0, 0, 0))
         self.shares_session = False
-        self.debug = False
+        self.own_debug = False
 
     def __getattr__(self, name: str) -> NoReturn:
         raise RuntimeError(
@@ -114,7 +146,11 @@ class PartAttribute(Generic[T]):
         return value
 
     def __set__(self, app: object, value: T) -> None:
-        setattr(getattr(app, _ATTRIBUTE), self._name, value)
+        current = self.__get__(app, type(app))
+        if isinstance(current, Middlewares):
+            current[:] = value
+        else:
+            setattr(getattr(app, _ATTRIBUTE), self._name, value)
 
 
 def body_limits(
@@ -143,6 +179,22 @@ def checked_backend(backend: object) -> SessionBackend:
     if not isinstance(backend, SessionBackend):
         raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
     return backend
+
+
+def lifespan_of(app: object, lifespan: Callable[..., Any] | None) -> "OwnLifespan | None":
+    """Return a function that makes the context manager of *lifespan* for *app*; None for None.
+
+    Raises:
+        TypeError: it is not an async context manager function.
+    """
+    if lifespan is None:
+        return None
+    if not callable(lifespan) or inspect.isasyncgenfunction(lifespan):
+        raise TypeError(
+            f"lifespan must be an async context manager function, not {lifespan!r}; decorate it "
+            "with contextlib.asynccontextmanager"
+        )
+    return partial(lifespan, app)
 
 
 def check_not_served(cls: type, args: tuple[Any, ...]) -> None:

@@ -1,9 +1,12 @@
 """The answer of another ASGI app, on its way through an exchange."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from micropie._http.response import BODILESS
-from micropie.types import Message, Send
+from micropie._headers import raw_headers
+from micropie._http.request import Request
+from micropie._http.response import BODILESS, Response
+from micropie._serving.middleware import HttpMiddleware, blame
+from micropie.types import Headers, Message, Send
 
 
 class Relay:
@@ -44,3 +47,54 @@ class Relay:
             # A hook may have made it one, and the body would be taken for the next response.
             self._is_closed = True
             await self._send({"type": "http.response.body", "body": b""})
+
+
+async def run_hooks_on_head(
+    request: Request, start: Message, hooks: list[HttpMiddleware]
+) -> Message | Response:
+    """Return the head *start* after the *hooks*, or the response with a body that one of them gave.
+
+    The hooks run in reverse, and are taken out of the list when they do.
+
+    Raises:
+        Exception: one of them failed, or what they gave can't be sent.
+    """
+    raw = start.get("headers", ())
+    sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+    status, headers = start["status"], [*sent]
+    entered: Sequence[HttpMiddleware] = [*hooks]
+    culprits: Sequence[HttpMiddleware] = ()
+    try:
+        while hooks:
+            culprits = [hooks.pop()]
+            changes = await culprits[0].after_request(request, status, None, headers)
+            if changes is not None:
+                changed = Response(status, None, headers).replaced(changes)
+                status, headers = changed.status, changed.headers
+                if changed.body is not None:
+                    changed.headers = _of_new_body(headers, sent, "headers" in changes)
+                    return changed
+        culprits = entered  # any of them may have changed the headers in place
+        raw = raw_headers(headers)
+    except Exception:
+        blame(request, "after_request", *culprits)
+        raise
+    if status in BODILESS and status != start["status"]:
+        raw = [pair for pair in raw if pair[0] != b"content-length"]
+    return {**start, "status": status, "headers": raw}
+
+
+# Headers that are wrong for any other body than the one they came with.
+_OF_A_BODY = {
+    *("content-length", "content-encoding", "content-range", "accept-ranges"),
+    *("etag", "last-modified"),
+}
+
+
+def _of_new_body(headers: Headers, sent: Headers, are_given: bool) -> Headers:
+    """Return *headers* without those *sent* that described the body which a hook has replaced.
+
+    The old type is one of them, unless the headers *are_given* by the hook together with the body.
+    """
+    dropped = _OF_A_BODY if are_given else {*_OF_A_BODY, "content-type"}
+    return [pair for pair in headers if pair not in sent or pair[0].lower() not in dropped]

@@ -7,6 +7,7 @@ from micropie._errors import ExplainedError, HTTPError, cancelled_within, logger
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
 from micropie._http.request import PARENT, WebSocketRequest
+from micropie._http.urls import whole_path
 from micropie._http.websocket import (
     INTERNAL_ERROR,
     NORMAL,
@@ -17,7 +18,7 @@ from micropie._http.websocket import (
     check_close,
 )
 from micropie._serving.context import reset_current, set_current
-from micropie._serving.middleware import WebSocketMiddleware
+from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import is_allowed
 from micropie._serving.parts import Parts, shares_session
 from micropie._sessions.manager import SESSIONS, SessionManager
@@ -98,10 +99,14 @@ class WebSocketExchange:
         entered: list[WebSocketMiddleware] = []
         self._entered = entered
         for middleware in tuple(self._parts.ws_middlewares):
-            answer = await middleware.before_websocket(self._request)
-            entered.append(middleware)
-            if answer is not None:
-                raise _refusal_of_hook(answer)
+            try:
+                answer = await middleware.before_websocket(self._request)
+                entered.append(middleware)
+                if answer is not None:
+                    raise _refusal_of_hook(answer)
+            except Exception:
+                blame(self._request, "before_websocket", middleware)
+                raise
 
     async def _run_handler(self, route: Route) -> None:
         request = self._request
@@ -168,6 +173,7 @@ class WebSocketExchange:
             try:
                 await middleware.after_websocket(self._request)
             except Exception as error:
+                blame(self._request, "after_websocket", middleware)
                 self._log(error)
 
     def _close_code(self, error: Exception) -> tuple[int, str]:
@@ -185,7 +191,7 @@ class WebSocketExchange:
         return INTERNAL_ERROR, ""
 
     def _log(self, error: Exception) -> None:
-        what = self._request.path, self._request._handler_name
+        what = whole_path(self._request.scope), self._request._handler_name
         logger.error("WebSocket %r: %s failed", *what, exc_info=error)
 
 
