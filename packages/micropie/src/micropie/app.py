@@ -17,6 +17,7 @@ from micropie._http.request import Connection, Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
 from micropie._http.routes import RouteInfo
 from micropie._http.urls import redirection
+from micropie._serving.by_hand import send_by_hand
 from micropie._serving.context import current_connection, reset_current, set_current
 from micropie._serving.http import HttpExchange
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
@@ -345,7 +346,7 @@ class App:
             extra_headers: pairs or a dict.
         """
         response = Response(status_code, body, extra_headers)
-        await HttpExchange.by_hand(self.__micropie, send).answer(response)
+        await send_by_hand(self.__micropie, send, response)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""

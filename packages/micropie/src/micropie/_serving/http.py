@@ -2,12 +2,12 @@
 
 import inspect
 import traceback
-from asyncio import CancelledError, Event
+from asyncio import CancelledError
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any
 
 from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
@@ -23,7 +23,7 @@ from micropie._http.response import (
 )
 from micropie._http.streaming import BodyStream, Chunks
 from micropie._http.urls import whole_path
-from micropie._serving.context import Reset, current_connection, reset_current, set_current
+from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.middleware import HttpMiddleware, blame
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay, run_hooks_on_head
@@ -64,15 +64,6 @@ class HttpExchange:
         self._parts = parts
         self._request = request
         self._send = send
-
-    @classmethod
-    def by_hand(cls, parts: Parts, send: Send) -> "HttpExchange":
-        """Return one that answers the current request, or a plain GET outside of any."""
-        try:
-            return cls(parts, cast(Request, current_connection()), send)
-        except RuntimeError:
-            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-            return cls(parts, Request(scope, _receive_nothing, parts.limits), send)
 
     async def serve(self, needs_more: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
@@ -417,8 +408,3 @@ class HttpExchange:
         """Return what log entries call this exchange: method, path and handler."""
         request = self._request
         return request.method, whole_path(request.scope), request._handler_name
-
-
-async def _receive_nothing() -> NoReturn:
-    while True:
-        await Event().wait()
