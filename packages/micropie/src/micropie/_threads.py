@@ -118,7 +118,10 @@ class Threads(concurrent.futures.Executor):
         with self._lock:
             self._count -= 1
             if self._waiting:
-                self._add_thread(self._waiting.popleft())
+                self._add_thread(
+                    self._waiting[0]
+                )  # it stays there if the system has no threads left
+                self._waiting.popleft()
         return False
 
     async def finish(self) -> None:
