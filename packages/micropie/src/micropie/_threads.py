@@ -118,10 +118,8 @@ class Threads(concurrent.futures.Executor):
         with self._lock:
             self._count -= 1
             if self._waiting:
-                self._add_thread(
-                    self._waiting[0]
-                )  # it stays there if the system has no threads left
-                self._waiting.popleft()
+                self._add_thread(self._waiting[0])
+                self._waiting.popleft()  # not before: the system may have no more threads
         return False
 
     async def finish(self) -> None:
