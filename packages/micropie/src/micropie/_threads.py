@@ -252,12 +252,3 @@ async def join(future: asyncio.Future[T]) -> T:
             future.exception()  # retrieved, or asyncio would log it as lost
         raise cancelled
     return future.result()
-
-
-async def to_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in one of the event loop's own threads.
-
-    For work that an attacker can make long: it keeps nobody from files. When cancelled, it leaves
-    the thread to itself.
-    """
-    return await (run_in_thread if INLINE else asyncio.to_thread)(function, *args)

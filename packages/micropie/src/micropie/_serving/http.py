@@ -5,14 +5,16 @@ import traceback
 from asyncio import CancelledError
 from collections.abc import Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
 from micropie._headers import raw_headers
-from micropie._http.request import PARENT, Request
+from micropie._http.request import MAX_HEADERS, PARENT, Request
 from micropie._http.response import (
     BODILESS,
     ASGIResponse,
@@ -83,7 +85,12 @@ class HttpExchange:
                     mount = None
                     route, request.path_params = parts.routes.find(request.scope)
                 if needs_more:
-                    headers = request._last_headers = dict(request.scope["headers"])
+                    pairs = request.scope["headers"]
+                    if len(pairs) > MAX_HEADERS:
+                        raise HTTPError(431)
+                    headers = request._last_headers = dict(pairs)
+                    if b"transfer-encoding" in headers and b"content-length" in headers:
+                        raise ambiguous_length()  # whether or not anybody reads the body
                     # A mounted App that shares its parent's session finds it there.
                     if (
                         b"cookie" in headers
@@ -94,21 +101,26 @@ class HttpExchange:
                         request._session = await parts.sessions.load(session_id)
                 if parts.middlewares:
                     request._found = route
+                    if route is not None and route.limits is not None:
+                        request._limits = replace(parts.limits, **route.limits)
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, route = None, parts.routes.resolve(chosen, request.method)
+                        request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if route is None:
                         raise HTTPError(404)
                     request._route = route
+                    if route.limits is not None:
+                        request._limits = replace(parts.limits, **route.limits)
                     if route.allowed is not None and request.method not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
                         if needs_more:
-                            await request.parse_body()
+                            await request._receive_body()
                         binder = route.binder
                         args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
                         if route.is_coroutine:
@@ -154,9 +166,8 @@ class HttpExchange:
         """Return what the handler of *route*, which is not a coroutine function, returns."""
         if not route.blocks:
             return route.handler(*args, **kwargs)
-        call = partial(route.handler, *args, **kwargs)
-        workers = self._parts.workers
-        result, self._returned = await workers.call(call, self._request._client_gone)
+        call, gone = partial(route.handler, *args, **kwargs), self._request._client_gone
+        result, self._returned = await self._parts.workers.call(call, gone)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
 
@@ -180,7 +191,7 @@ class HttpExchange:
         try:
             if isinstance(result, ASGIResponse):
                 inbox = request._inbox  # it holds what came while the handler waited for a thread
-                receive = request._receive if inbox is None else inbox.receive_kept
+                receive = inbox.receive_kept if inbox else request._receive
                 await self._relay(result.app, request.scope, receive)
                 return
             if result is None and self._parts.debug and request.method == "GET":
@@ -230,16 +241,11 @@ class HttpExchange:
             except Exception as error:
                 result = error
 
-    async def _begin_stream(self, chunks: Stream) -> BodyStream:
+    async def _begin_stream(self, chunks: Stream | Chunks) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one."""
-        source: Chunks
-        if not isinstance(chunks, Generator):
-            source = chunks
-        elif self._returned is not None and self._returned.generator is chunks:
-            source = self._returned
-        else:
-            source = self._parts.workers.iterate(chunks)
-        stream = BodyStream(source, self._request._client_gone)
+        if isinstance(chunks, Generator):
+            chunks = self._parts.workers.iterate(chunks, self._returned)
+        stream = BodyStream(chunks, self._request._client_gone)
         self._streams = [*self._streams, stream]
         await stream.begin()
         return stream
