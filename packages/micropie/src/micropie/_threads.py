@@ -118,7 +118,8 @@ class Threads(concurrent.futures.Executor):
         with self._lock:
             self._count -= 1
             if self._waiting:
-                self._add_thread(self._waiting.popleft())
+                self._add_thread(self._waiting[0])
+                self._waiting.popleft()  # not before: the system may have no more threads
         return False
 
     async def finish(self) -> None:
@@ -251,12 +252,3 @@ async def join(future: asyncio.Future[T]) -> T:
             future.exception()  # retrieved, or asyncio would log it as lost
         raise cancelled
     return future.result()
-
-
-async def to_thread(function: Callable[..., T], *args: Any) -> T:
-    """Return `function(*args)`, called in one of the event loop's own threads.
-
-    For work that an attacker can make long: it keeps nobody from files. When cancelled, it leaves
-    the thread to itself.
-    """
-    return await (run_in_thread if INLINE else asyncio.to_thread)(function, *args)

@@ -69,12 +69,16 @@ class Workers:
             adopt(context, before)
         return answer
 
-    def iterate(self, generator: Generator[T, None, None]) -> "ThreadedGenerator[T]":
-        """Return *generator*, to be advanced in a thread, once there is one.
+    def iterate(
+        self, generator: Generator[T, None, None], returned: "ThreadedGenerator[T] | None"
+    ) -> "ThreadedGenerator[T]":
+        """Return *generator*, to be advanced in a thread: that of *returned* if it is the same.
 
         Raises:
             Overloaded: enough wait for a thread already.
         """
+        if returned is not None and returned.generator is generator:
+            return returned
         return ThreadedGenerator(generator, copy_context(), self._generators)
 
     async def finish(self) -> None:

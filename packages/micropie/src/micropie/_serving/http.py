@@ -170,9 +170,8 @@ class HttpExchange:
         """Return what the handler of *route*, which is not a coroutine function, returns."""
         if not route.blocks:
             return route.handler(*args, **kwargs)
-        call = partial(route.handler, *args, **kwargs)
-        workers = self._parts.workers
-        result, self._returned = await workers.call(call, self._request._client_gone)
+        call, gone = partial(route.handler, *args, **kwargs), self._request._client_gone
+        result, self._returned = await self._parts.workers.call(call, gone)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
 
@@ -196,7 +195,7 @@ class HttpExchange:
         try:
             if isinstance(result, ASGIResponse):
                 inbox = request._inbox  # it holds what came while the handler waited for a thread
-                receive = request._receive if inbox is None else inbox.receive_kept
+                receive = inbox.receive_kept if inbox else request._receive
                 await self._relay(result.app, request.scope, receive)
                 return
             if result is None and self._parts.debug and request.method == "GET":
@@ -248,16 +247,11 @@ class HttpExchange:
                 result = error
                 blame(self._request, "after_request", *hooks)
 
-    async def _begin_stream(self, chunks: Stream) -> BodyStream:
+    async def _begin_stream(self, chunks: Stream | Chunks) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one."""
-        source: Chunks
-        if not isinstance(chunks, Generator):
-            source = chunks
-        elif self._returned is not None and self._returned.generator is chunks:
-            source = self._returned
-        else:
-            source = self._parts.workers.iterate(chunks)
-        stream = BodyStream(source, self._request._client_gone)
+        if isinstance(chunks, Generator):
+            chunks = self._parts.workers.iterate(chunks, self._returned)
+        stream = BodyStream(chunks, self._request._client_gone)
         self._streams = [*self._streams, stream]
         await stream.begin()
         return stream
