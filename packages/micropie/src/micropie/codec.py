@@ -29,8 +29,8 @@ def dumps(value: Any) -> bytes:
     """Return *value* as compact UTF-8 JSON.
 
     Beside JSON's own types it takes datetime, date and time (ISO 8601), UUID and Decimal (as
-    strings), Enum (its value) and dataclasses (objects). NaN and infinities become null. A msgspec
-    Struct and a pydantic model are what those libraries make of them.
+    strings), Enum (its value) and dataclasses (objects). NaN and infinities become null. Structs
+    of msgspec and models of pydantic are what those libraries make of them.
 
     Raises:
         TypeError: something in *value* has no JSON form.
