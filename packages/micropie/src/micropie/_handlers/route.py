@@ -16,8 +16,6 @@ from micropie.types import Handler
 
 H = TypeVar("H", bound=Handler)
 
-_EMPTY = inspect.Parameter.empty
-
 
 def allow(*methods: str) -> Callable[[H], H]:
     """Restrict a handler to HTTP *methods*: `@allow("GET", "POST")`.
@@ -164,11 +162,12 @@ class Route:
             source: Literal["path", "query", "file", "body"] = "query"
             if planned.converter is not None and planned.converter.is_file:
                 source = "file"
-            elif planned.converter is not None and planned.converter.is_model:
+            elif not planned.takes_text:
                 source = "body"
             elif planned.name in names if names is not None else by_position:
                 source = "path"
-            name = str(parameter.replace(annotation=_EMPTY, default=_EMPTY))  # with its stars
+            bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
+            name = str(bare)  # with its stars
             yield ParameterInfo(name, parameter.annotation, planned.default, source)
 
 
