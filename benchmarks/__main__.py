@@ -26,7 +26,7 @@ PARTS = {
     "import": "benchmarks.imports",
     "worst": "benchmarks.worst_inputs",
 }
-JOB_NAMES = [*JOBS, "static", "upload", "websocket"]
+JOB_NAMES = [*JOBS, "static", "upload", "websocket", "worst"]
 QUICK_JOBS = ["hello", "item", "upload", "websocket"]
 
 

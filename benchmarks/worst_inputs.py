@@ -214,6 +214,8 @@ WARMERS = [
 
 def tables(options: Options) -> Iterator[Table]:
     """Let a process of its own take each input."""
+    if not options.chosen(["worst"]):
+        return
     title = "worst inputs, at default limits"
     table = Table("worst", title, "ms of CPU in the longest step", reference="")
     entrants = [_Entrant(name) for name in INPUTS]
