@@ -2,17 +2,19 @@
 
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from micropie._errors import ExplainedError, logger
 from micropie._sessions.backends import SessionBackend
 from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.session import Session
 from micropie.types import Headers, Scope
+
+T = TypeVar("T")
 
 # Key of a scope: the SessionManager that owns the session which a mounted App shares.
 SESSIONS = "micropie.sessions"
@@ -76,11 +78,7 @@ class SessionManager:
         """
         if not session_id or len(session_id) > _MAX_ID_LENGTH:
             return Session()
-        try:
-            data = await self.backend.load(session_id)
-        except Exception as error:
-            self._log_failure("loaded from", error)
-            raise StoreUnavailable from None
+        data = await self._reached("loaded from", self.backend.load(session_id))
         # An id that is not in the store is never adopted: somebody else may have chosen it.
         if not data:
             return Session()
@@ -128,22 +126,35 @@ class SessionManager:
         """
         changed, removed = session.changes()
         session_id = session.session_id
+        if session_id is None:
+            storing = self._create(session, scope)
+        elif session.is_cleared:
+            storing = self._replace(session_id, session, scope)
+        elif session.is_moving:
+            storing = self._move(session_id, session, changed, removed, scope)
+        elif changed or removed:
+            storing = self._merge(session_id, session, changed, removed, scope)
+        else:
+            await self._keep_alive(session_id, session)
+            return []
+        return await self._reached("stored in", storing)
+
+    async def _reached(self, what: str, call: Coroutine[Any, Any, T]) -> T:
+        """Return what *call*, which asks the backend, returns.
+
+        Raises:
+            StoreUnavailable: it raised; why is in the log.
+        """
         try:
-            if session_id is None:
-                return await self._create(session, scope)
-            if session.is_cleared:
-                # What was put into it after clear() starts a new session.
-                await self.backend.save(session_id, {}, 0)
-                return await self._create(session, scope)
-            if session.is_moving:
-                return await self._move(session_id, session, changed, removed, scope)
-            if changed or removed:
-                return await self._merge(session_id, session, changed, removed, scope)
+            return await call
         except Exception as error:
-            self._log_failure("stored in", error)
+            self._log_failure(what, error)
             raise StoreUnavailable from None
-        await self._keep_alive(session_id, session)
-        return []
+
+    async def _replace(self, session_id: str, session: Session, scope: Scope) -> Headers:
+        """Delete a session that was cleared; what was put into it afterwards starts a new one."""
+        await self.backend.save(session_id, {}, 0)
+        return await self._create(session, scope)
 
     async def _create(self, session: Session, scope: Scope) -> Headers:
         """Store *session* under a new id; expire the cookie of one that was emptied."""
