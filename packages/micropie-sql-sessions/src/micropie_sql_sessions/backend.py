@@ -22,8 +22,8 @@ from micropie_sql_sessions.tables import session_table
 # takes 100 from all processes together.
 MAX_CONNECTIONS = 10
 
-# The last day that MySQL knows.
-_NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+# Seconds, some 2,000 years: every database knows that day, and no session lives to see it.
+_LONGEST = 2000 * 365 * 86400
 
 _logger = logging.getLogger("micropie")
 
@@ -198,10 +198,7 @@ def _encoded(data: dict[str, Any], timeout: float) -> dict[str, Any]:
 
 
 def _after(now: datetime, timeout: float) -> datetime:
-    try:
-        return min(now + timedelta(seconds=timeout), _NEVER)
-    except OverflowError:
-        return _NEVER
+    return now + timedelta(seconds=min(timeout, _LONGEST))
 
 
 def _decoded(key: str, document: str) -> dict[str, Any]:

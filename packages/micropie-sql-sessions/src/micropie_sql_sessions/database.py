@@ -47,10 +47,9 @@ class Database:
         self._create_table = create_table
         self._created_in: AsyncEngine | None = None
         self._timeout = timeout
-        self._running: set[asyncio.Task[object]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
         self._has_one_writer = engine.dialect == "sqlite"
-        self._batcher: Batcher[Work[Any], Any]
-        self._batcher = Batcher(self._run_batch, max_size=_MAX_BATCH, serial=True)
+        self._batcher = Batcher[Work[Any], Any](self._run_batch, max_size=_MAX_BATCH, serial=True)
 
     async def run(self, work: Work[_Result]) -> _Result:
         """Return the result of *work*, which gets a connection; retry after a transient error.
@@ -63,25 +62,13 @@ class Database:
             TimeoutError: the work and its retries took longer than `timeout`.
             RuntimeError: the table does not exist.
         """
-        task = asyncio.create_task(self._run_with_retries(work))
-        self._running.add(task)
-        task.add_done_callback(self._on_end)
-        await asyncio.wait((task,), timeout=self._timeout)
-        if task.done() and not task.cancelled() and not isinstance(task.exception(), TimeoutError):
-            return task.result()
-        task.cancel()
-        raise self._timed_out()
+        return await self._in_time(asyncio.create_task(self._run_with_retries(work)))
 
     async def write(self, work: Work[_Result]) -> _Result:
         """Run *work* that writes, by one statement at most, so that a batch can contain it."""
         if not self._has_one_writer:
             return await self.run(work)
-        try:
-            async with asyncio.timeout(self._timeout):
-                result: _Result = await self._batcher.submit(work)
-                return result
-        except TimeoutError:
-            raise self._timed_out() from None
+        return await self._in_time(self._batcher.submit(work))
 
     def transaction(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
         """Make the block, a part of work that writes, one transaction."""
@@ -114,7 +101,6 @@ class Database:
         self._created_in = None
         with suppress(TimeoutError):  # the engine is closed then, but the database was not told
             async with asyncio.timeout(self._timeout):
-                await self._batcher.drain()
                 if self._running:
                     await asyncio.wait(self._running)
                 await self._engine.close()
@@ -167,13 +153,21 @@ class Database:
                 await connection.run_sync(create, checkfirst=True)
         self._created_in = connection.engine
 
-    def _timed_out(self) -> TimeoutError:
-        return TimeoutError(f"the database has not answered in {self._timeout} s")
+    async def _in_time(self, running: asyncio.Future[_Result]) -> _Result:
+        """Return the result of *running*, which `timeout` seconds later is cancelled."""
+        self._running.add(running)
+        running.add_done_callback(self._on_end)
+        await asyncio.wait((running,), timeout=self._timeout)
+        with suppress(TimeoutError, asyncio.CancelledError):  # of its own, for the same reason
+            if running.done():
+                return running.result()
+        running.cancel()
+        raise TimeoutError(f"the database has not answered in {self._timeout} s")
 
-    def _on_end(self, task: "asyncio.Task[object]") -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # retrieved, in case the request was cancelled
+    def _on_end(self, ended: asyncio.Future[Any]) -> None:
+        self._running.discard(ended)
+        if not ended.cancelled():
+            ended.exception()  # retrieved, in case the request was cancelled
 
 
 async def _outcome(work: Work[Any], connection: AsyncConnection) -> Any:
