@@ -27,7 +27,7 @@ class PipelinedCommands:
     """
 
     def __init__(self, client: Redis, timeout: float) -> None:
-        self._client = client
+        self.client = client
         self._timeout = timeout
         self._batcher: Batcher[_Command, Any] = Batcher(self._run)
 
@@ -45,7 +45,7 @@ class PipelinedCommands:
         await self._batcher.drain()
 
     async def _run(self, commands: Sequence[_Command]) -> Sequence[Any]:
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline = self.client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command, **_OPTIONS)
         async with asyncio.timeout(self._timeout):

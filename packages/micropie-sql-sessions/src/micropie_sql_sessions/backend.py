@@ -87,10 +87,9 @@ class SQLSessionBackend(SessionBackend):
         key, now = hash_session_id(session_id), datetime.now(UTC)
 
         rows = await self._database.fetch(self._sql.load, {"key": key, "now": now})
-        data = _decoded(key, rows[0].data) if rows else {}
-        if not data:
+        if not (rows and (data := _decoded(key, rows[0].data))):
             return {}
-        (row,) = rows
+        row = rows[0]
         # MySQL and SQLite return a UTC time without its zone.
         left = row.expires_at.replace(tzinfo=row.expires_at.tzinfo or UTC) - now
         version = _Version(row.data, row.revision)

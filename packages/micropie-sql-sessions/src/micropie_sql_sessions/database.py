@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import Executable, Row, Table
 from sqlalchemy.exc import DBAPIError
@@ -45,7 +46,7 @@ class Database:
         self._engine = engine
         self._table = table
         self._create_table = create_table
-        self._created_in: AsyncEngine | None = None
+        self._prepared: WeakSet[AsyncEngine] = WeakSet()
         self._timeout = timeout
         self._running: set[asyncio.Future[Any]] = set()
         self._has_one_writer = engine.dialect == "sqlite"
@@ -98,12 +99,11 @@ class Database:
 
     async def close(self) -> None:
         """Wait for running work, and close the engine if the backend made it."""
-        self._created_in = None
-        with suppress(TimeoutError):  # the engine is closed then, but the database was not told
-            async with asyncio.timeout(self._timeout):
-                if self._running:
-                    await asyncio.wait(self._running)
-                await self._engine.close()
+        self._prepared.clear()
+        loop = asyncio.get_running_loop()
+        if running := [work for work in list(self._running) if work.get_loop() is loop]:
+            await asyncio.wait(running, timeout=self._timeout)
+        await self._engine.close()
 
     async def _run_batch(self, batch: Sequence[Work[Any]]) -> list[Any]:
         async def run_all(connection: AsyncConnection) -> list[Any]:
@@ -141,7 +141,7 @@ class Database:
 
     async def _create(self, connection: AsyncConnection) -> None:
         """Create the table and its index where they do not exist, once for each engine."""
-        if not self._create_table or self._created_in is connection.engine:
+        if not self._create_table or connection.engine in self._prepared:
             return
         for create in (self._table.create, *(index.create for index in self._table.indexes)):
             try:
@@ -151,7 +151,7 @@ class Database:
                     raise
                 # Another process created it after the check: check again.
                 await connection.run_sync(create, checkfirst=True)
-        self._created_in = connection.engine
+        self._prepared.add(connection.engine)
 
     async def _in_time(self, running: asyncio.Future[_Result]) -> _Result:
         """Return the result of *running*, which `timeout` seconds later is cancelled."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import math
+from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from micropie.concurrency import LoopLocal
 from micropie_sql_sessions.tables import MYSQL
 
 # The drivers of the extras, by dialect: what a URL without a driver means.
@@ -27,15 +30,13 @@ def engine_for(url_or_engine: object, max_connections: int, timeout: float) -> "
         return ManagedEngine(url_or_engine, max_connections, timeout)
     if isinstance(url_or_engine, AsyncEngine):
         return ExternalEngine(url_or_engine)
-    wrong = type(url_or_engine)
     raise TypeError(
-        "url_or_engine must be a URL or an AsyncEngine of SQLAlchemy, not "
-        f"{wrong.__module__}.{wrong.__qualname__}"
+        f"url_or_engine must be a URL or an AsyncEngine of SQLAlchemy, not {type(url_or_engine)}"
     )
 
 
 class ManagedEngine:
-    """An engine made from a URL, and made again in another event loop.
+    """An engine made from a URL, in each event loop that uses it.
 
     Args:
         url: as SQLAlchemy takes it; the driver may be left out.
@@ -47,33 +48,25 @@ class ManagedEngine:
         self._url = _with_driver(url)
         self._max_connections = max_connections
         self._timeout = timeout
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._open: set[Any] = set()
-        self._engine = self._make()
-        self.dialect = self._engine.dialect.name
+        self._engines = LoopLocal(self._make, self._dispose)
+        # The connections of an engine that are open.
+        self._open: WeakKeyDictionary[AsyncEngine, set[Any]] = WeakKeyDictionary()
+        self.dialect = self._make().dialect.name
 
     def current(self) -> AsyncEngine:
         """Return the engine of the running event loop, whose connections autocommit."""
-        loop = asyncio.get_running_loop()
-        # Connections are bound to their event loop: those of another one are unusable.
-        if self._loop is not loop:
-            if self._loop is not None:
-                self._engine = self._make()
-            self._loop = loop
-        return self._engine
+        return self._engines.get()
 
     async def close(self) -> None:
-        """Close the connections; the next use opens others.
+        """Close the connections of the running event loop; the next use opens others."""
+        await self._engines.close()
 
-        Cancel it when it takes too long: then connections are closed without telling the database.
-        """
-        if self._loop is not asyncio.get_running_loop():
-            return
-        try:
-            await self._engine.dispose()
-        finally:
-            for connection in self._open:
-                self._engine.dialect.do_terminate(connection)
+    async def _dispose(self, engine: AsyncEngine) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await engine.dispose()
+        for connection in self._open[engine]:  # closed without telling the database
+            engine.dialect.do_terminate(connection)
 
     def _make(self) -> AsyncEngine:
         in_memory = self._url.get_backend_name() == "sqlite" and (
@@ -104,7 +97,7 @@ class ManagedEngine:
                 f"url_or_engine names {self._url.drivername}, which would block the event loop: "
                 "leave the driver out, or name one for asyncio"
             ) from None
-        self._open = opened = set()
+        self._open[engine] = opened = set()
         settings = _settings(engine, self._timeout)
 
         def set_up(connection: Any, _record: object) -> None:
