@@ -36,6 +36,8 @@ async def cookie_of(app, **scope):
         ("session_timeout", -1),
         ("session_timeout", 0.5),
         ("session_timeout", float("nan")),
+        ("session_timeout", float("inf")),
+        ("session_timeout", 400 * 86400 + 1),
         ("session_timeout", "3600"),
         ("session_timeout", None),
         ("session_timeout", True),

@@ -19,6 +19,9 @@ from micropie_redis.scripts import LOAD, MERGE, SAVE, TAKE
 # Plenty for one event loop: a session keeps a connection busy for a fraction of a millisecond.
 MAX_CONNECTIONS = 50
 
+# Seconds, some 2,000 years: Redis refuses what does not fit 64 bits of milliseconds.
+_LONGEST = 2000 * 365 * 86400
+
 _Result = TypeVar("_Result")
 
 _logger = logging.getLogger("micropie")
@@ -159,7 +162,7 @@ async def _on_failure(error: Exception) -> None:
 
 def _milliseconds(timeout: float) -> int:
     # Rounded up: Redis deletes at once what expires in 0 ms.
-    return math.ceil(timeout * 1000)
+    return math.ceil(min(timeout, _LONGEST) * 1000)
 
 
 def _encoded(data: dict[str, Any]) -> list[bytes]:

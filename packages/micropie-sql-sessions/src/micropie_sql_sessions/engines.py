@@ -135,7 +135,7 @@ def _settings(engine: AsyncEngine, timeout: float) -> tuple[str, ...]:
 
     Without them one whose request has given up would wait on, in MySQL for 50 s.
     """
-    seconds, milliseconds = math.ceil(timeout), math.ceil(timeout * 1000)
+    seconds, milliseconds = math.ceil(timeout), min(math.ceil(timeout * 1000), 2**31 - 1)
     if engine.dialect.name == "sqlite":
         # Readers do not block the writer, and acknowledged writes survive a power cut.
         wal = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")

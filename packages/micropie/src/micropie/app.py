@@ -35,7 +35,7 @@ from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
 from micropie._threads import Workers
-from micropie.parameters import check_number
+from micropie.parameters import LONGEST, check_number
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class App:
         max_form_field_size: bytes of one field.
         max_files: files of a form.
         body_timeout: seconds without a chunk of the body; None for no limit.
-        session_timeout: seconds that a session lives after it was last used.
+        session_timeout: seconds that a session lives after it was last used; at most 400 days.
         session_cookie: the name of the cookie that carries the session's id.
         session_cookie_secure: whether it is sent over https only; "auto": if the request that
             sets it came over https.
@@ -125,7 +125,7 @@ class App:
         limits = body_limits(
             max_body_size, body_timeout, max_form_fields, max_form_field_size, max_files
         )
-        check_number("session_timeout", session_timeout, float, least=1)
+        check_number("session_timeout", session_timeout, float, least=1, most=LONGEST)
         check_number("sync_workers", sync_workers, int, least=1)
         cookie = SessionCookie(
             session_cookie,
