@@ -50,7 +50,9 @@ class SQLSessionBackend(SessionBackend):
         purge_every: seconds between two purges of expired sessions while the app runs, by one of
             its processes; None for none.
         timeout: seconds for a whole call, from waiting for a connection to the last retry.
-        max_connections: the most that a backend made from a URL opens, in each process.
+        max_connections: the most that a backend made from a URL opens, in each event loop.
+        pgbouncer: whether a URL of PostgreSQL leads to PgBouncer in transaction mode, where
+            statements can't be prepared once for many transactions.
 
     Attributes:
         table: the SQLAlchemy Table, for migrations.
@@ -70,6 +72,7 @@ class SQLSessionBackend(SessionBackend):
         purge_every: float | None = 300.0,
         timeout: float = 5.0,
         max_connections: int = MAX_CONNECTIONS,
+        pgbouncer: bool = False,
     ) -> None:
         if not isinstance(create_table, bool):
             raise TypeError(f"create_table must be True or False, not {create_table!r}")
@@ -77,7 +80,7 @@ class SQLSessionBackend(SessionBackend):
         check_seconds("timeout", timeout)
         check_number("max_connections", max_connections, int, least=1)
         self.table: Table = session_table(table)
-        engine = engine_for(url_or_engine, max_connections, timeout)
+        engine = engine_for(url_or_engine, max_connections, timeout, pgbouncer=pgbouncer)
         self._database = Database(engine, self.table, create_table=create_table, timeout=timeout)
         self._sql = Statements(self.table, engine.dialect)
         self._purger = Purger(self._database, self._sql, purge_every)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from micropie.concurrency import Batcher
 from micropie_sql_sessions.engines import Engine
-from micropie_sql_sessions.errors import is_missing_table, is_transient
+from micropie_sql_sessions.errors import TableVanished, is_missing_table, is_transient
 
 _RETRIES = 4
 _BASE_DELAY = 0.05  # seconds; doubled before each retry, with at most half of it as jitter
@@ -73,8 +73,9 @@ class Database:
 
     def transaction(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
         """Make the block, a part of work that writes, one transaction."""
-        # A batch is one already.
-        return nullcontext() if self._has_one_writer else _transaction(connection, "BEGIN")
+        if self._has_one_writer or not self._engine.autocommits:
+            return nullcontext()  # all of the batch, or of the work, is one already
+        return _transaction(connection, "BEGIN")
 
     async def fetch(self, select: Executable, values: dict[str, Any]) -> Sequence[Row[Any]]:
         """Return the rows of one statement."""
@@ -95,7 +96,7 @@ class Database:
     async def prepare(self) -> None:
         """Create the table now, if the first work would."""
         if self._create_table:
-            await self.run(self._create)
+            await self.run(_nothing)
 
     async def close(self) -> None:
         """Wait for running work, and close the engine if the backend made it."""
@@ -126,32 +127,44 @@ class Database:
             return await self._run_once(work)
 
     async def _run_once(self, work: Work[_Result]) -> _Result:
+        engine = self._engine.current()
         try:
-            async with self._engine.current().connect() as connection:
-                await self._create(connection)
-                return await work(connection)
+            async with engine.connect() as connection:
+                if self._create_table and engine not in self._prepared:
+                    await self._create(connection)
+                    self._prepared.add(engine)
+                async with self._transaction_of_all(connection):
+                    return await work(connection)
         except DBAPIError as error:
             error.hide_parameters = True  # the log must not show what sessions hold
             if is_missing_table(error):
+                if self._create_table and engine in self._prepared:
+                    # It went while the app ran: nothing was written, and the retry creates it.
+                    self._prepared.discard(engine)
+                    raise TableVanished from error
                 raise RuntimeError(
                     f"the database has no table {self._table.name}: start the app with "
                     "create_table=True, or run your migrations"
                 ) from error
             raise
 
+    def _transaction_of_all(
+        self, connection: AsyncConnection
+    ) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if self._engine.autocommits else connection.begin()
+
     async def _create(self, connection: AsyncConnection) -> None:
-        """Create the table and its index where they do not exist, once for each engine."""
-        if not self._create_table or connection.engine in self._prepared:
-            return
+        """Create the table and its index where they do not exist."""
         for create in (self._table.create, *(index.create for index in self._table.indexes)):
             try:
-                await connection.run_sync(create, checkfirst=True)
+                async with self._transaction_of_all(connection):
+                    await connection.run_sync(create, checkfirst=True)
             except DBAPIError:
                 if connection.invalidated:
                     raise
                 # Another process created it after the check: check again.
-                await connection.run_sync(create, checkfirst=True)
-        self._prepared.add(connection.engine)
+                async with self._transaction_of_all(connection):
+                    await connection.run_sync(create, checkfirst=True)
 
     async def _in_time(self, running: asyncio.Future[_Result]) -> _Result:
         """Return the result of *running*, which `timeout` seconds later is cancelled."""
@@ -168,6 +181,10 @@ class Database:
         self._running.discard(ended)
         if not ended.cancelled():
             ended.exception()  # retrieved, in case the request was cancelled
+
+
+async def _nothing(_connection: AsyncConnection) -> None:
+    """Work for which only the table is made."""
 
 
 async def _outcome(work: Work[Any], connection: AsyncConnection) -> Any:
