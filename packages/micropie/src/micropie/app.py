@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from micropie._bodies.forms import Files, read_multipart
+from micropie._cookies import parse_cookies
 from micropie._errors import cancelled_within
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import check_name, declared
 from micropie._handlers.templates import Templates
-from micropie._headers import parse_cookies
 from micropie._http.request import Connection, Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
 from micropie._http.urls import handler_url, redirection
@@ -26,6 +26,7 @@ from micropie._serving.parts import (
     Parts,
     UninitializedParts,
     body_limits,
+    check_cookie_owners,
     check_not_served,
     checked_backend,
 )
@@ -240,8 +241,10 @@ class App:
 
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
-        self.__micropie.sessions.backend = checked_backend(backend)
-        self.__micropie.shares_session = False
+        parts = self.__micropie
+        parts.sessions.backend = checked_backend(backend)
+        parts.shares_session = False
+        check_cookie_owners(parts)
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
         """Load the session of any ASGI scope; what the block changes is merged when it ends.
@@ -253,9 +256,10 @@ class App:
             RuntimeError: the block put something into the session of a browser that has none.
         """
         parts = self.__micropie
-        sessions = (parts.shares_session and scope.get(SESSIONS)) or parts.sessions
-        session_id = Connection(scope).cookies.get(sessions.cookie_name, "")
-        return sessions.session_for(session_id, scope)
+        owner: SessionManager | None = scope.get(SESSIONS)
+        sessions = owner if owner is not None and parts.shares(owner) else parts.sessions
+        session_ids = Connection(scope)._cookie_values(sessions.cookie_name)
+        return sessions.session_for(session_ids, scope)
 
     def allows_origin(self, scope: Scope) -> bool:
         """Tell whether `websocket_origins` lets in the page that an ASGI scope comes from.
@@ -282,10 +286,17 @@ class App:
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.
-            ValueError: *path* does not start with "/", or is mounted already.
+            ValueError: *path* does not start with "/", or is mounted already; or *asgi_app* is an
+                App with another session backend, whose cookie would replace this App's.
         """
-        self.__micropie.mounts.add(path, asgi_app)
-        self.__micropie.plain = {}  # from now on a path alone does not tell who serves it
+        parts = self.__micropie
+        parts.mounts.add(path, asgi_app)
+        try:
+            check_cookie_owners(parts)
+        except ValueError:
+            del parts.mounts[path.rstrip("/")]
+            raise
+        parts.plain = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
             asgi_app.on_mount(self, path)

@@ -13,8 +13,8 @@ from micropie._bodies.forms import (
     parse_urlencoded,
 )
 from micropie._bodies.inbox import Inbox
+from micropie._cookies import cookie_values, parse_cookies
 from micropie._errors import BadRequest
-from micropie._headers import parse_cookies
 from micropie._http.urls import below
 from micropie._sessions.session import Session
 from micropie._threads import to_thread
@@ -74,6 +74,7 @@ class Connection:
     # Defaults live on the class: most requests never set these.
     _session_used = False
     _failed = False
+    _is_answered = False  # from the moment the head of the response is made
     _handler_name = "no handler"  # for the log
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
@@ -126,11 +127,19 @@ class Connection:
     @lazy
     def cookies(self) -> dict[str, str]:
         """The cookies by name."""
+        return parse_cookies(self._cookie_header)
+
+    def _cookie_values(self, name: str) -> list[str]:
+        """Return all different values of the cookie *name*, which may be set for several paths."""
+        return cookie_values(self._cookie_header, name)
+
+    @property
+    def _cookie_header(self) -> str:
         names = self._last_headers
         value = names.get(b"cookie")
         if value is not None and len(names) == len(self.scope["headers"]):
-            return parse_cookies(value.decode("latin-1"))
-        return parse_cookies(self.headers.get("cookie", ""))  # it may be there twice, to be joined
+            return value.decode("latin-1")
+        return self.headers.get("cookie", "")  # it may be there twice, to be joined
 
     @lazy
     def query_params(self) -> dict[str, list[str]]:
@@ -153,6 +162,9 @@ class Connection:
             # A mounted App without a backend of its own shares its parent's session.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session
+            if self._is_answered:
+                self._session.answered_by = self._names
+                self._session.finish()
         return self._session
 
     @session.setter
@@ -162,6 +174,10 @@ class Connection:
             data = dict(data)
             self.session.clear()
             self.session.update(data)
+
+    def _names(self) -> tuple[str, str, str]:
+        """Return what the log calls this: method, path and handler."""
+        return self.scope.get("method", "WebSocket"), self.path, self._handler_name
 
     @property
     def _has_failed(self) -> bool:
@@ -319,7 +335,7 @@ class Request(Connection):
 
     def regenerate_session(self) -> None:
         """Give the session a new id when it is stored; call it at login, against fixation."""
-        self.session.is_moving = True
+        self.session.move()
 
     async def _client_gone(self) -> None:
         """Wait until the client has left."""

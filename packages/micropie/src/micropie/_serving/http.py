@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from asyncio import CancelledError
+from asyncio import CancelledError, Task
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -24,7 +24,12 @@ from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.middleware import HttpMiddleware
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay
-from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
+from micropie._sessions.manager import SESSIONS
+from micropie._sessions.session import FinishedSession
+from micropie.types import ASGIApp, Headers, Message, RawHeaders, Receive, Scope, Send, Stream
+
+# Of these directives each keeps a response out of caches that several clients share.
+_NOT_SHARED = frozenset({b"private", b"no-store", b"no-cache"})
 
 # The arguments of a handler that takes none.
 _NO_ARGUMENTS: tuple[list[Any], dict[str, Any]] = [], {}
@@ -49,6 +54,7 @@ class HttpExchange:
 
     _token: Reset = None  # of the context variable, from `answer` until it is reset
     _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
+    _use: Task[None] | None = None  # keeps the session alive while another app answers
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
     # What is sent unless a later step replaces it; set by `_prepare`.
     _response: Response
@@ -85,10 +91,14 @@ class HttpExchange:
                     if (
                         b"cookie" in headers
                         and PARENT not in request.scope
-                        and (parts.middlewares or route or (mount and shares_session(mount.app)))
+                        and (
+                            parts.middlewares
+                            or route
+                            or (mount and shares_session(mount.app, parts.sessions))
+                        )
                     ):
-                        session_id = request.cookies.get(parts.sessions.cookie_name, "")
-                        request._session = await parts.sessions.load(session_id)
+                        session_ids = request._cookie_values(parts.sessions.cookie_name)
+                        request._session = await parts.sessions.load(session_ids)
                 if parts.middlewares:
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
@@ -125,6 +135,7 @@ class HttpExchange:
             if messages is None:
                 await self.answer(result, token)
                 return
+            request._is_answered = True
             reset_current(token)  # for the reason given in `_leave_context`
             await self._send(messages[0])
             await self._send(messages[1])
@@ -156,7 +167,7 @@ class HttpExchange:
 
     async def _serve_mounted(self, mount: Mount) -> None:
         request = self._request
-        is_shared = shares_session(mount.app)
+        is_shared = shares_session(mount.app, request.scope.get(SESSIONS, self._parts.sessions))
         if is_shared:
             mount.share_session(request, self._parts.sessions)
         if self._entered or is_shared:
@@ -179,13 +190,14 @@ class HttpExchange:
                 logger.warning(
                     "%s %r: %s returned None, so the client gets 204 No Content; return what it is "
                     "to see, or (204, None) if that is meant",
-                    *self._names(),
+                    *self._request._names(),
                 )
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
             if request._session is not None:
                 await self._add_session()
+            request._is_answered = True
             if isinstance(self._body, BodyStream):
                 await self._send_stream(self._body)
             else:
@@ -254,24 +266,54 @@ class HttpExchange:
     async def _add_session(self) -> None:
         """Store the session and add its headers, before anything is sent."""
         try:
-            self._start["headers"] += raw_headers(await self._store_session())
+            self._add_session_headers(self._start["headers"], await self._store_session())
         except Exception as error:
             await self._prepare(error)
+
+    def _add_session_headers(self, raw: RawHeaders, headers: Headers) -> None:
+        """Add the headers of the session to *raw*; with its cookie, no cache may store them.
+
+        To a shared cache all first visitors are one, and it may store a response with a cookie
+        unless it is told not to (RFC 9111, 3 and 7.3).
+        """
+        raw += raw_headers(headers)
+        if not any(name == "Set-Cookie" for name, _ in headers):
+            return
+        given = b",".join(value for name, value in raw if name == b"cache-control").lower()
+        if {part.partition(b"=")[0].strip() for part in given.split(b",")} & _NOT_SHARED:
+            return
+        raw[:] = [pair for pair in raw if pair[0] != b"cache-control"]
+        raw.append((b"cache-control", b"no-store"))
+        handler, told = self._request._handler_name, self._parts.sessions.uncached
+        if given and handler not in told:
+            told.add(handler)
+            logger.warning(
+                "%s %r: %s gave Cache-Control: %s to a response that sets the session's cookie; it "
+                "is sent as no-store, as caches might hand the session to others",
+                *self._request._names(),
+                given.decode("latin-1"),
+            )
 
     async def _store_session(self) -> Headers:
         """Store what the request changed; return the headers that belong to its session."""
         request = self._request
         session = request._session
-        if session is None or PARENT in request.scope:
+        if session is None:
+            return []
+        # That of a mounted App comes first, and knows more.
+        session.answered_by = session.answered_by or request._names
+        if PARENT in request.scope:
             return []
         headers = [("Vary", "Cookie")] if request._session_used else []
-        if request._failed:
-            return headers
         try:
-            return headers + await self._parts.sessions.store(session, request.scope)
+            if not request._failed:
+                headers += await self._parts.sessions.store(session, request.scope)
+            return headers
         except Exception:
             request._failed = True  # so that the answer to this error does not try again
             raise
+        finally:
+            session.finish()
 
     def _leave_context(self) -> None:
         """Reset the context variable, before the last messages are sent.
@@ -284,18 +326,19 @@ class HttpExchange:
             reset_current(token)
 
     async def _send_stream(self, stream: BodyStream) -> None:
-        request = self._request
+        request, session = self._request, self._request._session
+        is_owner = PARENT not in request.scope
+        use = self._parts.sessions.begin_use(session) if is_owner else None
         try:
             await stream.send(self._start, self._send, request._client_gone)
         except Exception as error:
             self._log_failure(error)
             raise  # the head has gone out: only a connection cut short tells the client
-        session = request._session
-        if session is not None and session.is_unsaved and not request._has_failed:
-            logger.error(
-                "%s %r: %s changed the session after its response had begun; that is not stored",
-                *self._names(),
-            )
+        finally:
+            if use is not None:
+                use.cancel()
+        if isinstance(session, FinishedSession) and not request._has_failed:
+            session.report_changes()
 
     async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:
         """Let another ASGI app answer; hooks and session see the head of its response.
@@ -313,6 +356,8 @@ class HttpExchange:
             await self.answer(error)
         finally:
             self._token = token
+            if self._use is not None:
+                self._use.cancel()
 
     async def _finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
@@ -334,7 +379,10 @@ class HttpExchange:
             raw = raw_headers(headers)
             if status in BODILESS and status != start["status"]:
                 raw = [pair for pair in raw if pair[0] != b"content-length"]
-            raw += raw_headers(await self._store_session())
+            self._add_session_headers(raw, await self._store_session())
+            self._request._is_answered = True
+            if PARENT not in self._request.scope:
+                self._use = self._parts.sessions.begin_use(self._request._session)
             return {**start, "status": status, "headers": raw}
         except Exception as error:
             self._entered = hooks  # those that have not run yet see the error's response
@@ -371,10 +419,6 @@ class HttpExchange:
 
     def _log_failure(self, error: Exception) -> None:
         if isinstance(error, ResponseError):
-            logger.error("%s %r: %s %s", *self._names(), error)
+            logger.error("%s %r: %s %s", *self._request._names(), error)
         else:
-            logger.error("%s %r: %s failed", *self._names(), exc_info=error)
-
-    def _names(self) -> tuple[str, str, str]:
-        """Return what log entries call this exchange: method, path and handler."""
-        return self._request.method, self._request.path, self._request._handler_name
+            logger.error("%s %r: %s failed", *self._request._names(), exc_info=error)

@@ -27,7 +27,7 @@ LifespanHandler = Callable[[], Any]
 _ATTRIBUTE = "_App__micropie"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Parts:
     """The parts of one App; every exchange works with them.
 
@@ -58,6 +58,10 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.plain = self.routes.plain
+
+    def shares(self, owner: SessionManager) -> bool:
+        """Tell whether an App, mounted where *owner* has the sessions, uses those."""
+        return self.shares_session or self.sessions.backend is owner.backend
 
 
 class UninitializedParts(Parts):
@@ -91,10 +95,32 @@ def parts_of(app: object) -> Parts | None:
     return parts if isinstance(parts, Parts) else None
 
 
-def shares_session(app: object) -> bool:
-    """Tell whether *app* is an App that has no session backend of its own."""
+def shares_session(app: object, owner: SessionManager) -> bool:
+    """Tell whether *app* is an App that uses the sessions of *owner*."""
     parts = parts_of(app)
-    return parts is not None and parts.shares_session
+    return parts is not None and parts.shares(owner)
+
+
+def check_cookie_owners(root: Parts) -> None:
+    """Reject Apps that would replace each other's session cookie: *root*, and all mounted below.
+
+    Raises:
+        ValueError: two have the same cookie and different backends.
+    """
+    owners: dict[object, SessionManager] = {}
+    waiting = [(root, root.sessions)]
+    for parts, owner in waiting:
+        sessions = owner if parts.shares(owner) else parts.sessions
+        other = owners.setdefault(sessions.cookie.place, sessions)
+        if sessions.backend is not other.backend:
+            raise ValueError(
+                f"two Apps, one mounted below the other, keep the cookie {sessions.cookie_name!r} "
+                "in different session backends, so each would end the other's sessions: give one "
+                "another session_cookie, both the same backend object, or the mounted one none"
+            )
+        below = [parts_of(app) for app in parts.mounts.values()]
+        seen = [parts for parts, _ in waiting]  # an App may be mounted twice, or in itself
+        waiting += [(child, sessions) for child in below if child and child not in seen]
 
 
 class PartAttribute(Generic[T]):

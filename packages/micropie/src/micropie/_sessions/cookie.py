@@ -55,6 +55,8 @@ class SessionCookie:
         if secure is False and (is_host or name.lower().startswith("__secure-")):
             raise ValueError(f"session_cookie {name!r} needs session_cookie_secure")
 
+        # Browsers keep one cookie of a name for each of these.
+        self.place = name, (domain or "").lower().removeprefix("."), path
         self.name = name
         self.secure = secure
         self.samesite = samesite

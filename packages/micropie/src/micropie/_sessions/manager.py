@@ -1,8 +1,9 @@
 """Sessions around a request: the cookie, loading before the handler, storing after it."""
 
+import asyncio
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
@@ -25,6 +26,9 @@ _ID_BYTES = 32
 # Longer than any id of ours or of an older release; a longer one isn't worth the backend's time.
 _MAX_ID_LENGTH = 256
 
+
+# Each costs the backend a read, and a client may send as many as fit a header.
+_MAX_COOKIES = 4
 
 # A store that is down fails every request, and each traceback has dozens of lines.
 _SECONDS_BETWEEN_TRACEBACKS = 60.0
@@ -50,7 +54,9 @@ class SessionManager:
         self.backend = backend
         self.timeout = timeout
         self.cookie_name = cookie.name
-        self._cookie = cookie
+        self.cookie = cookie
+        # Handlers of which the log has told that their responses may not be cached.
+        self.uncached: set[str] = set()
         # monotonic() seconds at which a traceback was logged, by type of error.
         self._last_traceback: dict[type[Exception], float] = {}
 
@@ -67,28 +73,30 @@ class SessionManager:
             exc_info=error if is_news else None,
         )
 
-    async def load(self, session_id: str) -> Session:
-        """Return the session of *session_id*, or a new empty one.
+    async def load(self, session_ids: Sequence[str]) -> Session:
+        """Return the first session that *session_ids* name, or a new empty one.
 
         Args:
-            session_id: what the client's cookie says; "" if there is none.
+            session_ids: what the client's cookies say. A browser sends those of other paths and
+                domains too, which may be left from other settings.
 
         Raises:
             StoreUnavailable: the backend failed.
         """
-        if not session_id or len(session_id) > _MAX_ID_LENGTH:
-            return Session()
-        data = await self._reached("loaded from", self.backend.load(session_id))
+        for session_id in session_ids[:_MAX_COOKIES]:
+            if len(session_id) > _MAX_ID_LENGTH:
+                continue
+            data = await self._reached("loaded from", self.backend.load(session_id))
+            if data:
+                # A backend may return a plain dict, or a LoadedSession of a class of its own.
+                return Session(
+                    data,
+                    session_id,
+                    expires_in=getattr(data, "expires_in", None),
+                    version=getattr(data, "version", None),
+                )
         # An id that is not in the store is never adopted: somebody else may have chosen it.
-        if not data:
-            return Session()
-        # A backend may return a plain dict, or a LoadedSession of a class of its own.
-        return Session(
-            data,
-            session_id,
-            expires_in=getattr(data, "expires_in", None),
-            version=getattr(data, "version", None),
-        )
+        return Session()
 
     async def start(self, session: Session, scope: Scope, session_id: str | None) -> Headers:
         """Store a new session while a WebSocket's handshake can still carry its cookie.
@@ -109,12 +117,12 @@ class SessionManager:
         if session.session_id is not None and not session.is_cleared:
             return []
         if session_id is not None:
-            self._cookie.check_id(session_id)
+            self.cookie.check_id(session_id)
             session.next_id = session_id
         headers = await self.store(session, scope)
         if session_id is not None and not session:
             session.next_id = session_id
-            headers = [self._cookie.set_header(session_id, scope)]
+            headers = [self.cookie.set_header(session_id, scope)]
         return headers
 
     async def store(self, session: Session, scope: Scope) -> Headers:
@@ -163,7 +171,7 @@ class SessionManager:
         session_id = session.next_id or _new_id()
         await self.backend.save(session_id, dict(session), self.timeout)
         session.mark_stored(session_id, self.timeout)
-        return [self._cookie.set_header(session_id, scope)]
+        return [self.cookie.set_header(session_id, scope)]
 
     async def _move(
         self,
@@ -175,13 +183,16 @@ class SessionManager:
     ) -> Headers:
         """Give the session a new id, starting from what is stored now, not when it was loaded."""
         stored = await self.backend.take(session_id)
-        if not stored:
-            return self._discard_changes(session)
+        # Without one, this is a login whose form was sent twice, say: what belonged to the old
+        # session is gone, and what this request has set itself must hold, since it says so.
         data = {**stored, **changed}
         for key in removed:
             data.pop(key, None)
         session.replace(data)
-        return await self._create(session, scope) or self._forget(session, scope)
+        headers = await self._create(session, scope)
+        if headers or stored:
+            return headers or self._forget(session, scope)
+        return self._discard_changes(session)
 
     async def _merge(
         self,
@@ -210,7 +221,7 @@ class SessionManager:
 
     def _forget(self, session: Session, scope: Scope) -> Headers:
         session.mark_stored(None)
-        return [self._cookie.expire_header(scope)]
+        return [self.cookie.expire_header(scope)]
 
     async def _keep_alive(self, session_id: str, session: Session) -> None:
         """Push the expiry out, at most once in a tenth of the timeout."""
@@ -219,19 +230,36 @@ class SessionManager:
             return
         try:
             await self.backend.touch(session_id, dict(session), self.timeout)
+            session.mark_touched(self.timeout)
         except Exception as error:
             self._log_failure("kept alive in", error)
 
+    def begin_use(self, session: Session | None) -> asyncio.Task[None] | None:
+        """Keep *session* alive until the task that this returns is cancelled.
+
+        An open stream or WebSocket is use of its session, however long it lasts. None, without a
+        stored session.
+        """
+        if session is None or session.session_id is None:
+            return None
+        return asyncio.create_task(self._use(session))
+
+    async def _use(self, session: Session) -> None:
+        while True:
+            if session.session_id is not None:  # else it was logged out meanwhile
+                await self._keep_alive(session.session_id, session)
+            await asyncio.sleep(self.timeout / 10)
+
     @asynccontextmanager
-    async def session_for(self, session_id: str, scope: Scope) -> AsyncIterator[Session]:
-        """Load the session of *session_id*, and merge what the block changed.
+    async def session_for(self, session_ids: Sequence[str], scope: Scope) -> AsyncIterator[Session]:
+        """Load the session that *session_ids* name, and merge what the block changed.
 
         Raises:
             RuntimeError: the block put something into the session of a browser that has none, or
                 none any more.
             StoreUnavailable: the backend failed.
         """
-        session = await self.load(session_id)
+        session = await self.load(session_ids)
         yield session
         if session and (session.session_id is None or session.is_cleared):
             raise RuntimeError(
@@ -239,6 +267,7 @@ class SessionManager:
                 "the session in an HTTP handler"
             )
         await self.store(session, scope)
+        session.finish()
 
 
 def _new_id() -> str:

@@ -1,9 +1,12 @@
 """Session: one browser's data during one request, and what the request changed in it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from micropie._errors import logger
 from micropie._sessions.backends import SessionChanges
 from micropie.codec import dumps_strict
 
@@ -35,14 +38,20 @@ class Session(dict[str, Any]):
         self.next_id: str | None = None
         # Set by clear(): the stored session goes, whatever is put into this one afterwards.
         self.is_cleared = False
-        # Set by Request.regenerate_session(): the data moves to a new id.
+        # Set by move(), for Request.regenerate_session(): the data moves to a new id.
         self.is_moving = False
         self._stored = {key: _snapshot(key, value) for key, value in self.items()}
+        # Method, path and handler of whoever answered, for the log.
+        self.answered_by: Callable[[], tuple[str, str, str]] | None = None
 
     def clear(self) -> None:
         """Empty the session and delete what is stored; values set later start a new session."""
         super().clear()
         self.is_cleared = True
+
+    def move(self) -> None:
+        """Let the data move to a new id when the session is stored."""
+        self.is_moving = True
 
     def changes(self) -> tuple[SessionChanges, set[str]]:
         """Return the values set or changed since the session was stored, and the keys removed.
@@ -80,6 +89,11 @@ class Session(dict[str, Any]):
             return None
         return self._expires_in - (monotonic() - self._loaded_at)
 
+    def mark_touched(self, expires_in: float) -> None:
+        """Record that it expires in *expires_in* seconds."""
+        self._loaded_at = monotonic()
+        self._expires_in = expires_in
+
     def mark_stored(self, session_id: str | None, expires_in: float | None = None) -> None:
         """Record that the session is stored as it is now.
 
@@ -94,6 +108,54 @@ class Session(dict[str, Any]):
         self.next_id = None
         self.is_cleared = self.is_moving = False
         self._stored = {key: _snapshot(key, value) for key, value in self.items()}
+
+    def finish(self) -> None:
+        """Report changes from now on: the session was stored, and nothing stores it again."""
+        self.__class__ = FinishedSession
+
+
+class FinishedSession(Session):
+    """A session after its last storing: a task that outlives its request may still change it.
+
+    The class is exchanged, so that a session that is not finished stays as fast as a dict.
+    """
+
+    _is_reported = False
+
+    def report_changes(self) -> None:
+        """Log, once, that something was changed which is not stored."""
+        if self._is_reported or not self.is_unsaved:
+            return
+        self._is_reported = True
+        names = self.answered_by() if self.answered_by else ("session", "", "something")
+        logger.error(
+            "%s %r: %s changed the session after its response had begun; that is not stored", *names
+        )
+
+    def finish(self) -> None:
+        """Do nothing: it is finished."""
+
+
+def _reporting(name: str) -> Callable[..., Any]:
+    method = getattr(Session, name)
+
+    def call(self: FinishedSession, *args: Any, **kwargs: Any) -> Any:
+        result = method(self, *args, **kwargs)
+        self.report_changes()
+        if isinstance(result, dict | list) and result is not self:
+            # It may be changed in place by whoever gets it now.
+            with suppress(RuntimeError):  # in a thread, without an event loop
+                asyncio.get_running_loop().call_soon(self.report_changes)
+        return result
+
+    return call
+
+
+for _name in (
+    *("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "update"),
+    *("move", "setdefault", "__getitem__", "get"),
+):
+    setattr(FinishedSession, _name, _reporting(_name))
 
 
 def _snapshot(key: Any, value: Any) -> Any:
