@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from micropie._bodies.forms import Files, read_multipart
-from micropie._cookies import parse_cookies
+from micropie._cookies import Cookie, parse_cookies
 from micropie._errors import cancelled_within
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import check_name, declared
@@ -32,7 +32,6 @@ from micropie._serving.parts import (
 )
 from micropie._serving.websocket import WebSocketExchange, is_allowed, parse_origins
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
-from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
 from micropie._threads import Workers
@@ -66,6 +65,8 @@ class App:
         session_cookie_samesite: "Strict", "Lax" or "None".
         session_cookie_domain: which hosts get it; None for the one that set it.
         session_cookie_path: below which path it is sent.
+        session_cookie_max_age: seconds that browsers keep it, from its last use; None until they
+            are closed.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
             "*" for all.
         sync_workers: threads that run handlers written without `async`.
@@ -120,6 +121,7 @@ class App:
         session_cookie_samesite: Literal["Strict", "Lax", "None"] = "Lax",
         session_cookie_domain: str | None = None,
         session_cookie_path: str = "/",
+        session_cookie_max_age: int | None = None,
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
@@ -128,13 +130,16 @@ class App:
         )
         check_number("session_timeout", session_timeout, float, least=1, most=LONGEST)
         check_number("sync_workers", sync_workers, int, least=1)
-        cookie = SessionCookie(
+        cookie = Cookie(
             session_cookie,
-            session_cookie_secure,
-            session_cookie_samesite,
-            session_cookie_domain,
-            session_cookie_path,
+            path=session_cookie_path,
+            domain=session_cookie_domain,
+            secure=session_cookie_secure,
+            samesite=session_cookie_samesite,
+            prefix="session_cookie_",
         )
+        max_age = session_cookie_max_age
+        check_number("session_cookie_max_age", max_age, int, least=1, most=LONGEST, optional=True)
         backend = InMemorySessionBackend() if session_backend is None else session_backend
         parts = Parts(
             routes=self.__micropie.routes,
@@ -143,7 +148,7 @@ class App:
             mounts=Mounts(),
             templates=Templates(template_dir, debug, {"url_for": self._url_for}),
             workers=Workers(sync_workers),
-            sessions=SessionManager(checked_backend(backend), session_timeout, cookie),
+            sessions=SessionManager(checked_backend(backend), session_timeout, cookie, max_age),
             shares_session=session_backend is None,
             websocket_origins=parse_origins(websocket_origins),
             debug=debug,

@@ -1,7 +1,8 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from micropie import codec
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
@@ -13,11 +14,12 @@ from micropie._bodies.forms import (
     parse_urlencoded,
 )
 from micropie._bodies.inbox import Inbox
-from micropie._cookies import cookie_values, parse_cookies
+from micropie._cookies import Cookie, cookie_values, parse_cookies
 from micropie._errors import BadRequest
 from micropie._http.urls import below
 from micropie._sessions.session import Session
 from micropie._threads import to_thread
+from micropie.parameters import LONGEST, check_number
 from micropie.types import Handler, Receive, Scope
 
 T = TypeVar("T")
@@ -163,7 +165,7 @@ class Connection:
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session
             if self._is_answered:
-                self._session.answered_by = self._names
+                self._session.answered_by = self._names()
                 self._session.finish()
         return self._session
 
@@ -176,8 +178,8 @@ class Connection:
             self.session.update(data)
 
     def _names(self) -> tuple[str, str, str]:
-        """Return what the log calls this: method, path and handler."""
-        return self.scope.get("method", "WebSocket"), self.path, self._handler_name
+        """Return what the log calls this: method, whole path and handler."""
+        return self.scope.get("method", "WebSocket"), self.scope["path"], self._handler_name
 
     @property
     def _has_failed(self) -> bool:
@@ -208,6 +210,7 @@ class Request(Connection):
     # Made when something asks for them.
     _inbox: Inbox | None = None
     _opened: Body | None = None
+    _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
@@ -332,6 +335,94 @@ class Request(Connection):
             self._parsed.files = self._files
         else:
             self._parsed = ParsedBody({})
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | Literal["auto"] = "auto",
+        httponly: bool = True,
+        samesite: Literal["Strict", "Lax", "None"] = "Lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Set a cookie with the response to this request, whatever that is; errors carry it too.
+
+        Of two calls for one *name* the last counts.
+
+        Args:
+            name: a token; `__Host-` and `__Secure-` in front promise what browsers then check.
+            value: ASCII without space, comma, semicolon, quote and backslash; with the name at
+                most 4,096 bytes.
+            max_age: seconds that the browser keeps it, at most 400 days; None until it closes.
+            path: below which it is sent.
+            domain: which hosts get it, subdomains included; None for this one alone.
+            secure: whether it is sent over https only; "auto": if this request came so. The
+                prefixes, `samesite="None"` and *partitioned* include it.
+            httponly: whether scripts can't read it.
+            samesite: "Strict", "Lax" or "None": what other sites can send it with.
+            partitioned: whether each site that embeds this one gets a cookie of its own.
+
+        Raises:
+            ValueError: an argument, or the combination, is one that browsers would drop.
+            TypeError: *max_age* is not an integer.
+            RuntimeError: the head of the response was sent already.
+        """
+        cookie = Cookie(
+            name,
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
+        header = cookie.header(value, self.scope, max_age)
+        if self._is_answered:
+            raise RuntimeError(f"the cookie {name!r} comes too late: the response has begun")
+        self._set_cookies = {**self._set_cookies, name: header}
+
+    def delete_cookie(
+        self,
+        name: str,
+        *,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | Literal["auto"] = "auto",
+        partitioned: bool = False,
+    ) -> None:
+        """Let the browser forget a cookie that was set with the same name, path and domain.
+
+        Raises:
+            ValueError, RuntimeError: as `set_cookie`.
+        """
+        self.set_cookie(
+            name,
+            "",
+            max_age=0,
+            path=path,
+            domain=domain,
+            secure=secure,
+            partitioned=partitioned,
+        )
+
+    def session_lifetime(self, seconds: float) -> None:
+        """Give the session a life of its own, in the store and in the cookie, until it is cleared.
+
+        For "stay signed in": without it the browser forgets the cookie when it closes.
+
+        Args:
+            seconds: how long it lives after it was last used; at most 400 days.
+
+        Raises:
+            TypeError: *seconds* is not a number.
+            ValueError: it is below 1 or above 400 days.
+        """
+        check_number("seconds", seconds, float, least=1, most=LONGEST)
+        self.session.set_lifetime(seconds)
 
     def regenerate_session(self) -> None:
         """Give the session a new id when it is stored; call it at login, against fixation."""

@@ -129,7 +129,7 @@ class HttpExchange:
                 await self._serve_mounted(mount)
                 return
             messages = None
-            if not self._entered and request._session is None:
+            if not self._entered and request._session is None and not request._set_cookies:
                 messages = ready_messages(result, request.scope["method"])
             is_current = False
             if messages is None:
@@ -195,8 +195,8 @@ class HttpExchange:
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
-            if request._session is not None:
-                await self._add_session()
+            if request._session is not None or request._set_cookies:
+                await self._add_cookies()
             request._is_answered = True
             if isinstance(self._body, BodyStream):
                 await self._send_stream(self._body)
@@ -263,12 +263,14 @@ class HttpExchange:
             response = self._error_response(unanswered)
         await self._prepare(response)
 
-    async def _add_session(self) -> None:
-        """Store the session and add its headers, before anything is sent."""
+    async def _add_cookies(self) -> None:
+        """Store the session and add its headers, and other cookies, before anything is sent."""
         try:
             self._add_session_headers(self._start["headers"], await self._store_session())
         except Exception as error:
             await self._prepare(error)
+        if self._request._set_cookies:
+            self._start["headers"] += raw_headers([*self._request._set_cookies.values()])
 
     def _add_session_headers(self, raw: RawHeaders, headers: Headers) -> None:
         """Add the headers of the session to *raw*; with its cookie, no cache may store them.
@@ -276,8 +278,13 @@ class HttpExchange:
         To a shared cache all first visitors are one, and it may store a response with a cookie
         unless it is told not to (RFC 9111, 3 and 7.3).
         """
+        if self._request._set_cookies:
+            name = self._parts.sessions.cookie_name
+            if name in self._request._set_cookies:
+                self._request._set_cookies = {}
+                raise ValueError(f"set_cookie(): {name!r} is the session's cookie")
         raw += raw_headers(headers)
-        if not any(name == "Set-Cookie" for name, _ in headers):
+        if not headers or headers[-1][0] != "Set-Cookie":
             return
         given = b",".join(value for name, value in raw if name == b"cache-control").lower()
         if {part.partition(b"=")[0].strip() for part in given.split(b",")} & _NOT_SHARED:
@@ -294,20 +301,24 @@ class HttpExchange:
                 given.decode("latin-1"),
             )
 
-    async def _store_session(self) -> Headers:
-        """Store what the request changed; return the headers that belong to its session."""
+    async def _store_session(self, *, renews: bool = True) -> Headers:
+        """Store what the request changed; return the headers that belong to its session.
+
+        With *renews* a persistent cookie is sent again from time to time.
+        """
         request = self._request
         session = request._session
         if session is None:
             return []
         # That of a mounted App comes first, and knows more.
-        session.answered_by = session.answered_by or request._names
+        if session.answered_by is None:
+            session.answered_by = request.method, request.scope["path"], request._handler_name
         if PARENT in request.scope:
             return []
         headers = [("Vary", "Cookie")] if request._session_used else []
         try:
             if not request._failed:
-                headers += await self._parts.sessions.store(session, request.scope)
+                headers += await self._parts.sessions.store(session, request.scope, renews=renews)
             return headers
         except Exception:
             request._failed = True  # so that the answer to this error does not try again
@@ -379,7 +390,8 @@ class HttpExchange:
             raw = raw_headers(headers)
             if status in BODILESS and status != start["status"]:
                 raw = [pair for pair in raw if pair[0] != b"content-length"]
-            self._add_session_headers(raw, await self._store_session())
+            self._add_session_headers(raw, await self._store_session(renews=False))
+            raw += raw_headers([*self._request._set_cookies.values()])
             self._request._is_answered = True
             if PARENT not in self._request.scope:
                 self._use = self._parts.sessions.begin_use(self._request._session)

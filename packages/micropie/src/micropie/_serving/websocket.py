@@ -168,7 +168,7 @@ class WebSocketExchange:
         session = request._session
         if session is None:
             return
-        session.answered_by = session.answered_by or request._names
+        session.answered_by = session.answered_by or request._names()
         if request._failed or PARENT in request.scope:
             return
         is_new = session.session_id is None or session.is_cleared

@@ -3,19 +3,17 @@
 import asyncio
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
+from micropie._cookies import Cookie
 from micropie._errors import ExplainedError, logger
 from micropie._sessions.backends import SessionBackend
-from micropie._sessions.cookie import SessionCookie
-from micropie._sessions.session import Session
+from micropie._sessions.session import LIFETIME, Session
 from micropie.types import Headers, Scope
-
-T = TypeVar("T")
 
 # Key of a scope: the SessionManager that owns the session which a mounted App shares.
 SESSIONS = "micropie.sessions"
@@ -48,13 +46,19 @@ class SessionManager:
         backend: where they are stored.
         timeout: seconds that a session lives after it was last used.
         cookie: the cookie that carries the id.
+        cookie_max_age: seconds that browsers keep it; None: until they are closed.
     """
 
-    def __init__(self, backend: SessionBackend, timeout: float, cookie: SessionCookie) -> None:
+    def __init__(
+        self, backend: SessionBackend, timeout: float, cookie: Cookie, cookie_max_age: int | None
+    ) -> None:
         self.backend = backend
         self.timeout = timeout
         self.cookie_name = cookie.name
         self.cookie = cookie
+        self._cookie_max_age = cookie_max_age
+        # Seconds left below which a session is touched. Its cookie may live shorter than itself.
+        self._due = timeout - min(timeout, cookie_max_age or inf) / 10
         # Handlers of which the log has told that their responses may not be cached.
         self.uncached: set[str] = set()
         # monotonic() seconds at which a traceback was logged, by type of error.
@@ -86,7 +90,10 @@ class SessionManager:
         for session_id in session_ids[:_MAX_COOKIES]:
             if len(session_id) > _MAX_ID_LENGTH:
                 continue
-            data = await self._reached("loaded from", self.backend.load(session_id))
+            try:
+                data = await self.backend.load(session_id)
+            except Exception as error:
+                raise self._unavailable("loaded from", error) from None
             if data:
                 # A backend may return a plain dict, or a LoadedSession of a class of its own.
                 return Session(
@@ -117,16 +124,20 @@ class SessionManager:
         if session.session_id is not None and not session.is_cleared:
             return []
         if session_id is not None:
-            self.cookie.check_id(session_id)
+            if not session_id:
+                raise ValueError("session_id is empty, and can't stand in a cookie")
+            self.cookie.check_value(session_id)
             session.next_id = session_id
         headers = await self.store(session, scope)
         if session_id is not None and not session:
             session.next_id = session_id
-            headers = [self.cookie.set_header(session_id, scope)]
+            headers = [self._cookie_header(session_id, session, scope)]
         return headers
 
-    async def store(self, session: Session, scope: Scope) -> Headers:
+    async def store(self, session: Session, scope: Scope, *, renews: bool = True) -> Headers:
         """Store what changed in *session*; return the headers that tell the browser.
+
+        With *renews* a persistent cookie is sent again whenever the session's expiry is pushed out.
 
         Raises:
             TypeError, ValueError: a value is not JSON; nothing is stored.
@@ -134,44 +145,54 @@ class SessionManager:
         """
         changed, removed = session.changes()
         session_id = session.session_id
-        if session_id is None:
-            storing = self._create(session, scope)
-        elif session.is_cleared:
-            storing = self._replace(session_id, session, scope)
-        elif session.is_moving:
-            storing = self._move(session_id, session, changed, removed, scope)
-        elif changed or removed:
-            storing = self._merge(session_id, session, changed, removed, scope)
-        else:
-            await self._keep_alive(session_id, session)
-            return []
-        return await self._reached("stored in", storing)
-
-    async def _reached(self, what: str, call: Coroutine[Any, Any, T]) -> T:
-        """Return what *call*, which asks the backend, returns.
-
-        Raises:
-            StoreUnavailable: it raised; why is in the log.
-        """
+        headers: Headers = []
         try:
-            return await call
+            if session_id is None:
+                return await self._create(session, scope)
+            if session.is_cleared:
+                # What was put into it after clear() starts a new session.
+                await self.backend.save(session_id, {}, 0)
+                return await self._create(session, scope)
+            if session.is_moving:
+                return await self._move(session_id, session, changed, removed, scope)
+            if changed or removed:
+                renews = renews or LIFETIME in changed
+                headers = await self._merge(session_id, session, changed, removed, scope)
+            elif not (self._is_due(session) and await self._touch(session_id, session)):
+                return headers
         except Exception as error:
-            self._log_failure(what, error)
-            raise StoreUnavailable from None
+            raise self._unavailable("stored in", error) from None
+        return headers or (self._renew(session, scope) if renews else headers)
 
-    async def _replace(self, session_id: str, session: Session, scope: Scope) -> Headers:
-        """Delete a session that was cleared; what was put into it afterwards starts a new one."""
-        await self.backend.save(session_id, {}, 0)
-        return await self._create(session, scope)
+    def _renew(self, session: Session, scope: Scope) -> Headers:
+        """Return the header that gives a persistent cookie its whole life again."""
+        if session.session_id is None or self._max_age(session) is None:
+            return []
+        return [self._cookie_header(session.session_id, session, scope)]
+
+    def _cookie_header(self, session_id: str, session: Session, scope: Scope) -> tuple[str, str]:
+        return self.cookie.header(session_id, scope, self._max_age(session))
+
+    def _max_age(self, session: Session) -> int | None:
+        return self._cookie_max_age if session.lifetime is None else int(session.lifetime)
+
+    def _timeout(self, session: Session) -> float:
+        return self.timeout if session.lifetime is None else session.lifetime
+
+    def _unavailable(self, what: str, error: Exception) -> StoreUnavailable:
+        """Log why the backend failed, and return what the client is answered."""
+        self._log_failure(what, error)
+        return StoreUnavailable()
 
     async def _create(self, session: Session, scope: Scope) -> Headers:
         """Store *session* under a new id; expire the cookie of one that was emptied."""
         if not session:
             return self._forget(session, scope) if session.is_cleared else []
         session_id = session.next_id or _new_id()
-        await self.backend.save(session_id, dict(session), self.timeout)
-        session.mark_stored(session_id, self.timeout)
-        return [self.cookie.set_header(session_id, scope)]
+        timeout = self._timeout(session)
+        await self.backend.save(session_id, session.document(), timeout)
+        session.mark_stored(session_id, timeout)
+        return [self._cookie_header(session_id, session, scope)]
 
     async def _move(
         self,
@@ -202,12 +223,13 @@ class SessionManager:
         removed: set[str],
         scope: Scope,
     ) -> Headers:
-        if not await self.backend.merge(session_id, changed, removed, self.timeout):
+        timeout = self._timeout(session)
+        if not await self.backend.merge(session_id, changed, removed, timeout):
             return self._discard_changes(session)
         # Empty here need not be empty there: another request may have added a key.
         if not session and not await self.backend.load(session_id):
             return self._forget(session, scope)
-        session.mark_stored(session_id, self.timeout)
+        session.mark_stored(session_id, timeout)
         return []
 
     def _discard_changes(self, session: Session) -> Headers:
@@ -221,18 +243,25 @@ class SessionManager:
 
     def _forget(self, session: Session, scope: Scope) -> Headers:
         session.mark_stored(None)
-        return [self.cookie.expire_header(scope)]
+        return [self.cookie.header("", scope, max_age=0)]
 
-    async def _keep_alive(self, session_id: str, session: Session) -> None:
-        """Push the expiry out, at most once in a tenth of the timeout."""
+    def _is_due(self, session: Session) -> bool:
+        """Tell whether a tenth of the session's life, or of its cookie's, has passed."""
         left = session.expires_in
-        if left is not None and left > self.timeout * 0.9:
-            return
+        if left is None:
+            return True
+        return left <= (self._due if session.lifetime is None else session.lifetime * 0.9)
+
+    async def _touch(self, session_id: str, session: Session) -> bool:
+        """Push the expiry out; tell whether that succeeded. The request goes on if not."""
+        timeout = self._timeout(session)
         try:
-            await self.backend.touch(session_id, dict(session), self.timeout)
-            session.mark_touched(self.timeout)
+            await self.backend.touch(session_id, session.document(), timeout)
         except Exception as error:
             self._log_failure("kept alive in", error)
+            return False
+        session.mark_touched(timeout)
+        return True
 
     def begin_use(self, session: Session | None) -> asyncio.Task[None] | None:
         """Keep *session* alive until the task that this returns is cancelled.
@@ -246,9 +275,10 @@ class SessionManager:
 
     async def _use(self, session: Session) -> None:
         while True:
-            if session.session_id is not None:  # else it was logged out meanwhile
-                await self._keep_alive(session.session_id, session)
-            await asyncio.sleep(self.timeout / 10)
+            # Without an id it was logged out meanwhile.
+            if session.session_id is not None and self._is_due(session):
+                await self._touch(session.session_id, session)
+            await asyncio.sleep(self._timeout(session) / 10)
 
     @asynccontextmanager
     async def session_for(self, session_ids: Sequence[str], scope: Scope) -> AsyncIterator[Session]:

@@ -10,6 +10,9 @@ from micropie._errors import logger
 from micropie._sessions.backends import SessionChanges
 from micropie.codec import dumps_strict
 
+# The key under which a store keeps the session's own lifetime; no user sees it.
+LIFETIME = "micropie.lifetime"
+
 
 class Session(dict[str, Any]):
     """A dict of JSON values that knows which of them changed, however deep inside.
@@ -30,6 +33,9 @@ class Session(dict[str, Any]):
         version: Any = None,
     ) -> None:
         super().__init__(data or {})
+        # Seconds, if the session has a life of its own.
+        self.lifetime: float | None = self.pop(LIFETIME, None)
+        self._stored_lifetime = self.lifetime
         self.session_id = session_id
         self._loaded_at = monotonic()
         self._expires_in = expires_in
@@ -42,12 +48,17 @@ class Session(dict[str, Any]):
         self.is_moving = False
         self._stored = {key: _snapshot(key, value) for key, value in self.items()}
         # Method, path and handler of whoever answered, for the log.
-        self.answered_by: Callable[[], tuple[str, str, str]] | None = None
+        self.answered_by: tuple[str, str, str] | None = None
 
     def clear(self) -> None:
         """Empty the session and delete what is stored; values set later start a new session."""
         super().clear()
+        self.lifetime = None
         self.is_cleared = True
+
+    def set_lifetime(self, seconds: float) -> None:
+        """Let the session live for *seconds* after each use, until it is cleared."""
+        self.lifetime = seconds
 
     def move(self) -> None:
         """Let the data move to a new id when the session is stored."""
@@ -65,7 +76,19 @@ class Session(dict[str, Any]):
             snapshot = _snapshot(key, value)
             if key not in self._stored or self._stored[key] != snapshot:
                 changed[key] = value
-        return changed, self._stored.keys() - self.keys()
+        removed = self._stored.keys() - self.keys()
+        if LIFETIME in self:
+            raise ValueError(f"session[{LIFETIME!r}]: the key is reserved; use session_lifetime()")
+        if self.lifetime != self._stored_lifetime or not self:
+            if self and self.lifetime is not None:
+                changed[LIFETIME] = self.lifetime
+            elif self._stored_lifetime is not None:  # an empty session leaves nothing behind
+                removed.add(LIFETIME)
+        return changed, removed
+
+    def document(self) -> dict[str, Any]:
+        """Return what a store keeps of the session."""
+        return dict(self) if self.lifetime is None else {**self, LIFETIME: self.lifetime}
 
     @property
     def is_unsaved(self) -> bool:
@@ -81,6 +104,7 @@ class Session(dict[str, Any]):
         """Hold *data* instead; unlike clear(), this does not delete what is stored."""
         super().clear()
         self.update(data)
+        self.lifetime = self.pop(LIFETIME, None)
 
     @property
     def expires_in(self) -> float | None:
@@ -104,6 +128,7 @@ class Session(dict[str, Any]):
         self._loaded_at = monotonic()
         self._expires_in = expires_in
         self._version = None  # the stored one is another now
+        self._stored_lifetime = self.lifetime
         self.session_id = session_id
         self.next_id = None
         self.is_cleared = self.is_moving = False
@@ -127,9 +152,9 @@ class FinishedSession(Session):
         if self._is_reported or not self.is_unsaved:
             return
         self._is_reported = True
-        names = self.answered_by() if self.answered_by else ("session", "", "something")
         logger.error(
-            "%s %r: %s changed the session after its response had begun; that is not stored", *names
+            "%s %r: %s changed the session after its response had begun; that is not stored",
+            *(self.answered_by or ("session", "", "something")),
         )
 
     def finish(self) -> None:
@@ -153,7 +178,7 @@ def _reporting(name: str) -> Callable[..., Any]:
 
 for _name in (
     *("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "update"),
-    *("move", "setdefault", "__getitem__", "get"),
+    *("move", "set_lifetime", "setdefault", "__getitem__", "get"),
 ):
     setattr(FinishedSession, _name, _reporting(_name))
 
