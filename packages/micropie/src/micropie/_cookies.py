@@ -137,12 +137,15 @@ def parse_cookies(header: str) -> dict[str, str]:
 
 def cookie_values(header: str, wanted: str) -> list[str]:
     """Return the different values of the cookies called *wanted*, in order, without empty ones."""
-    values: dict[str, None] = {}
+    values: list[str] = []
     for pair in header.split(";"):
-        name, _, value = pair.partition("=")
-        if name.strip() == wanted and (value := _unquoted(value)):
-            values[value] = None
-    return list(values)
+        if wanted in pair:
+            name, _, value = pair.partition("=")
+            if name.strip() == wanted:
+                value = _unquoted(value)
+                if value and value not in values:
+                    values.append(value)
+    return values
 
 
 def _unquoted(value: str) -> str:

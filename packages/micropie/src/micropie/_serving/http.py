@@ -306,19 +306,19 @@ class HttpExchange:
 
         With *renews* a persistent cookie is sent again from time to time.
         """
-        request = self._request
+        request, scope = self._request, self._request.scope
         session = request._session
         if session is None:
             return []
         # That of a mounted App comes first, and knows more.
         if session.answered_by is None:
-            session.answered_by = request.method, request.scope["path"], request._handler_name
-        if PARENT in request.scope:
+            session.answered_by = scope["method"], scope["path"], request._handler_name
+        if PARENT in scope:
             return []
         headers = [("Vary", "Cookie")] if request._session_used else []
         try:
             if not request._failed:
-                headers += await self._parts.sessions.store(session, request.scope, renews=renews)
+                headers += await self._parts.sessions.store(session, scope, renews=renews)
             return headers
         except Exception:
             request._failed = True  # so that the answer to this error does not try again
