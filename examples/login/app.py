@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from csrf import CSRF
 from passwords import hash_password, is_password
 from ratelimit import RateLimit
 
-from micropie import App, HttpMiddleware, allow
+from micropie import App, CrossOriginProtection, HttpMiddleware, SecurityHeaders, allow
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 256  # characters
 MAX_USERS = 10_000
@@ -17,8 +16,9 @@ class Members(App):
         super().__init__(template_dir=Path(__file__).parent / "templates", max_body_size=10_000)
         self._users: dict[str, str] = {}  # hashes by name; a real site has a table
         self.middlewares += [
+            SecurityHeaders(),
             RateLimit(rate=0.2, burst=20, methods={"POST"}),  # nobody tries out a million passwords
-            CSRF(self),
+            CrossOriginProtection(),
             MembersOnly(self),
         ]
 
@@ -76,14 +76,15 @@ class Members(App):
 class MembersOnly(HttpMiddleware):
     """Sends strangers to the form; all that is not said to be public is for members."""
 
-    PUBLIC = frozenset({"/", "/sign_in", "/sign_up", "/sign_out"})
+    PUBLIC = frozenset({"index", "sign_in", "sign_up", "sign_out"})  # names of handlers
 
     def __init__(self, app: Members):
         self._app = app
 
     async def before_request(self, request):
-        # A handler answers to hyphens as well: /sign-in is /sign_in.
-        if request.path.replace("-", "_") in self.PUBLIC or "user" in request.session:
+        if request.route is not None and request.route.name in self.PUBLIC:
+            return None
+        if "user" in request.session:
             return None
         status_code, body, headers = self._app._redirect(
             self._app._url_for("sign_in"), status_code=303

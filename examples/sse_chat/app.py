@@ -6,7 +6,7 @@ from collections import deque
 from itertools import count
 from pathlib import Path
 
-from micropie import App, HTTPError, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 
 MAX_NAME, MAX_TEXT = 40, 500  # characters
 HEARTBEAT = 15  # seconds; proxies close a connection on which nothing happens
@@ -15,12 +15,18 @@ HEARTBEAT = 15  # seconds; proxies close a connection on which nothing happens
 class Chat(App):
     def __init__(self):
         super().__init__(template_dir=Path(__file__).parent / "templates", max_body_size=10_000)
+        self.middlewares += [
+            SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS),
+            CrossOriginProtection(),
+        ]
         self._messages = deque(maxlen=100)  # who reads too slowly misses some
         self._ids = count(1)
         self._news = asyncio.Event()
 
     async def index(self):
-        return await self._render_template("index.html", max_name=MAX_NAME, max_text=MAX_TEXT)
+        return await self._render_template(
+            "index.html", nonce=self.request.state.csp_nonce, max_name=MAX_NAME, max_text=MAX_TEXT
+        )
 
     @allow("POST")
     async def say(self, *, name: str = "", text: str):
@@ -34,13 +40,16 @@ class Chat(App):
     @allow("GET")
     async def events(self):
         """What was said, and what will be; a browser that comes back says what it has had."""
-        last = self.request.headers.get("last-event-id", "")
+        try:
+            last = int(self.request.headers.get("last-event-id", "0"))
+        except ValueError:  # not a number, or one of more digits than Python takes
+            last = 0
         headers = {
             "Content-Type": "text/event-stream",
             "Cache-Control": "no-cache",
             "X-Accel-Buffering": "no",  # tells nginx to pass events on at once
         }
-        return 200, self._events(int(last) if last.isdecimal() else 0), headers
+        return 200, self._events(last), headers
 
     async def _events(self, last: int):
         yield "retry: 2000\n\n"  # milliseconds until a browser that lost us tries again

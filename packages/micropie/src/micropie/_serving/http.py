@@ -11,7 +11,8 @@ from micropie._errors import HTTPError, ResponseError, cancelled_within, logger,
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
 from micropie._headers import raw_headers
-from micropie._http.request import PARENT, Request
+from micropie._http.connection import PARENT
+from micropie._http.request import Request
 from micropie._http.response import (
     BODILESS,
     ASGIResponse,
@@ -21,15 +22,13 @@ from micropie._http.response import (
 )
 from micropie._http.streaming import BodyStream
 from micropie._serving.context import Reset, reset_current, set_current
+from micropie._serving.cookies import add_session, cookies_set
 from micropie._serving.middleware import HttpMiddleware
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay
 from micropie._sessions.manager import SESSIONS
 from micropie._sessions.session import FinishedSession
-from micropie.types import ASGIApp, Headers, Message, RawHeaders, Receive, Scope, Send, Stream
-
-# Of these directives each keeps a response out of caches that several clients share.
-_NOT_SHARED = frozenset({b"private", b"no-store", b"no-cache"})
+from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
 
 # The arguments of a handler that takes none.
 _NO_ARGUMENTS: tuple[list[Any], dict[str, Any]] = [], {}
@@ -100,16 +99,17 @@ class HttpExchange:
                         session_ids = request._cookie_values(parts.sessions.cookie_name)
                         request._session = await parts.sessions.load(session_ids)
                 if parts.middlewares:
+                    request._found = route
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
-                        mount, route = None, parts.routes.resolve(chosen)
+                        mount, route = None, parts.routes.resolve(chosen, request.method)
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if route is None:
                         raise HTTPError(404)
-                    request._handler_name = route.name
+                    request._route = route
                     if route.allowed is not None and request.method not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
@@ -266,65 +266,10 @@ class HttpExchange:
     async def _add_cookies(self) -> None:
         """Store the session and add its headers, and other cookies, before anything is sent."""
         try:
-            self._add_session_headers(self._start["headers"], await self._store_session())
+            await add_session(self._start["headers"], self._request, self._parts.sessions)
         except Exception as error:
             await self._prepare(error)
-        if self._request._set_cookies:
-            self._start["headers"] += raw_headers([*self._request._set_cookies.values()])
-
-    def _add_session_headers(self, raw: RawHeaders, headers: Headers) -> None:
-        """Add the headers of the session to *raw*; with its cookie, no cache may store them.
-
-        To a shared cache all first visitors are one, and it may store a response with a cookie
-        unless it is told not to (RFC 9111, 3 and 7.3).
-        """
-        if self._request._set_cookies:
-            name = self._parts.sessions.cookie_name
-            if name in self._request._set_cookies:
-                self._request._set_cookies = {}
-                raise ValueError(f"set_cookie(): {name!r} is the session's cookie")
-        raw += raw_headers(headers)
-        if not headers or headers[-1][0] != "Set-Cookie":
-            return
-        given = b",".join(value for name, value in raw if name == b"cache-control").lower()
-        if {part.partition(b"=")[0].strip() for part in given.split(b",")} & _NOT_SHARED:
-            return
-        raw[:] = [pair for pair in raw if pair[0] != b"cache-control"]
-        raw.append((b"cache-control", b"no-store"))
-        handler, told = self._request._handler_name, self._parts.sessions.uncached
-        if given and handler not in told:
-            told.add(handler)
-            logger.warning(
-                "%s %r: %s gave Cache-Control: %s to a response that sets the session's cookie; it "
-                "is sent as no-store, as caches might hand the session to others",
-                *self._request._names(),
-                given.decode("latin-1"),
-            )
-
-    async def _store_session(self, *, renews: bool = True) -> Headers:
-        """Store what the request changed; return the headers that belong to its session.
-
-        With *renews* a persistent cookie is sent again from time to time.
-        """
-        request, scope = self._request, self._request.scope
-        session = request._session
-        if session is None:
-            return []
-        # That of a mounted App comes first, and knows more.
-        if session.answered_by is None:
-            session.answered_by = scope["method"], scope["path"], request._handler_name
-        if PARENT in scope:
-            return []
-        headers = [("Vary", "Cookie")] if request._session_used else []
-        try:
-            if not request._failed:
-                headers += await self._parts.sessions.store(session, scope, renews=renews)
-            return headers
-        except Exception:
-            request._failed = True  # so that the answer to this error does not try again
-            raise
-        finally:
-            session.finish()
+        self._start["headers"] += cookies_set(self._request)
 
     def _leave_context(self) -> None:
         """Reset the context variable, before the last messages are sent.
@@ -390,8 +335,8 @@ class HttpExchange:
             raw = raw_headers(headers)
             if status in BODILESS and status != start["status"]:
                 raw = [pair for pair in raw if pair[0] != b"content-length"]
-            self._add_session_headers(raw, await self._store_session(renews=False))
-            raw += raw_headers([*self._request._set_cookies.values()])
+            await add_session(raw, self._request, self._parts.sessions, renews=False)
+            raw += cookies_set(self._request)
             self._request._is_answered = True
             if PARENT not in self._request.scope:
                 self._use = self._parts.sessions.begin_use(self._request._session)

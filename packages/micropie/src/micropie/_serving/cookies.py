@@ -1,0 +1,79 @@
+"""What the head of a response says about the session, and the cookies that were set beside it."""
+
+from micropie._errors import logger
+from micropie._headers import raw_headers
+from micropie._http.connection import PARENT
+from micropie._http.request import Request
+from micropie._sessions.manager import SessionManager
+from micropie.types import Headers, RawHeaders
+
+# Of these directives each keeps a response out of caches that several clients share.
+_NOT_SHARED = frozenset({b"private", b"no-store", b"no-cache"})
+
+
+async def add_session(
+    raw: RawHeaders, request: Request, sessions: SessionManager, *, renews: bool = True
+) -> None:
+    """Store the session of *request*, and add its headers to *raw*.
+
+    With *renews* a persistent cookie is sent again from time to time.
+
+    Raises:
+        StoreUnavailable: the backend failed.
+        TypeError, ValueError: the session holds no JSON, or another cookie has its cookie's name.
+    """
+    if sessions.cookie_name in request._set_cookies:
+        request._set_cookies = {}
+        raise ValueError(f"set_cookie(): {sessions.cookie_name!r} is the session's cookie")
+    headers = await _store(request, sessions, renews)
+    raw += raw_headers(headers)
+    if headers and headers[-1][0] == "Set-Cookie":
+        _keep_from_caches(raw, request, sessions)
+
+
+def cookies_set(request: Request) -> RawHeaders:
+    """Return the headers of the cookies that `request.set_cookie` has set."""
+    return raw_headers([*request._set_cookies.values()]) if request._set_cookies else []
+
+
+async def _store(request: Request, sessions: SessionManager, renews: bool) -> Headers:
+    """Store what the request changed; return the headers that belong to its session."""
+    session, scope = request._session, request.scope
+    if session is None:
+        return []
+    # That of a mounted App comes first, and knows more.
+    if session.answered_by is None:
+        session.answered_by = scope["method"], scope["path"], request._handler_name
+    if PARENT in scope:
+        return []
+    headers = [("Vary", "Cookie")] if request._session_used else []
+    try:
+        if not request._failed:
+            headers += await sessions.store(session, scope, renews=renews)
+        return headers
+    except Exception:
+        request._failed = True  # so that the answer to this error does not try again
+        raise
+    finally:
+        session.finish()
+
+
+def _keep_from_caches(raw: RawHeaders, request: Request, sessions: SessionManager) -> None:
+    """Let no shared cache store a response that sets the session's cookie.
+
+    To a shared cache all first visitors are one, and it may store a response with a cookie unless
+    it is told not to (RFC 9111, 3 and 7.3).
+    """
+    given = b",".join(value for name, value in raw if name == b"cache-control").lower()
+    if {part.partition(b"=")[0].strip() for part in given.split(b",")} & _NOT_SHARED:
+        return
+    raw[:] = [pair for pair in raw if pair[0] != b"cache-control"]
+    raw.append((b"cache-control", b"no-store"))
+    if given and request._handler_name not in sessions.uncached:
+        sessions.uncached.add(request._handler_name)
+        logger.warning(
+            "%s %r: %s gave Cache-Control: %s to a response that sets the session's cookie; it is "
+            "sent as no-store, as caches might hand the session to others",
+            *request._names(),
+            given.decode("latin-1"),
+        )
