@@ -5,7 +5,9 @@ from micropie._headers import raw_headers
 from micropie._http.connection import PARENT
 from micropie._http.request import Request
 from micropie._sessions.manager import SessionManager
-from micropie.types import Headers, RawHeaders
+from micropie.types import RawHeaders
+
+_VARY = (b"vary", b"Cookie")
 
 # Of these directives each keeps a response out of caches that several clients share.
 _NOT_SHARED = frozenset({b"private", b"no-store", b"no-cache"})
@@ -25,37 +27,31 @@ async def add_session(
     if sessions.cookie_name in request._set_cookies:
         request._set_cookies = {}
         raise ValueError(f"set_cookie(): {sessions.cookie_name!r} is the session's cookie")
-    headers = await _store(request, sessions, renews)
-    raw += raw_headers(headers)
-    if headers and headers[-1][0] == "Set-Cookie":
+    session, scope = request._session, request.scope
+    if session is None:
+        return
+    # That of a mounted App comes first, and knows more.
+    if session.answered_by is None:
+        session.answered_by = scope["method"], scope["path"], request._handler_name
+    if PARENT in scope:
+        return
+    try:
+        headers = [] if request._failed else await sessions.store(session, scope, renews=renews)
+    except Exception:
+        request._failed = True  # so that the answer to this error does not try again
+        raise
+    finally:
+        session.finish()
+    if request._session_used:
+        raw.append(_VARY)
+    if headers:
+        raw += raw_headers(headers)
         _keep_from_caches(raw, request, sessions)
 
 
 def cookies_set(request: Request) -> RawHeaders:
     """Return the headers of the cookies that `request.set_cookie` has set."""
     return raw_headers([*request._set_cookies.values()]) if request._set_cookies else []
-
-
-async def _store(request: Request, sessions: SessionManager, renews: bool) -> Headers:
-    """Store what the request changed; return the headers that belong to its session."""
-    session, scope = request._session, request.scope
-    if session is None:
-        return []
-    # That of a mounted App comes first, and knows more.
-    if session.answered_by is None:
-        session.answered_by = scope["method"], scope["path"], request._handler_name
-    if PARENT in scope:
-        return []
-    headers = [("Vary", "Cookie")] if request._session_used else []
-    try:
-        if not request._failed:
-            headers += await sessions.store(session, scope, renews=renews)
-        return headers
-    except Exception:
-        request._failed = True  # so that the answer to this error does not try again
-        raise
-    finally:
-        session.finish()
 
 
 def _keep_from_caches(raw: RawHeaders, request: Request, sessions: SessionManager) -> None:

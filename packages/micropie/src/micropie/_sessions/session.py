@@ -24,6 +24,19 @@ class Session(dict[str, Any]):
         version: what the store calls the data as it was loaded; None if it did not say.
     """
 
+    # Defaults live on the class: most sessions never set these.
+    #: Seconds, if the session has a life of its own.
+    lifetime: float | None = None
+    _stored_lifetime: float | None = None
+    #: The id to store a new session under; None for a random one.
+    next_id: str | None = None
+    #: Set by clear(): the stored session goes, whatever is put into this one afterwards.
+    is_cleared = False
+    #: Set by move(), for Request.regenerate_session(): the data moves to a new id.
+    is_moving = False
+    #: Method, path and handler of whoever answered, for the log.
+    answered_by: tuple[str, str, str] | None = None
+
     def __init__(
         self,
         data: Mapping[str, Any] | None = None,
@@ -33,22 +46,13 @@ class Session(dict[str, Any]):
         version: Any = None,
     ) -> None:
         super().__init__(data or {})
-        # Seconds, if the session has a life of its own.
-        self.lifetime: float | None = self.pop(LIFETIME, None)
-        self._stored_lifetime = self.lifetime
+        if LIFETIME in self:
+            self.lifetime = self._stored_lifetime = self.pop(LIFETIME)
         self.session_id = session_id
         self._loaded_at = monotonic()
         self._expires_in = expires_in
         self._version = version
-        # The id to store a new session under; None for a random one.
-        self.next_id: str | None = None
-        # Set by clear(): the stored session goes, whatever is put into this one afterwards.
-        self.is_cleared = False
-        # Set by move(), for Request.regenerate_session(): the data moves to a new id.
-        self.is_moving = False
         self._stored = {key: _snapshot(key, value) for key, value in self.items()}
-        # Method, path and handler of whoever answered, for the log.
-        self.answered_by: tuple[str, str, str] | None = None
 
     def clear(self) -> None:
         """Empty the session and delete what is stored; values set later start a new session."""
@@ -77,7 +81,7 @@ class Session(dict[str, Any]):
             if key not in self._stored or self._stored[key] != snapshot:
                 changed[key] = value
         removed = self._stored.keys() - self.keys()
-        if LIFETIME in self:
+        if changed and LIFETIME in changed:
             raise ValueError(f"session[{LIFETIME!r}]: the key is reserved; use session_lifetime()")
         if self.lifetime != self._stored_lifetime or not self:
             if self and self.lifetime is not None:
