@@ -39,7 +39,8 @@ class SQLSessionBackend(SessionBackend):
     """Keeps sessions in a SQL database, for all processes and machines that serve an app.
 
     While the database is away each method fails within *timeout*, and works again when the
-    database does.
+    database does, or another server has taken over. A backend made from a URL can be used in
+    several event loops at once.
 
     Args:
         url_or_engine: a URL as SQLAlchemy takes it (`sqlite:///sessions.db`, `postgresql://`,

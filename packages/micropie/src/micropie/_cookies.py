@@ -131,7 +131,7 @@ def parse_cookies(header: str) -> dict[str, str]:
         name, separator, value = pair.partition("=")
         name = name.strip()
         if separator and name and name not in cookies:
-            cookies[name] = _unquoted(value)
+            cookies[name] = _without_quotes(value)
     return cookies
 
 
@@ -142,13 +142,13 @@ def cookie_values(header: str, wanted: str) -> list[str]:
         if wanted in pair:
             name, _, value = pair.partition("=")
             if name.strip() == wanted:
-                value = _unquoted(value)
+                value = _without_quotes(value)
                 if value and value not in values:
                     values.append(value)
     return values
 
 
-def _unquoted(value: str) -> str:
+def _without_quotes(value: str) -> str:
     value = value.strip()
     if len(value) >= 2 and value[0] == value[-1] == '"':
         return value[1:-1]

@@ -235,6 +235,13 @@ class Request(Connection):
     ) -> None:
         """Let the browser forget a cookie that was set with the same name, path and domain.
 
+        Args:
+            name: of the cookie.
+            path: as it was set.
+            domain: as it was set.
+            secure: as it was set.
+            partitioned: as it was set.
+
         Raises:
             ValueError, RuntimeError: as `set_cookie`.
         """
