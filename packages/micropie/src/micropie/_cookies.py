@@ -13,8 +13,8 @@ _MAX_LENGTH = 4096  # bytes
 _MAX_ATTRIBUTE_LENGTH = 1024
 
 # RFC 6265, 4.1.1: no space, quote, comma, semicolon or backslash in a value.
-_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
-_ATTRIBUTE = re.compile(rf"[\x20-\x3a\x3c-\x7e]{{1,{_MAX_ATTRIBUTE_LENGTH}}}")
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
+_ATTRIBUTE_VALUE = re.compile(rf"[\x20-\x3a\x3c-\x7e]{{1,{_MAX_ATTRIBUTE_LENGTH}}}")
 
 
 class Cookie:
@@ -86,7 +86,7 @@ class Cookie:
         Raises:
             ValueError: it has other characters than RFC 6265, 4.1.1 allows, or too many.
         """
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        if not isinstance(value, str) or not _COOKIE_VALUE.fullmatch(value):
             raise ValueError(
                 f"the value of the cookie {self.name!r} can't stand in a cookie: it is a str of "
                 "ASCII without space, comma, semicolon, quote and backslash; percent-encode others"
@@ -117,7 +117,7 @@ class Cookie:
 
 
 def _is_attribute(value: object) -> bool:
-    return isinstance(value, str) and _ATTRIBUTE.fullmatch(value) is not None
+    return isinstance(value, str) and _ATTRIBUTE_VALUE.fullmatch(value) is not None
 
 
 def parse_cookies(header: str) -> dict[str, str]:

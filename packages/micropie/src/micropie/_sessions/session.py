@@ -1,7 +1,7 @@
 """Session: one browser's data during one request, and what the request changed in it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -165,7 +165,8 @@ class FinishedSession(Session):
         """Do nothing: it is finished."""
 
 
-def _reporting(name: str) -> Callable[..., Any]:
+def _report_changes_by(name: str) -> None:
+    """Let FinishedSession report what its method *name* changes."""
     method = getattr(Session, name)
 
     def call(self: FinishedSession, *args: Any, **kwargs: Any) -> Any:
@@ -177,14 +178,14 @@ def _reporting(name: str) -> Callable[..., Any]:
                 asyncio.get_running_loop().call_soon(self.report_changes)
         return result
 
-    return call
+    setattr(FinishedSession, name, call)
 
 
-for _name in (
+for _method in (
     *("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "update"),
     *("move", "set_lifetime", "setdefault", "__getitem__", "get"),
 ):
-    setattr(FinishedSession, _name, _reporting(_name))
+    _report_changes_by(_method)
 
 
 def _snapshot(key: Any, value: Any) -> Any:
