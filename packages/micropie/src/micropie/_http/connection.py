@@ -1,18 +1,18 @@
 """The head of a request, HTTP or WebSocket: what handlers and middleware see of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from micropie._bodies.body import ParsedBody
-from micropie._bodies.forms import parse_urlencoded
+from micropie._bodies.urlencoded import parse_urlencoded
 from micropie._cookies import cookie_values, parse_cookies
+from micropie._errors import HTTPError
 from micropie._http.routes import RouteInfo
 from micropie._http.urls import routed_path
+from micropie._lazy import lazy
 from micropie._sessions.session import Session
 from micropie.types import Scope
-
-T = TypeVar("T")
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
@@ -20,30 +20,10 @@ PARENT = "micropie.parent"
 # The key of a scope under which a mounted app finds the `state` of the request.
 STATE = "micropie.state"
 
-
-class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
-    """Compute an attribute on first access and keep it in the instance.
-
-    functools.cached_property takes a lock on Python 3.11, which costs more than most of what is
-    computed here; this does not, because one thread at a time handles a request.
-    """
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self._name = compute.__name__
-        self.__doc__ = compute.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "lazy[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> "lazy[T] | T":
-        if instance is None:
-            return self
-        value = self._compute(instance)
-        # A non-data descriptor: from now on the instance's own attribute is found first.
-        setattr(instance, self._name, value)
-        return value
+# Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
+# time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
+MAX_HEADERS = 1000
+_MAX_COOKIES = 64 * 1024
 
 
 class Connection:
@@ -111,17 +91,24 @@ class Connection:
         client = self.scope.get("client")
         return (client[0], client[1]) if client else None
 
+    @property
+    def _raw_headers(self) -> Iterable[tuple[bytes, bytes]]:
+        headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
+        if len(headers) > MAX_HEADERS:
+            raise HTTPError(431)
+        return headers
+
     @lazy
     def _last_headers(self) -> dict[bytes, bytes]:
         """The last header of each name, undecoded: cheap, and enough to see which are there."""
-        return dict(self.scope["headers"])
+        return dict(self._raw_headers)
 
     @lazy
     def headers(self) -> dict[str, str]:
         """The headers by lower-case name; repeated ones joined (RFC 9110, 5.3)."""
         headers: dict[str, str] = {}
         repeated: dict[str, list[str]] = {}
-        for raw_name, raw_value in self.scope["headers"]:
+        for raw_name, raw_value in self._raw_headers:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
             if name in headers:
                 repeated.setdefault(name, [headers[name]]).append(value)
@@ -146,8 +133,12 @@ class Connection:
         names = self._last_headers
         value = names.get(b"cookie")
         if value is not None and len(names) == len(self.scope["headers"]):
-            return value.decode("latin-1")
-        return self.headers.get("cookie", "")  # it may be there twice, to be joined
+            header = value.decode("latin-1")
+        else:
+            header = self.headers.get("cookie", "")  # it may be there twice, to be joined
+        if len(header) > _MAX_COOKIES:
+            raise HTTPError(431)
+        return header
 
     @lazy
     def query_params(self) -> dict[str, list[str]]:

@@ -4,19 +4,13 @@ from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from micropie import codec
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
-from micropie._bodies.forms import (
-    Files,
-    multipart_boundary,
-    parse_form,
-    parse_multipart,
-)
+from micropie._bodies.forms import Files, multipart_boundary, parse_multipart
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.urlencoded import LONG_FORM, parse_long_form
 from micropie._cookies import Cookie
-from micropie._errors import BadRequest
-from micropie._http.connection import Connection, lazy
-from micropie._threads import to_thread
+from micropie._http.connection import Connection
+from micropie._lazy import lazy
 from micropie.parameters import LONGEST, check_number
 from micropie.types import Handler, Receive, Scope
 
@@ -25,13 +19,8 @@ JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
-# Those that are read as a whole; and the header values that most clients send for them.
-_WHOLE = (JSON, URLENCODED)
-_PARSED = {media_type.encode(): media_type for media_type in _WHOLE}
-
-# Bytes of a urlencoded body above which it is decoded in a thread: a MiB of "%" alone takes a
-# quarter of a second, and would block the event loop for that long.
-_LONG_FORM = 64 * 1024
+# The header values that most clients send for those that are read as a whole.
+_PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
 
 
 class Request(Connection):
@@ -142,38 +131,53 @@ class Request(Connection):
     async def parse_body(self) -> None:
         """Receive and parse a JSON, urlencoded or multipart body; others are left to `read`.
 
-        The App does this before the handler runs; a hook that needs the body does it itself.
+        The App receives it before the handler runs, and JSON and short forms are parsed when they
+        are first looked at. A hook that needs the body does it itself.
 
         Raises:
             HTTPError: 400 for what is malformed, 413 for what is over a limit, 408 for a client
                 that stalls.
             RuntimeError: it is multipart, and the library for that is not installed.
         """
+        await self._receive_body()
+        if self._parsed is not None:
+            _ = self._parsed.json if self._parsed.is_json else self._parsed.fields
+
+    async def _receive_body(self) -> None:
+        """Receive a body that can be parsed; parse it if that is not done in one step."""
         if self._parsed is not None:
             return
         body = self._body
         if not body.is_expected:
             return
-        names = self._last_headers
-        media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
-        if media_type in _WHOLE:
+        limits = body.limits
+        content_type = self._last_headers.get(b"content-type", b"")
+        media_type = _PARSED.get(content_type) or self._media_type
+        if media_type == JSON:
+            most, length = limits.max_json_size, body.length
+            if most is not None and (length is None or length > most) and body.exceeds(most):
+                self._parsed = ParsedBody(b"", limits.form, True)  # left to read() and stream()
+                self._parsed.refused = f"the JSON is over {most} bytes"
+                return
             data = await body.read()
-            if media_type == JSON:
-                self._parsed = _parse_json(data)
-            elif len(data) <= _LONG_FORM:
-                self._parsed = ParsedBody(parse_form(data, self._limits.form))
-            else:
-                form = await to_thread(parse_form, data, self._limits.form)
-                self._parsed = ParsedBody(form)
+            # A body that was announced without a length may turn out to be empty.
+            self._parsed = ParsedBody(data, limits.form, data != b"")
+            return
+        form: dict[str, list[str]] = {}
+        if media_type == URLENCODED:
+            data = await body.read()
+            if len(data) <= LONG_FORM:
+                self._parsed = ParsedBody(data, limits.form, False)
+                return
+            form = await parse_long_form(data, limits.form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
             if self._files is None:  # else an earlier parse failed, and left some
                 self._files = Files()
-            fields = await parse_multipart(self.stream(), boundary, self._limits.form, self._files)
-            self._parsed = ParsedBody(fields)
-            self._parsed.files = self._files
-        else:
-            self._parsed = ParsedBody({})
+            form = await parse_multipart(self.stream(), boundary, limits.form, self._files)
+        self._parsed = ParsedBody(b"", limits.form, False)
+        self._parsed.form = form
+        self._parsed.files = self._files
 
     def set_cookie(
         self,
@@ -299,21 +303,9 @@ class Request(Connection):
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"
                 )
-            parsed = self._parsed = ParsedBody({})
+            parsed = self._parsed = ParsedBody(b"", self._limits.form, False)
         return parsed
 
 
 class WebSocketRequest(Connection):
     """The handshake of a WebSocket, as `ws_middlewares` and the handler see it."""
-
-
-def _parse_json(data: bytes) -> ParsedBody:
-    if not data:
-        return ParsedBody({})  # the head announced a body of any length, and it has none
-    parsed = ParsedBody()
-    parsed.is_json = True
-    try:
-        parsed.json = codec.loads(data)
-    except ValueError:
-        raise BadRequest("the body is not valid JSON") from None
-    return parsed

@@ -26,7 +26,7 @@ _MAX_ID_LENGTH = 256
 
 
 # Each costs the backend a read, and a client may send as many as fit a header.
-_MAX_COOKIES = 4
+_MOST_TRIED = 4
 
 # A store that is down fails every request, and each traceback has dozens of lines.
 _SECONDS_BETWEEN_TRACEBACKS = 60.0
@@ -87,7 +87,7 @@ class SessionManager:
         Raises:
             StoreUnavailable: the backend failed.
         """
-        for session_id in session_ids[:_MAX_COOKIES]:
+        for session_id in session_ids[:_MOST_TRIED]:
             if len(session_id) > _MAX_ID_LENGTH:
                 continue
             try:
