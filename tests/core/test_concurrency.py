@@ -1,12 +1,15 @@
 """What micropie.concurrency promises to backends and extensions."""
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
-from micropie.concurrency import Batcher, run_in_thread, wait_for_disconnect
+from micropie.concurrency import Batcher, LoopLocal, run_in_thread, wait_for_disconnect
 from support.asgi import PATIENCE
+from support.loops import loop_in_a_thread
 
 pytestmark = pytest.mark.anyio
 
@@ -166,3 +169,71 @@ def test_jobs_left_behind_by_an_event_loop_are_not_run_in_the_next():
     asyncio.run(submit_and_leave())
     assert asyncio.run(submit()) == 6
     assert batches == [[1], [3]]
+
+
+def test_loops_at_the_same_time_do_not_share_batches():
+    async def run(numbers):
+        await asyncio.sleep(0)
+        return [(number, asyncio.get_running_loop()) for number in numbers]
+
+    async def submit(number):
+        return (await batcher.submit(number), asyncio.get_running_loop())
+
+    batcher = Batcher(run, serial=True)
+    with loop_in_a_thread() as one, loop_in_a_thread() as other:
+        futures = [loop.start(submit(number)) for number in range(50) for loop in (one, other)]
+        for future in futures:
+            (_, ran_in), loop = future.result(PATIENCE)
+            assert ran_in is loop
+
+
+# What belongs to an event loop
+
+
+class Connection:
+    """Belongs to the loop that made it, and must be closed in it."""
+
+    def __init__(self):
+        self.loop = asyncio.get_running_loop()
+        self.is_open = True
+
+    async def close(self):
+        await asyncio.sleep(0)
+        assert asyncio.get_running_loop() is self.loop
+        self.is_open = False
+
+
+def test_each_loop_has_one_of_its_own_and_ends_with_it_closed():
+    async def get():
+        return local.get()
+
+    local = LoopLocal(Connection, Connection.close)
+    with loop_in_a_thread() as one, loop_in_a_thread() as other:
+        ours, theirs = one.run(get()), other.run(get())
+        assert ours is not theirs
+        assert (one.run(get()), other.run(get())) == (ours, theirs)
+        assert {ours.is_open, theirs.is_open} == {True}
+    assert {ours.is_open, theirs.is_open} == {False}
+
+
+async def test_after_closing_the_next_use_makes_another():
+    local = LoopLocal(Connection, Connection.close)
+    await local.close()  # nothing to close
+    first = local.get()
+    await local.close()
+    assert not first.is_open
+    assert local.get() is not first
+    await local.close()
+
+
+def test_a_loop_that_closed_nothing_is_forgotten():
+    async def get():
+        return local.get()
+
+    local = LoopLocal(Connection, Connection.close)
+    abrupt = asyncio.new_event_loop()
+    left = weakref.ref(abrupt.run_until_complete(get()))
+    abrupt.close()
+    asyncio.run(get())
+    gc.collect()
+    assert left() is None

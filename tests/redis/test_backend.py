@@ -39,6 +39,7 @@ async def backend(own_server):
         ({"socket_timeout": True}, TypeError),
         ({"socket_timeout": 0}, ValueError),
         ({"socket_timeout": float("inf")}, ValueError),
+        ({"socket_timeout": 1e300}, ValueError),
         ({"socket_timeout": float("nan")}, ValueError),
         ({"max_connections": "5"}, TypeError),
         ({"max_connections": True}, TypeError),
@@ -196,3 +197,15 @@ async def test_a_corrupt_session_counts_as_none(own_server, caplog, corrupt, dec
         assert (await other.get("/buy")).text == "4"
     assert "broken" not in caplog.text
     assert f"'{ID}'" not in caplog.text
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300, 1e12])
+async def test_a_timeout_may_be_longer_than_redis_can_count(server, timeout):
+    backend = RedisSessionBackend(server.url)
+    await backend.save(ID, {"a": 1}, timeout)
+    assert await backend.merge(ID, {"b": 1}, (), timeout)
+    await backend.touch(ID, {}, timeout)
+    loaded = await backend.load(ID)
+    assert loaded == {"a": 1, "b": 1}
+    assert loaded.expires_in > 1000 * 365 * 86400
+    await backend.shutdown()

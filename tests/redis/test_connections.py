@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from micropie import hash_session_id
 from micropie_redis import RedisSessionBackend
+from support.loops import loop_in_a_thread
 from support.programs import program
 from support.servers import HOST, reserved_port
 from support.sessions import ID, LONG, PATIENT, Browser, Shop
@@ -83,6 +84,35 @@ def test_an_event_loop_that_closed_nothing_does_no_harm_to_the_next(server):
     asyncio.run(use())
     asyncio.run(backend.shutdown())
     gc.collect()  # now, while the warnings of what the first loop left open are ignored
+
+
+def test_loops_at_the_same_time_lose_no_write(server):
+    backend = RedisSessionBackend(server.url)
+
+    async def count(key):
+        for number in range(10):
+            assert await backend.merge(ID, {key: number}, (), LONG)
+
+    async def count_all(keys):
+        await asyncio.gather(*map(count, keys))
+
+    with loop_in_a_thread() as one, loop_in_a_thread() as other:
+        one.run(backend.save(ID, {"saved": 1}, LONG))
+        for counting in [one.start(count_all("abc")), other.start(count_all("xyz"))]:
+            counting.result(PATIENT)
+        assert other.run(backend.load(ID)) == {"saved": 1, **dict.fromkeys("abcxyz", 9)}
+
+
+def test_a_loop_that_ends_leaves_no_connection(own_server):
+    backend = RedisSessionBackend(own_server.url + "?client_name=own")
+    with loop_in_a_thread() as app:
+        app.run(backend.save(ID, {"a": 1}, LONG))
+        for _ in range(5):
+            assert asyncio.run(backend.load(ID)) == {"a": 1}
+            app.run(backend.load(ID))
+        deadline = time.monotonic() + PATIENT
+        while own_server.command("CLIENT", "LIST").count(b"name=own") > 1:
+            assert time.monotonic() < deadline
 
 
 async def test_a_unix_socket_will_do(own_server):

@@ -5,6 +5,7 @@ import contextlib
 import random
 
 import pytest
+from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.sentinel import Sentinel
 
@@ -23,6 +24,8 @@ from support.faults import (
     until,
     users_of,
 )
+from support.moving import moving_address
+from support.redis_servers import redis_server
 from support.servers import HOST
 
 pytestmark = pytest.mark.anyio
@@ -193,6 +196,29 @@ async def test_a_user_without_rights_is_a_503_and_the_log_says_which(own_server,
 
 
 # Failover
+
+
+@pytest.mark.parametrize("given", ["url", "client"])
+async def test_the_first_write_after_a_failover_reaches_the_new_master(own_server, tmp_path, given):
+    with redis_server(tmp_path / "other") as other:
+        async with moving_address(own_server.port) as address:
+            url = f"redis://{HOST}:{address.port}/0"
+            client = Redis.from_url(url) if given == "client" else None
+            async with serving(client or url) as app:
+                users = await users_of(app, 10)  # which leave several connections open
+                other.command("REPLICAOF", HOST, own_server.port)
+                own_server.wait_for_replica()
+
+                other.command("REPLICAOF", "NO", "ONE")
+                own_server.command("REPLICAOF", HOST, other.port)
+                address.target = other.port
+
+                assert await statuses(users, "/note?more=1") == {200}
+                await check_numbers(users)
+                for user in users:
+                    assert other.command("HGET", key_of(user), "more") == b'"1"'
+            if client is not None:
+                await client.aclose()
 
 
 async def test_a_cluster_that_loses_a_master_serves_the_others_and_recovers(own_cluster):

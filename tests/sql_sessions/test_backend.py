@@ -44,6 +44,7 @@ async def in_another_request(coroutine):
         ({"purge_every": True}, TypeError),
         ({"purge_every": 0}, ValueError),
         ({"purge_every": float("inf")}, ValueError),
+        ({"purge_every": 1e300}, ValueError),
         ({"timeout": None}, TypeError),
         ({"timeout": True}, TypeError),
         ({"timeout": 0}, ValueError),

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import subprocess
 import sys
+import threading
 
 import pytest
 from sqlalchemy import event
@@ -12,10 +13,17 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from micropie_sql_sessions import SQLSessionBackend
 from support.faults import until as until_true
+from support.loops import loop_in_a_thread
 from support.sessions import ID, LONG, PATIENT
 from support.sql_places import DRIVERS, until
 
 pytestmark = pytest.mark.anyio
+
+
+def _connections(place):
+    if place.url.startswith("mysql"):
+        return "information_schema.processlist WHERE user = 'web'"
+    return "pg_stat_activity WHERE usename = 'web'"
 
 
 async def test_a_given_engine_is_not_disposed_of(place):
@@ -37,12 +45,8 @@ async def test_a_given_engine_is_not_disposed_of(place):
 
 @pytest.mark.parametrize("place", DRIVERS, indirect=True)
 async def test_connections_made_from_a_url_are_closed(place):
-    count = "pg_stat_activity WHERE usename = 'web'"
-    if place.url.startswith("mysql"):
-        count = "information_schema.processlist WHERE user = 'web'"
-
     def connections():
-        return int(place.execute(f"SELECT count(*) FROM {count}"))
+        return int(place.execute(f"SELECT count(*) FROM {_connections(place)}"))
 
     await until(lambda: connections() == 0)  # those of other tests
     backend = place.backend(max_connections=3)
@@ -77,6 +81,40 @@ def test_an_event_loop_that_closed_nothing_does_no_harm_to_the_next(place):
     asyncio.run(use())
     asyncio.run(backend.shutdown())
     gc.collect()  # now, while the warnings of what the first loop left open are ignored
+
+
+def test_loops_at_the_same_time_lose_no_write(place):
+    backend = place.backend(purge_every=None)
+
+    async def count(key):
+        for number in range(10):
+            assert await backend.merge(ID, {key: number}, (), LONG)
+
+    async def count_all(keys):
+        await asyncio.gather(*map(count, keys))
+
+    with loop_in_a_thread() as one, loop_in_a_thread() as other:
+        one.run(backend.save(ID, {"saved": 1}, LONG))
+        for counting in [one.start(count_all("abc")), other.start(count_all("xyz"))]:
+            counting.result(PATIENT)
+        assert other.run(backend.load(ID)) == {"saved": 1, **dict.fromkeys("abcxyz", 9)}
+
+
+def test_a_loop_that_ends_leaves_no_connection(place):
+    backend = place.backend(purge_every=None)
+
+    def connections():
+        if place.url.startswith("sqlite"):
+            return threading.active_count()  # each has a thread
+        return int(place.execute(f"SELECT count(*) FROM {_connections(place)}"))
+
+    with loop_in_a_thread() as server:
+        server.run(backend.save(ID, {"a": 1}, LONG))
+        before = connections()
+        for _ in range(5):
+            assert asyncio.run(backend.load(ID)) == {"a": 1}
+            server.run(backend.load(ID))
+        asyncio.run(until(lambda: connections() == before))
 
 
 async def test_requests_that_are_cancelled_leave_nothing_behind(place):

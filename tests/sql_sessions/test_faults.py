@@ -25,8 +25,10 @@ from support.faults import (
     until,
     users_of,
 )
+from support.moving import moving_address
 from support.races import STORE, Connection
 from support.servers import HOST, serve
+from support.sql_servers import sql_server
 
 TABLE = "micropie_sessions"
 
@@ -345,6 +347,30 @@ async def test_a_full_disk_is_a_503_and_leaves_sessions_as_they_were(tmp_path, c
         pages = 2**20
         assert await statuses(users[1:], "/note?long=" + 20_000 * "x") == {200}
     await engine.dispose()
+
+
+# Failover
+
+
+@pytest.mark.parametrize("given", ["url", "engine"])
+async def test_writes_reach_the_new_server_after_a_failover(own_server, request, given):
+    kind = type(own_server)
+    template = request.getfixturevalue(f"{kind.__name__.lower()}_template")
+    with sql_server(kind, template) as other:
+        other.driver = own_server.driver
+        async with serving(other.url), moving_address(own_server.port) as address:
+            url = own_server.url.replace(f":{own_server.port}", f":{address.port}")
+            engine = create_async_engine(url) if given == "engine" else None
+            async with serving(engine or url) as app:
+                users = await users_of(app, 10)  # which leave several connections open
+                await to_thread(own_server.refuse_writes)
+                address.target = other.port
+                assert await statuses([User(app) for _ in range(10)], "/note?new=1") == {200}
+                assert other.execute(f"SELECT count(*) FROM {TABLE} WHERE id <> 'purge'") == "10"
+                # The sessions are not there: this is another database, not a replica.
+                assert await statuses(users, "/note?more=1") == {200}
+            if engine is not None:
+                await engine.dispose()
 
 
 # Corrupt rows

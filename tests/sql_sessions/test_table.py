@@ -127,3 +127,37 @@ def test_alembic_makes_the_table_as_the_readme_says(tmp_path):
         await backend.shutdown()
 
     asyncio.run(use())
+
+
+# A table that goes.
+
+
+async def test_a_table_that_vanishes_is_made_again(backend, place):
+    await backend.save("lost", {"a": 1}, LONG)
+    place.execute("DROP TABLE {}")
+    await backend.save(ID, {"b": 1}, LONG)
+    assert await backend.load(ID) == {"b": 1}
+    assert await backend.load("lost") == {}
+    place.execute("DROP TABLE {}")
+    assert await backend.load(ID) == {}
+    place.execute("DROP TABLE {}")
+    assert await backend.merge(ID, {"a": 1}, (), LONG) is False
+    assert await backend.take(ID) == {}
+
+
+@pytest.mark.parametrize("fate", ["deleted", "replaced"])
+async def test_no_session_goes_into_a_file_that_is_not_there_any_more(sqlite, tmp_path, fate):
+    backend, other = sqlite.backend(purge_every=None), sqlite.backend(purge_every=None)
+    saves = (backend.save(f"id {n}", {"old": n}, LONG) for n in range(20))
+    await asyncio.gather(*saves, *(backend.load(f"id {n}") for n in range(20)))
+    for path in tmp_path.glob("sessions.db*"):
+        path.unlink()
+    if fate == "replaced":
+        await other.save("other", {"a": 1}, LONG)
+    for n in range(20):
+        await backend.save(f"id {n}", {"new": n}, LONG)
+    assert sqlite.count() == (20 if fate == "deleted" else 21)
+    loads = await asyncio.gather(*(backend.load(f"id {n}") for n in range(20)))
+    assert loads == [{"new": n} for n in range(20)]
+    await backend.shutdown()
+    await other.shutdown()

@@ -24,6 +24,7 @@ PACKAGES = {
     "npm": "npm",
     "openssl": "openssl",
     "pg_dump": "postgresql",
+    "pgbouncer": "pgbouncer",
     "postgres": "postgresql",
     "psql": "postgresql",
     "redis-cli": "redis-tools",

@@ -80,7 +80,8 @@ class RedisServer:
             return client.execute_command(*args)
 
     def wait_for_replica(self) -> None:
-        """Wait until this master's replica has all that was written so far."""
+        """Wait until this master has a replica, with all that was written so far."""
+        _wait(lambda: _is_in_sync(self))
         written = self.command("ROLE")[1]
         _wait(lambda: int(self.command("ROLE")[2][0][2]) >= written)
 

@@ -63,7 +63,7 @@ class SQLServer(ABC):
         self._folder = folder
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._run_as = _unprivileged(self.owner)
+        self._run_as = unprivileged(self.owner)
 
     @property
     def url(self) -> str:
@@ -208,6 +208,10 @@ class SQLServer(ABC):
         """Close the connections of all apps."""
 
     @abstractmethod
+    def refuse_writes(self) -> None:
+        """Write nothing from now on, also for connections that are open."""
+
+    @abstractmethod
     async def somebody_waits(self) -> bool:
         """Tell whether a connection waits for a row that another one holds."""
 
@@ -247,6 +251,10 @@ class PostgreSQL(SQLServer):
         self.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{USER}'"
         )
+
+    def refuse_writes(self) -> None:
+        self.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        self.execute("SELECT pg_reload_conf()")
 
     async def somebody_waits(self) -> bool:
         return self.execute("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
@@ -300,6 +308,9 @@ class MariaDB(SQLServer):
 
     def disconnect_all(self) -> None:
         self.execute(f"KILL USER '{USER}'@'{HOST}'")
+
+    def refuse_writes(self) -> None:
+        self.execute("SET GLOBAL read_only = 1")
 
     async def somebody_waits(self) -> bool:
         # Not innodb_lock_waits, which shows old news to whoever asks again within 100 ms.
@@ -369,7 +380,7 @@ def sql_server(kind: type[_Kind], template: Path | None = None) -> Iterator[_Kin
 _ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
 
 
-def _unprivileged(owner: str) -> dict[str, Any]:
+def unprivileged(owner: str) -> dict[str, Any]:
     """Return how Popen is told to give up root's rights, with which no server starts."""
     if os.geteuid() != 0:
         return {}

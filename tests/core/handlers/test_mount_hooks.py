@@ -14,7 +14,11 @@ from support.sessions import Browser, WatchedBackend
 
 pytestmark = pytest.mark.anyio
 
-APPS = {"plain": tell, "App": Page(), "App with a backend": Page(session_backend=WatchedBackend())}
+APPS = {
+    "plain": tell,
+    "App": Page(),
+    "App with a backend": Page(session_backend=WatchedBackend(), session_cookie="page_id"),
+}
 
 any_app = pytest.mark.parametrize("app", APPS.values(), ids=list(APPS))
 

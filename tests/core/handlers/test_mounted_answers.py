@@ -21,7 +21,8 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize("shares", [True, False])
 @pytest.mark.parametrize("hooked", [True, False])
 async def test_everything_gets_through(shares, hooked):
-    child = Page(session_backend=None if shares else WatchedBackend())
+    own = {"session_backend": WatchedBackend(), "session_cookie": "page_id"}
+    child = Page(**({} if shares else own))
     root = tree(api=child)
     if hooked:
         root.middlewares.append(HttpMiddleware())

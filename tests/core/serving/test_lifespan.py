@@ -249,7 +249,7 @@ async def test_a_mounted_apps_handlers_run_inside_those_of_its_parent():
     parent_backend, child_backend = WatchedBackend(), WatchedBackend()
     events = parent_backend.calls = child_backend.calls = []
     parent = noting(events, "parent", session_backend=parent_backend)
-    child = noting(events, "child", session_backend=child_backend)
+    child = noting(events, "child", session_backend=child_backend, session_cookie="child_id")
     parent.mount("/child", child)
     async with life(parent):
         assert events == [

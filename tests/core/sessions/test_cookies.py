@@ -2,10 +2,10 @@
 
 import pytest
 
-from micropie import App, InMemorySessionBackend, SessionBackend
+from micropie import App, HttpMiddleware, InMemorySessionBackend, SessionBackend
 from support.asgi import Client
 from support.notes import Notes
-from support.sessions import Browser, ReadmeBackend, WatchedBackend, set_cookies
+from support.sessions import LONG, Browser, ReadmeBackend, Shop, WatchedBackend, set_cookies
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +36,8 @@ async def cookie_of(app, **scope):
         ("session_timeout", -1),
         ("session_timeout", 0.5),
         ("session_timeout", float("nan")),
+        ("session_timeout", float("inf")),
+        ("session_timeout", 400 * 86400 + 1),
         ("session_timeout", "3600"),
         ("session_timeout", None),
         ("session_timeout", True),
@@ -342,3 +344,104 @@ async def test_a_backend_gets_the_id_as_it_was_sent():
     backend.sessions['odd/"id"'] = {"a": 1}
     client = Client(Jar(backend))
     assert (await client.get("/", headers={"Cookie": 'session_id=odd/"id"'})).json == {"a": 1}
+
+
+# Several cookies of the name: of other paths and domains, or left from other settings.
+
+
+async def given(app, *ids):
+    headers = [("Cookie", "; ".join(f"session_id={session_id}" for session_id in ids))]
+    return await Client(app).get("/", headers=headers)
+
+
+@pytest.mark.parametrize(
+    "stale", [["stale"], [""], ['""'], ["x" * 300], ["a", "b", "c"], ["a"] * 9]
+)
+async def test_the_first_cookie_that_names_a_session_counts(stale):
+    backend = WatchedBackend()
+    await backend.save("live", {"pies": 3}, LONG)
+    assert (await given(Shop(backend), *stale, "live", "more")).text == "3"
+    assert backend.calls.count("load") <= 4
+
+
+async def test_of_many_cookies_four_are_tried():
+    backend = WatchedBackend()
+    await backend.save("live", {"pies": 3}, LONG)
+    assert (await given(Shop(backend), *"abcd", "live")).text == "None"
+    assert backend.calls.count("load") == 4
+
+
+async def test_a_login_beside_a_stale_cookie_holds():
+    app = Shop(WatchedBackend())
+    stale = [("Cookie", "session_id=stale")]
+    (cookie,) = set_cookies(await Client(app).get("/buy", headers=stale))
+    assert (await given(app, "stale", cookie["value"])).text == "1"
+
+
+# What caches may do with a response that sets the cookie
+
+
+class Cached(App):
+    async def index(self, control=None, expires=None):
+        self.session["seen"] = True
+        headers = {"Cache-Control": control} if control else {}
+        return 200, "hello", headers | ({"Expires": expires} if expires else {})
+
+    async def stream(self):
+        self.session["seen"] = True
+        yield "hello"
+
+    async def leave(self):
+        self.session.clear()
+
+    async def look(self):
+        self.session.get("seen")
+        return 200, "hello", {"Cache-Control": "public"}
+
+
+def cache_control(answer):
+    return [value for name, value in answer.headers if name == "cache-control"]
+
+
+async def test_a_response_that_sets_the_cookie_is_not_stored_by_caches():
+    browser = Browser(Cached())
+    for url in ("/stream", "/leave", "/"):
+        answer = await browser.get(url)
+        assert set_cookies(answer)
+        assert cache_control(answer) == ["no-store"]
+    assert cache_control(await browser.get("/look")) == ["public"]  # sets none
+
+
+@pytest.mark.parametrize("control", ["private, max-age=60", "no-store", "no-cache", "Private"])
+async def test_a_handler_may_say_how_the_browser_stores_it(control, logged):
+    answer = await Client(Cached()).get(f"/?control={control}")
+    assert cache_control(answer) == [control]
+    assert logged == []
+
+
+@pytest.mark.parametrize("control", ["public", "max-age=60", "Public, s-maxage=5", "immutable"])
+async def test_what_lets_shared_caches_store_it_is_replaced_and_the_log_tells_once(control, logged):
+    client = Client(Cached())
+    for _ in range(2):
+        assert cache_control(await client.get(f"/?control={control}")) == ["no-store"]
+    (record,) = logged
+    assert "index gave Cache-Control" in record.getMessage()
+
+
+async def test_hooks_and_mounted_apps_do_not_get_around_it(logged):
+    class Counting(HttpMiddleware):
+        async def before_request(self, request):
+            request.session["visits"] = 1
+
+    async def public(scope, receive, send):
+        headers = [(b"cache-control", b"max-age=60, public")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"body {}"})
+
+    app = Cached()
+    app.mount("/static", public)
+    app.middlewares.append(Counting())
+    answer = await Client(app).get("/static/a.css")
+    assert set_cookies(answer)
+    assert cache_control(answer) == ["no-store"]
+    assert "'/static/a.css'" in logged[0].getMessage()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware
+from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend
 from support.asgi import PATIENCE, Client
 from support.mounts import Noting, tell
 from support.sessions import Browser, WatchedBackend, set_cookies, varies_by_cookie
@@ -44,7 +44,8 @@ class Notes(App):
 
 
 def notes(backend=None, child_backend=None):
-    root, child = Notes(backend), Notes(child_backend)
+    options = {} if child_backend is None else {"session_cookie": "child_id"}
+    root, child = Notes(backend), Notes(child_backend, **options)
     root.mount("/child", child)
     return root, child
 
@@ -404,3 +405,87 @@ async def test_a_hundred_requests_in_parent_and_child_lose_nothing():
         *(browser.get(f"{'/child' * (n % 2)}/put/k{n}") for n in range(100)),
     )
     assert len((await browser.get("/")).json) == 101
+
+
+# Whose cookie it is
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"session_cookie_samesite": "Strict", "session_timeout": 60},
+        {"session_cookie_domain": None, "session_cookie_path": "/"},
+    ],
+)
+async def test_two_apps_may_not_keep_one_cookie_in_two_backends(options):
+    root, child = Notes(), Notes(InMemorySessionBackend(), **options)
+    with pytest.raises(ValueError, match="'session_id'"):
+        root.mount("/child", child)
+    assert root.mounts == {}
+    root.mount("/child", Notes())  # nothing is in the way of another
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"session_cookie": "child_id"},
+        {"session_cookie_path": "/child"},
+        {"session_cookie_domain": "shop.example"},
+    ],
+)
+async def test_cookies_that_browsers_tell_apart_may_be_kept_in_two_backends(options):
+    root = Notes()
+    root.mount("/child", Notes(InMemorySessionBackend(), **options))
+    assert list(root.mounts) == ["/child"]
+
+
+async def test_apps_further_down_and_side_by_side_are_looked_at_too():
+    root, middle = Notes(session_cookie="root_id"), Notes(session_cookie="middle_id")
+    middle.mount("/own", Notes(InMemorySessionBackend(), session_cookie="own_id"))
+    root.mount("/middle", middle)
+    with pytest.raises(ValueError, match="'own_id'"):
+        root.mount("/other", Notes(InMemorySessionBackend(), session_cookie="own_id"))
+    with pytest.raises(ValueError, match="'root_id'"):
+        root.mount("/other", Notes(InMemorySessionBackend(), session_cookie="root_id"))
+
+
+async def test_a_backend_assigned_later_is_looked_at_too():
+    backend = InMemorySessionBackend()
+    root = Notes(backend)
+    root.mount("/child", Notes(backend))
+    with pytest.raises(ValueError, match="'session_id'"):
+        root.session_backend = InMemorySessionBackend()
+
+
+async def test_one_backend_object_for_both_is_one_session():
+    class Counting(HttpMiddleware):
+        async def before_request(self, request):
+            request.session["visits"] = request.session.get("visits", 0) + 1
+
+    backend = WatchedBackend()
+    root, _ = notes(backend)
+    root.mount("/same", Notes(backend))
+    root.middlewares.append(Counting())
+    browser = Browser(root)
+    answer = await browser.get("/same/note?a=1")
+    assert len(set_cookies(answer)) == 1
+    assert backend.calls == ["save"]
+    assert (await browser.get("/same")).json == {"a": "1", "visits": 2}
+    assert (await browser.get("/child")).json == {"a": "1", "visits": 3}
+
+
+async def test_a_child_below_a_path_of_its_own_finds_its_cookie_among_those_of_its_parent():
+    root, own = Notes(), WatchedBackend()
+    root.mount("/child", Notes(own, session_cookie_path="/child"))
+    client = Client(root)
+
+    async def visit(url, *cookies):
+        headers = [("Cookie", "; ".join(f"session_id={cookie}" for cookie in cookies))]
+        return await client.get(url, headers=headers)
+
+    (ours,) = set_cookies(await visit("/note?a=root"))
+    (theirs,) = set_cookies(await visit("/child/note?a=child", ours["value"]))
+    both = theirs["value"], ours["value"]
+    assert (await visit("/child", *both)).json == {"a": "child"}
+    assert (await visit("/", ours["value"])).json == {"a": "root"}

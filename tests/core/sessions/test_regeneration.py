@@ -137,13 +137,28 @@ async def test_two_renewals_at_once_leave_the_browser_its_session():
     assert (await browser.get("/")).json == {"cart": "1"}
 
 
-async def test_of_two_logins_at_once_the_first_one_counts_and_nothing_is_lost():
+async def test_of_two_logins_at_once_each_is_one_whichever_answer_the_browser_keeps():
     app = Meeting()
     browser = await started(app, cart=1)
+    twin = browser.clone()
     async with Slow(app, browser, "/login?point=a&user=bob") as slow:
-        await browser.get("/login?user=bob")
+        await twin.get("/login?user=bob")
+    assert (await twin.get("/")).json == {"cart": "1", "user": "bob"}
+    # The old session was gone, so this one begins with what its request has set.
+    (cookie,) = set_cookies(slow.answer)
+    browser.cookies["session_id"] = cookie["value"]
+    assert (await browser.get("/")).json == {"user": "bob"}
+    assert browser.session_id != twin.session_id
+
+
+async def test_a_regeneration_that_sets_nothing_brings_no_dead_session_back():
+    backend = WatchedBackend()
+    app = Meeting(backend)
+    browser = await started(app, user="bob")
+    async with Slow(app, browser, "/renew?point=a") as slow:
+        await browser.get("/renew")
     assert set_cookies(slow.answer) == []
-    assert (await browser.get("/")).json == {"cart": "1", "user": "bob"}
+    assert (await browser.get("/")).json == {"user": "bob"}
 
 
 async def test_logout_beats_a_slower_regeneration():

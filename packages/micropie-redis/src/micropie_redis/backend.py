@@ -19,6 +19,9 @@ from micropie_redis.scripts import LOAD, MERGE, SAVE, TAKE
 # Plenty for one event loop: a session keeps a connection busy for a fraction of a millisecond.
 MAX_CONNECTIONS = 50
 
+# Seconds, some 2,000 years: Redis refuses what does not fit 64 bits of milliseconds.
+_LONGEST = 2000 * 365 * 86400
+
 _Result = TypeVar("_Result")
 
 _logger = logging.getLogger("micropie")
@@ -28,7 +31,8 @@ class RedisSessionBackend(SessionBackend):
     """Keeps sessions in Redis, for all processes and machines that serve an app.
 
     Every method is one round trip, and one atomic step on one key, so it works in a cluster too.
-    While Redis is away each fails within *socket_timeout*, and works again when Redis does.
+    While Redis is away each fails within *socket_timeout*, and works again when Redis does, or
+    another server has taken over. One made from a URL can be used in several event loops at once.
 
     Args:
         url_or_client: a URL as redis-py takes it (`redis://`, `rediss://` for TLS, `unix://`), or
@@ -36,7 +40,7 @@ class RedisSessionBackend(SessionBackend):
             returns. A client keeps its own retries and timeouts, and you close it.
         prefix: what the names of the keys in Redis start with; a hash of the session's id follows.
         socket_timeout: seconds for a whole call, from waiting for a connection to the last retry.
-        max_connections: the most that a backend made from a URL opens, in each process.
+        max_connections: the most that a backend made from a URL opens, in each event loop.
 
     Raises:
         TypeError: an argument is of the wrong type.
@@ -159,7 +163,7 @@ async def _on_failure(error: Exception) -> None:
 
 def _milliseconds(timeout: float) -> int:
     # Rounded up: Redis deletes at once what expires in 0 ms.
-    return math.ceil(timeout * 1000)
+    return math.ceil(min(timeout, _LONGEST) * 1000)
 
 
 def _encoded(data: dict[str, Any]) -> list[bytes]:

@@ -1,12 +1,11 @@
 """The redis-py client of a backend: managed (made from a URL, and closed) or the user's own."""
 
-import asyncio
-
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import MaxConnectionsError
 
+from micropie.concurrency import LoopLocal
 from micropie_redis.commands import ClusterCommands, Commands, PipelinedCommands
 
 Client = Redis | RedisCluster
@@ -43,7 +42,7 @@ def client_for(
 
 
 class ManagedClient:
-    """A client made from a URL when it is first used, in the event loop that uses it.
+    """A client made from a URL in each event loop that uses it, when it is first used there.
 
     Args:
         url: as redis-py takes it.
@@ -59,8 +58,7 @@ class ManagedClient:
         self._url = url
         self._max_connections = max_connections
         self._timeout = timeout
-        # The event loop, and what belongs to it.
-        self._open: tuple[asyncio.AbstractEventLoop, Redis, PipelinedCommands] | None = None
+        self._commands = LoopLocal(self._connect, self._disconnect)
         try:
             # redis-py checks some of the options only here.
             self._pool().make_connection()  # type: ignore[no-untyped-call] # has no annotations
@@ -74,23 +72,20 @@ class ManagedClient:
 
     def commands(self) -> PipelinedCommands:
         """Return what sends commands in the running event loop."""
-        loop = asyncio.get_running_loop()
-        # Connections are bound to their event loop: those of another one are unusable.
-        if self._open is None or self._open[0] is not loop:
-            client = Redis.from_pool(self._pool())
-            self._open = loop, client, PipelinedCommands(client, self._timeout)
-        return self._open[2]
+        return self._commands.get()
 
     async def close(self) -> None:
-        """Close the client; the next use makes another."""
-        opened, self._open = self._open, None
-        if opened is None or opened[0] is not asyncio.get_running_loop():
-            return
-        _, client, commands = opened
+        """Close the client of the running event loop; the next use makes another."""
+        await self._commands.close()
+
+    def _connect(self) -> PipelinedCommands:
+        return PipelinedCommands(Redis.from_pool(self._pool()), self._timeout)
+
+    async def _disconnect(self, commands: PipelinedCommands) -> None:
         try:
             await commands.drain()
         finally:
-            await client.aclose()
+            await commands.client.aclose()
 
     def _pool(self) -> BlockingConnectionPool:
         return BlockingConnectionPool.from_url(

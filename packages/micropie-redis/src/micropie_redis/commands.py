@@ -6,8 +6,12 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 from redis.client import NEVER_DECODE
+from redis.exceptions import BusyLoadingError, ClusterDownError, ReadOnlyError, ResponseError
 
 from micropie.concurrency import Batcher
+
+# How a server refuses because of its role: a replica, one that starts, one that is cut off.
+_WRONG_SERVER = (ReadOnlyError, BusyLoadingError, ClusterDownError)  # and MasterDownError below it
 
 _Command = tuple[bytes | str | int, ...]
 
@@ -27,7 +31,7 @@ class PipelinedCommands:
     """
 
     def __init__(self, client: Redis, timeout: float) -> None:
-        self._client = client
+        self.client = client
         self._timeout = timeout
         self._batcher: Batcher[_Command, Any] = Batcher(self._run)
 
@@ -45,11 +49,33 @@ class PipelinedCommands:
         await self._batcher.drain()
 
     async def _run(self, commands: Sequence[_Command]) -> Sequence[Any]:
-        pipeline = self._client.pipeline(transaction=False)
+        async with asyncio.timeout(self._timeout):
+            try:
+                replies = await self._send(commands)
+            except BusyLoadingError as error:  # the others are replies
+                replies = [error] * len(commands)
+            refused = [n for n, reply in enumerate(replies) if _is_wrong_server(reply)]
+            if refused:
+                # After a failover, open connections stay with the old master and new ones reach the
+                # new one. A command that was refused so has done nothing, and can be sent again.
+                await self.client.connection_pool.disconnect(inuse_connections=False)
+                again = await self._send([commands[n] for n in refused])
+                for n, reply in zip(refused, again, strict=True):
+                    replies[n] = reply
+        return replies
+
+    async def _send(self, commands: Sequence[_Command]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command, **_OPTIONS)
-        async with asyncio.timeout(self._timeout):
-            return await pipeline.execute(raise_on_error=False)
+        return await pipeline.execute(raise_on_error=False)
+
+
+def _is_wrong_server(reply: object) -> bool:
+    # Before Redis 7 a script's error has the code in its middle.
+    return isinstance(reply, _WRONG_SERVER) or (
+        isinstance(reply, ResponseError) and "-READONLY " in str(reply)
+    )
 
 
 class ClusterCommands:

@@ -22,8 +22,8 @@ from micropie_sql_sessions.tables import session_table
 # takes 100 from all processes together.
 MAX_CONNECTIONS = 10
 
-# The last day that MySQL knows.
-_NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+# Seconds, some 2,000 years: every database knows that day, and no session lives to see it.
+_LONGEST = 2000 * 365 * 86400
 
 _logger = logging.getLogger("micropie")
 
@@ -39,7 +39,8 @@ class SQLSessionBackend(SessionBackend):
     """Keeps sessions in a SQL database, for all processes and machines that serve an app.
 
     While the database is away each method fails within *timeout*, and works again when the
-    database does.
+    database does, or another server has taken over. A backend made from a URL can be used in
+    several event loops at once.
 
     Args:
         url_or_engine: a URL as SQLAlchemy takes it (`sqlite:///sessions.db`, `postgresql://`,
@@ -50,7 +51,9 @@ class SQLSessionBackend(SessionBackend):
         purge_every: seconds between two purges of expired sessions while the app runs, by one of
             its processes; None for none.
         timeout: seconds for a whole call, from waiting for a connection to the last retry.
-        max_connections: the most that a backend made from a URL opens, in each process.
+        max_connections: the most that a backend made from a URL opens, in each event loop.
+        pgbouncer: whether a URL of PostgreSQL leads to PgBouncer in transaction mode, where
+            statements can't be prepared once for many transactions.
 
     Attributes:
         table: the SQLAlchemy Table, for migrations.
@@ -70,6 +73,7 @@ class SQLSessionBackend(SessionBackend):
         purge_every: float | None = 300.0,
         timeout: float = 5.0,
         max_connections: int = MAX_CONNECTIONS,
+        pgbouncer: bool = False,
     ) -> None:
         if not isinstance(create_table, bool):
             raise TypeError(f"create_table must be True or False, not {create_table!r}")
@@ -77,7 +81,7 @@ class SQLSessionBackend(SessionBackend):
         check_seconds("timeout", timeout)
         check_number("max_connections", max_connections, int, least=1)
         self.table: Table = session_table(table)
-        engine = engine_for(url_or_engine, max_connections, timeout)
+        engine = engine_for(url_or_engine, max_connections, timeout, pgbouncer=pgbouncer)
         self._database = Database(engine, self.table, create_table=create_table, timeout=timeout)
         self._sql = Statements(self.table, engine.dialect)
         self._purger = Purger(self._database, self._sql, purge_every)
@@ -87,10 +91,9 @@ class SQLSessionBackend(SessionBackend):
         key, now = hash_session_id(session_id), datetime.now(UTC)
 
         rows = await self._database.fetch(self._sql.load, {"key": key, "now": now})
-        data = _decoded(key, rows[0].data) if rows else {}
-        if not data:
+        if not (rows and (data := _decoded(key, rows[0].data))):
             return {}
-        (row,) = rows
+        row = rows[0]
         # MySQL and SQLite return a UTC time without its zone.
         left = row.expires_at.replace(tzinfo=row.expires_at.tzinfo or UTC) - now
         version = _Version(row.data, row.revision)
@@ -198,10 +201,7 @@ def _encoded(data: dict[str, Any], timeout: float) -> dict[str, Any]:
 
 
 def _after(now: datetime, timeout: float) -> datetime:
-    try:
-        return min(now + timedelta(seconds=timeout), _NEVER)
-    except OverflowError:
-        return _NEVER
+    return now + timedelta(seconds=min(timeout, _LONGEST))
 
 
 def _decoded(key: str, document: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import Executable, Row, Table
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from micropie.concurrency import Batcher
 from micropie_sql_sessions.engines import Engine
-from micropie_sql_sessions.errors import is_missing_table, is_transient
+from micropie_sql_sessions.errors import TableVanished, is_missing_table, is_transient
 
 _RETRIES = 4
 _BASE_DELAY = 0.05  # seconds; doubled before each retry, with at most half of it as jitter
@@ -45,12 +46,11 @@ class Database:
         self._engine = engine
         self._table = table
         self._create_table = create_table
-        self._created_in: AsyncEngine | None = None
+        self._prepared: WeakSet[AsyncEngine] = WeakSet()
         self._timeout = timeout
-        self._running: set[asyncio.Task[object]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
         self._has_one_writer = engine.dialect == "sqlite"
-        self._batcher: Batcher[Work[Any], Any]
-        self._batcher = Batcher(self._run_batch, max_size=_MAX_BATCH, serial=True)
+        self._batcher = Batcher[Work[Any], Any](self._run_batch, max_size=_MAX_BATCH, serial=True)
 
     async def run(self, work: Work[_Result]) -> _Result:
         """Return the result of *work*, which gets a connection; retry after a transient error.
@@ -63,30 +63,19 @@ class Database:
             TimeoutError: the work and its retries took longer than `timeout`.
             RuntimeError: the table does not exist.
         """
-        task = asyncio.create_task(self._run_with_retries(work))
-        self._running.add(task)
-        task.add_done_callback(self._on_end)
-        await asyncio.wait((task,), timeout=self._timeout)
-        if task.done() and not task.cancelled() and not isinstance(task.exception(), TimeoutError):
-            return task.result()
-        task.cancel()
-        raise self._timed_out()
+        return await self._in_time(asyncio.create_task(self._run_with_retries(work)))
 
     async def write(self, work: Work[_Result]) -> _Result:
         """Run *work* that writes, by one statement at most, so that a batch can contain it."""
         if not self._has_one_writer:
             return await self.run(work)
-        try:
-            async with asyncio.timeout(self._timeout):
-                result: _Result = await self._batcher.submit(work)
-                return result
-        except TimeoutError:
-            raise self._timed_out() from None
+        return await self._in_time(self._batcher.submit(work))
 
     def transaction(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
         """Make the block, a part of work that writes, one transaction."""
-        # A batch is one already.
-        return nullcontext() if self._has_one_writer else _transaction(connection, "BEGIN")
+        if self._has_one_writer or not self._engine.autocommits:
+            return nullcontext()  # all of the batch, or of the work, is one already
+        return _transaction(connection, "BEGIN")
 
     async def fetch(self, select: Executable, values: dict[str, Any]) -> Sequence[Row[Any]]:
         """Return the rows of one statement."""
@@ -107,17 +96,15 @@ class Database:
     async def prepare(self) -> None:
         """Create the table now, if the first work would."""
         if self._create_table:
-            await self.run(self._create)
+            await self.run(_nothing)
 
     async def close(self) -> None:
         """Wait for running work, and close the engine if the backend made it."""
-        self._created_in = None
-        with suppress(TimeoutError):  # the engine is closed then, but the database was not told
-            async with asyncio.timeout(self._timeout):
-                await self._batcher.drain()
-                if self._running:
-                    await asyncio.wait(self._running)
-                await self._engine.close()
+        self._prepared.clear()
+        loop = asyncio.get_running_loop()
+        if running := [work for work in list(self._running) if work.get_loop() is loop]:
+            await asyncio.wait(running, timeout=self._timeout)
+        await self._engine.close()
 
     async def _run_batch(self, batch: Sequence[Work[Any]]) -> list[Any]:
         async def run_all(connection: AsyncConnection) -> list[Any]:
@@ -140,40 +127,64 @@ class Database:
             return await self._run_once(work)
 
     async def _run_once(self, work: Work[_Result]) -> _Result:
+        engine = self._engine.current()
         try:
-            async with self._engine.current().connect() as connection:
-                await self._create(connection)
-                return await work(connection)
+            async with engine.connect() as connection:
+                if self._create_table and engine not in self._prepared:
+                    await self._create(connection)
+                    self._prepared.add(engine)
+                async with self._transaction_of_all(connection):
+                    return await work(connection)
         except DBAPIError as error:
             error.hide_parameters = True  # the log must not show what sessions hold
             if is_missing_table(error):
+                if self._create_table and engine in self._prepared:
+                    # It went while the app ran: nothing was written, and the retry creates it.
+                    self._prepared.discard(engine)
+                    raise TableVanished from error
                 raise RuntimeError(
                     f"the database has no table {self._table.name}: start the app with "
                     "create_table=True, or run your migrations"
                 ) from error
             raise
 
+    def _transaction_of_all(
+        self, connection: AsyncConnection
+    ) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if self._engine.autocommits else connection.begin()
+
     async def _create(self, connection: AsyncConnection) -> None:
-        """Create the table and its index where they do not exist, once for each engine."""
-        if not self._create_table or self._created_in is connection.engine:
-            return
+        """Create the table and its index where they do not exist."""
         for create in (self._table.create, *(index.create for index in self._table.indexes)):
             try:
-                await connection.run_sync(create, checkfirst=True)
+                async with self._transaction_of_all(connection):
+                    await connection.run_sync(create, checkfirst=True)
             except DBAPIError:
                 if connection.invalidated:
                     raise
                 # Another process created it after the check: check again.
-                await connection.run_sync(create, checkfirst=True)
-        self._created_in = connection.engine
+                async with self._transaction_of_all(connection):
+                    await connection.run_sync(create, checkfirst=True)
 
-    def _timed_out(self) -> TimeoutError:
-        return TimeoutError(f"the database has not answered in {self._timeout} s")
+    async def _in_time(self, running: asyncio.Future[_Result]) -> _Result:
+        """Return the result of *running*, which `timeout` seconds later is cancelled."""
+        self._running.add(running)
+        running.add_done_callback(self._on_end)
+        await asyncio.wait((running,), timeout=self._timeout)
+        with suppress(TimeoutError, asyncio.CancelledError):  # of its own, for the same reason
+            if running.done():
+                return running.result()
+        running.cancel()
+        raise TimeoutError(f"the database has not answered in {self._timeout} s")
 
-    def _on_end(self, task: "asyncio.Task[object]") -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # retrieved, in case the request was cancelled
+    def _on_end(self, ended: asyncio.Future[Any]) -> None:
+        self._running.discard(ended)
+        if not ended.cancelled():
+            ended.exception()  # retrieved, in case the request was cancelled
+
+
+async def _nothing(_connection: AsyncConnection) -> None:
+    """Work for which only the table is made."""
 
 
 async def _outcome(work: Work[Any], connection: AsyncConnection) -> Any:

@@ -2,20 +2,48 @@
 
 import asyncio
 import math
+import os
+from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
+from sqlalchemy import URL, ExceptionContext, event
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from micropie.concurrency import LoopLocal
+from micropie_sql_sessions.errors import is_wrong_server
 from micropie_sql_sessions.tables import MYSQL
+from micropie_sql_sessions.urls import (
+    check_options,
+    check_supported,
+    how_to_install,
+    translated,
+    url_with_driver,
+)
 
-# The drivers of the extras, by dialect: what a URL without a driver means.
-_DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"} | dict.fromkeys(MYSQL, "asyncmy")
+# One statement is one round trip then, without BEGIN, COMMIT and ROLLBACK.
+_AUTOCOMMIT = {
+    "isolation_level": "AUTOCOMMIT",
+    "skip_autocommit_rollback": True,
+    "pool_reset_on_return": None,
+}
+
+# Arguments with which a driver leaves no named statement behind in a connection.
+_UNPREPARED: dict[str, dict[str, Any]] = {
+    "asyncpg": {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": str,  # "": unnamed
+    },
+    "psycopg": {"prepare_threshold": None},
+}
 
 
-def engine_for(url_or_engine: object, max_connections: int, timeout: float) -> "Engine":
+def engine_for(
+    url_or_engine: object, max_connections: int, timeout: float, *, pgbouncer: bool
+) -> "Engine":
     """Return what provides a backend with its engine, in whichever event loop is running.
 
     Raises:
@@ -24,88 +52,89 @@ def engine_for(url_or_engine: object, max_connections: int, timeout: float) -> "
         ModuleNotFoundError: the database's driver is not installed.
     """
     if isinstance(url_or_engine, str | URL):
-        return ManagedEngine(url_or_engine, max_connections, timeout)
+        return ManagedEngine(url_or_engine, max_connections, timeout, pgbouncer=pgbouncer)
     if isinstance(url_or_engine, AsyncEngine):
         return ExternalEngine(url_or_engine)
-    wrong = type(url_or_engine)
     raise TypeError(
-        "url_or_engine must be a URL or an AsyncEngine of SQLAlchemy, not "
-        f"{wrong.__module__}.{wrong.__qualname__}"
+        f"url_or_engine must be a URL or an AsyncEngine of SQLAlchemy, not {type(url_or_engine)}"
     )
 
 
 class ManagedEngine:
-    """An engine made from a URL, and made again in another event loop.
+    """An engine made from a URL, in each event loop that uses it.
 
     Args:
         url: as SQLAlchemy takes it; the driver may be left out.
         max_connections: the most to open.
         timeout: seconds that a statement waits for a lock.
+        pgbouncer: whether the URL leads to a PgBouncer that gives each transaction another
+            connection.
+
+    Attributes:
+        dialect: SQLAlchemy's name of the database.
+        autocommits: whether a statement is a transaction unless something else is said.
     """
 
-    def __init__(self, url: str | URL, max_connections: int, timeout: float) -> None:
-        self._url = _with_driver(url)
+    def __init__(
+        self, url: str | URL, max_connections: int, timeout: float, *, pgbouncer: bool
+    ) -> None:
+        self._url, self._arguments = translated(url_with_driver(url))
+        self.autocommits = not pgbouncer
+        if pgbouncer:
+            if self._url.get_driver_name() not in _UNPREPARED:
+                raise ValueError("pgbouncer is for asyncpg and psycopg, the drivers of PostgreSQL")
+            self._arguments |= _UNPREPARED[self._url.get_driver_name()]
         self._max_connections = max_connections
         self._timeout = timeout
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._open: set[Any] = set()
-        self._engine = self._make()
-        self.dialect = self._engine.dialect.name
+        self._engines = LoopLocal(self._make, self._dispose)
+        # The connections of an engine that are open.
+        self._open: WeakKeyDictionary[AsyncEngine, set[Any]] = WeakKeyDictionary()
+        dialect = self._make().dialect
+        check_options(self._url, dialect)
+        self.dialect = dialect.name
 
     def current(self) -> AsyncEngine:
-        """Return the engine of the running event loop, whose connections autocommit."""
-        loop = asyncio.get_running_loop()
-        # Connections are bound to their event loop: those of another one are unusable.
-        if self._loop is not loop:
-            if self._loop is not None:
-                self._engine = self._make()
-            self._loop = loop
-        return self._engine
+        """Return the engine of the running event loop."""
+        return self._engines.get()
 
     async def close(self) -> None:
-        """Close the connections; the next use opens others.
+        """Close the connections of the running event loop; the next use opens others."""
+        await self._engines.close()
 
-        Cancel it when it takes too long: then connections are closed without telling the database.
-        """
-        if self._loop is not asyncio.get_running_loop():
-            return
-        try:
-            await self._engine.dispose()
-        finally:
-            for connection in self._open:
-                self._engine.dialect.do_terminate(connection)
+    async def _dispose(self, engine: AsyncEngine) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await engine.dispose()
+        for connection in self._open[engine]:  # closed without telling the database
+            engine.dialect.do_terminate(connection)
 
     def _make(self) -> AsyncEngine:
-        in_memory = self._url.get_backend_name() == "sqlite" and (
-            self._url.database in (None, "", ":memory:")
-        )
+        is_sqlite = self._url.get_backend_name() == "sqlite"
+        in_memory = is_sqlite and self._url.database in (None, "", ":memory:")
         try:
             engine = create_async_engine(
                 self._url,
-                # One statement is one round trip then, without BEGIN, COMMIT and ROLLBACK.
-                isolation_level="AUTOCOMMIT",
-                skip_autocommit_rollback=True,
-                pool_reset_on_return=None,
+                connect_args=self._arguments,
                 poolclass=AsyncAdaptedQueuePool,
                 # In memory each connection would have a database of its own.
                 pool_size=1 if in_memory else self._max_connections,
                 max_overflow=0,
                 pool_timeout=None,  # the backend's includes waiting for a connection
+                **(_AUTOCOMMIT if self.autocommits else {}),
             )
         except ModuleNotFoundError as error:
-            dialect = self._url.get_backend_name()
-            extra = "mysql" if dialect in MYSQL else dialect
+            install = how_to_install(self._url.get_driver_name())
             raise ModuleNotFoundError(
-                f"{error.name} is not installed: pip install 'micropie-sql-sessions[{extra}]'",
-                name=error.name,
+                f"{error.name} is not installed: {install}", name=error.name
             ) from None
         except (ArgumentError, InvalidRequestError):
             raise ValueError(
                 f"url_or_engine names {self._url.drivername}, which would block the event loop: "
                 "leave the driver out, or name one for asyncio"
             ) from None
-        self._open = opened = set()
-        settings = _settings(engine, self._timeout)
+        self._open[engine] = opened = set()
+        # Behind a pooler a setting would stay for whoever gets the connection next.
+        settings = _settings(engine, self._timeout) if self.autocommits else ()
 
         def set_up(connection: Any, _record: object) -> None:
             opened.add(connection)
@@ -116,6 +145,9 @@ class ManagedEngine:
 
         event.listen(engine.sync_engine, "connect", set_up)
         event.listen(engine.sync_engine, "close", lambda old, _record: opened.discard(old))
+        _leave_wrong_servers(engine)
+        if is_sqlite and not in_memory and "uri" not in self._url.query:
+            _keep_to_file(engine, os.path.abspath(self._url.database or ""))
         return engine
 
 
@@ -123,11 +155,15 @@ class ExternalEngine:
     """An engine that the user made, and disposes of."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self.dialect = _supported(engine.dialect.name)
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.dialect = check_supported(engine.dialect.name)
+        # Its owner may use it behind PgBouncer, where only a transaction has one connection.
+        self.autocommits = self.dialect != "postgresql"
+        options = {"isolation_level": "AUTOCOMMIT"} if self.autocommits else {}
+        self._engine = engine.execution_options(**options)
+        _leave_wrong_servers(self._engine)
 
     def current(self) -> AsyncEngine:
-        """Return a view of the engine whose connections autocommit."""
+        """Return a view of the engine."""
         return self._engine
 
     async def close(self) -> None:
@@ -142,7 +178,7 @@ def _settings(engine: AsyncEngine, timeout: float) -> tuple[str, ...]:
 
     Without them one whose request has given up would wait on, in MySQL for 50 s.
     """
-    seconds, milliseconds = math.ceil(timeout), math.ceil(timeout * 1000)
+    seconds, milliseconds = math.ceil(timeout), min(math.ceil(timeout * 1000), 2**31 - 1)
     if engine.dialect.name == "sqlite":
         # Readers do not block the writer, and acknowledged writes survive a power cut.
         wal = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
@@ -154,27 +190,36 @@ def _settings(engine: AsyncEngine, timeout: float) -> tuple[str, ...]:
     return ()
 
 
-def _with_driver(text: str | URL) -> URL:
+def _file_identity(path: str) -> tuple[int, int] | None:
     try:
-        url = make_url(text)
-        name = "postgresql" if url.drivername == "postgres" else url.drivername  # as hosts say
-        if name in _DRIVERS:
-            url = url.set(drivername=f"{name}+{_DRIVERS[name]}")
-        url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        # Without the URL and SQLAlchemy's message, which may contain parts of the password.
-        raise ValueError(
-            "url_or_engine is not a URL that SQLAlchemy takes: it has the form "
-            "dialect+driver://user:password@host:port/database, with special characters in user "
-            "and password percent-encoded"
-        ) from None
-    _supported(url.get_backend_name())
-    return url
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
-def _supported(dialect: str) -> str:
-    if dialect not in _DRIVERS:
-        raise ValueError(
-            f"url_or_engine must be of SQLite, PostgreSQL, MySQL or MariaDB, not {dialect}"
-        )
-    return dialect
+def _keep_to_file(engine: AsyncEngine, path: str) -> None:
+    """Give up connections to a file of SQLite that was deleted or replaced since they were made."""
+
+    def remember(_connection: object, record: Any) -> None:
+        record.info["file"] = _file_identity(path)
+
+    def check(_connection: object, record: Any, _proxy: object) -> None:
+        if record.info["file"] != _file_identity(path):
+            raise DisconnectionError
+
+    event.listen(engine.sync_engine, "connect", remember)
+    event.listen(engine.sync_engine, "checkout", check)
+
+
+def _leave_wrong_servers(engine: AsyncEngine) -> None:
+    """Give up all connections when one turns out to lead to a server that does not write.
+
+    After a failover, open connections stay with the old server and new ones reach the new one.
+    """
+
+    def on_error(context: ExceptionContext) -> None:
+        if context.engine is engine.sync_engine and is_wrong_server(context.original_exception):
+            context.is_disconnect = True  # so the pool replaces them all
+
+    event.listen(engine.sync_engine, "handle_error", on_error)

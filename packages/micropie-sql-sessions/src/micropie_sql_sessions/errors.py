@@ -13,17 +13,34 @@ _TRANSIENT = {
     *(5, 6),
 }
 
+_WRONG_SERVER = {
+    "25006",  # SQLSTATE: read-only transaction, as on a standby
+    # MySQL: --read-only, read-only mode; Galera: a node that is cut off.
+    *(1290, 1836, 1047),
+}
+
 _MISSING_TABLE = {"42P01", 1146}  # SQLSTATE, MySQL
 _SQLITE_ERROR = 1  # which covers a missing table, among others
 
 
+class TableVanished(Exception):
+    """The table was there before, and is not any more."""
+
+
 def is_transient(error: Exception) -> bool:
     """Return whether a retry may succeed: the connection broke, or others contend."""
-    if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
+    if isinstance(error, OSError | TableVanished) or getattr(
+        error, "connection_invalidated", False
+    ):
         return True
     codes = _codes(error)
     # psycopg has a SQLSTATE only for errors that the server sent: this one is about connecting.
     return bool(codes & _TRANSIENT) or (None in codes and isinstance(error, OperationalError))
+
+
+def is_wrong_server(error: BaseException) -> bool:
+    """Return whether a server refused because of its role: it does not write, and another may."""
+    return bool(_codes(error) & _WRONG_SERVER)
 
 
 def is_missing_table(error: Exception) -> bool:
@@ -34,7 +51,7 @@ def is_missing_table(error: Exception) -> bool:
     )
 
 
-def _codes(error: Exception) -> set[str | int | None]:
+def _codes(error: BaseException) -> set[str | int | None]:
     """Return the codes in the driver's error, the class of a SQLSTATE included."""
     # SQLAlchemy does not wrap all errors about connecting.
     original = getattr(error, "orig", None) or error

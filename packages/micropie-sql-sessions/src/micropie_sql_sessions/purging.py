@@ -4,10 +4,12 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from micropie.concurrency import LoopLocal
 from micropie_sql_sessions.database import Database
 from micropie_sql_sessions.statements import PURGE_ID, Statements, written
 
@@ -34,8 +36,8 @@ class Purger:
     def __init__(self, database: Database, sql: Statements, every: float | None) -> None:
         self._database = database
         self._sql = sql
-        self._every = every
-        self._task: asyncio.Task[None] | None = None
+        self._every = inf if every is None else every
+        self._tasks = LoopLocal(lambda: asyncio.create_task(self._repeat()), _cancel)
 
     async def purge(self) -> int:
         """Delete all that has expired, in batches; return the number of sessions deleted."""
@@ -51,30 +53,27 @@ class Purger:
             await asyncio.sleep(max(_PAUSE, time.monotonic() - start))
 
     def start(self) -> None:
-        """Purge periodically from now on."""
-        if self._every is not None and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._purge_forever(self._every))
+        """Purge periodically from now on, in the running event loop."""
+        if self._every < inf:
+            self._tasks.get()
 
     async def stop(self) -> None:
-        """Stop purging periodically."""
-        task, self._task = self._task, None
-        if task is not None and task.get_loop() is asyncio.get_running_loop():
-            task.cancel()
-            await asyncio.wait((task,))
+        """Stop purging periodically in the running event loop."""
+        await self._tasks.close()
 
-    async def _purge_forever(self, every: float) -> None:
+    async def _repeat(self) -> None:
         while True:
             try:
-                if await self._claim(every):
+                if await self._claim():
                     await self.purge()
             except Exception as error:
                 _logger.error("expired sessions could not be purged", exc_info=error)
-            await asyncio.sleep(every)
+            await asyncio.sleep(self._every)
 
-    async def _claim(self, every: float) -> bool:
+    async def _claim(self) -> bool:
         """Renew the sentinel row; return False if it has not expired."""
         now = datetime.now(UTC)
-        values = {"key": PURGE_ID, "now": now, **written("", now + timedelta(seconds=every))}
+        values = {"key": PURGE_ID, "now": now, **written("", now + timedelta(seconds=self._every))}
 
         async def claim(connection: AsyncConnection) -> bool:
             claimed = await connection.execute(self._sql.claim, values)
@@ -87,3 +86,8 @@ class Purger:
             return True
 
         return await self._database.write(claim)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))

@@ -1,4 +1,4 @@
-"""Header fields: names and values that may be sent, and the cookies that a client sends."""
+"""Header fields: names and values that may be sent."""
 
 import functools
 import re
@@ -51,20 +51,3 @@ def _raw_name(name: str) -> bytes:
     if not TOKEN.fullmatch(name):
         raise ResponseError(f"gave the header name {name!r}, which is not a token")
     return name.lower().encode()
-
-
-def parse_cookies(header: str) -> dict[str, str]:
-    """Return the cookies of a Cookie header by name.
-
-    Of two cookies of one name the first counts: browsers send the one with the longer path
-    first, and a shorter path must not be able to override it. Malformed pairs are left out.
-    """
-    cookies: dict[str, str] = {}
-    for pair in header.split(";"):
-        name, separator, value = pair.partition("=")
-        name, value = name.strip(), value.strip()
-        if separator and name and name not in cookies:
-            if len(value) >= 2 and value[0] == value[-1] == '"':
-                value = value[1:-1]
-            cookies[name] = value
-    return cookies

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import quote, urlencode
 
 from micropie._bodies.forms import Files, read_multipart
+from micropie._cookies import Cookie, parse_cookies
 from micropie._errors import cancelled_within
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import check_handlers
 from micropie._handlers.templates import Templates
-from micropie._headers import parse_cookies
-from micropie._http.request import Connection, Request
+from micropie._http.connection import Connection
+from micropie._http.request import Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
 from micropie._http.routes import RouteInfo
 from micropie._http.urls import redirection
@@ -30,16 +31,16 @@ from micropie._serving.parts import (
     Parts,
     UninitializedParts,
     body_limits,
+    check_cookie_owners,
     check_not_served,
     checked_backend,
     lifespan_of,
 )
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
-from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
 from micropie._workers import Workers
-from micropie.parameters import check_number
+from micropie.parameters import LONGEST, check_number
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -65,13 +66,15 @@ class App:
         max_json_size: bytes of a JSON body, which is parsed as a whole; None for no limit but
             `max_body_size`.
         body_timeout: seconds without a chunk of the body; None for no limit.
-        session_timeout: seconds that a session lives after it was last used.
+        session_timeout: seconds that a session lives after it was last used; at most 400 days.
         session_cookie: the name of the cookie that carries the session's id.
         session_cookie_secure: whether it is sent over https only; "auto": if the request that
             sets it came over https.
         session_cookie_samesite: "Strict", "Lax" or "None".
         session_cookie_domain: which hosts get it; None for the one that set it.
         session_cookie_path: below which path it is sent.
+        session_cookie_max_age: seconds that browsers keep it, from its last use; None until they
+            are closed.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
             "*" for all.
         lifespan: an async context manager function that takes the App, around all start-up and
@@ -130,6 +133,7 @@ class App:
         session_cookie_samesite: Literal["Strict", "Lax", "None"] = "Lax",
         session_cookie_domain: str | None = None,
         session_cookie_path: str = "/",
+        session_cookie_max_age: int | None = None,
         websocket_origins: Iterable[str] | None = None,
         lifespan: Callable[[Self], AbstractAsyncContextManager[dict[str, Any] | None]]
         | None = None,
@@ -138,16 +142,19 @@ class App:
     ) -> None:
         form = (max_form_fields, max_form_field_size, max_files)
         limits = body_limits(max_body_size, max_json_size, body_timeout, *form)
-        check_number("session_timeout", session_timeout, float, least=1)
+        check_number("session_timeout", session_timeout, float, least=1, most=LONGEST)
         check_number("sync_workers", sync_workers, int, least=1)
         check_number("sync_queue", sync_queue, int, least=0)
-        cookie = SessionCookie(
+        cookie = Cookie(
             session_cookie,
-            session_cookie_secure,
-            session_cookie_samesite,
-            session_cookie_domain,
-            session_cookie_path,
+            path=session_cookie_path,
+            domain=session_cookie_domain,
+            secure=session_cookie_secure,
+            samesite=session_cookie_samesite,
+            prefix="session_cookie_",
         )
+        max_age = session_cookie_max_age
+        check_number("session_cookie_max_age", max_age, int, least=1, most=LONGEST, optional=True)
         backend = InMemorySessionBackend() if session_backend is None else session_backend
         parts = Parts(
             routes=self.__micropie.routes,
@@ -156,7 +163,7 @@ class App:
             mounts=Mounts(),
             templates=Templates(template_dir, lambda: self.debug, {"url_for": self._url_for}),
             workers=Workers(sync_workers, sync_queue),
-            sessions=SessionManager(checked_backend(backend), session_timeout, cookie),
+            sessions=SessionManager(checked_backend(backend), session_timeout, cookie, max_age),
             shares_session=session_backend is None,
             websocket_origins=parse_origins(websocket_origins),
             own_debug=debug,
@@ -253,8 +260,10 @@ class App:
 
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
-        self.__micropie.sessions.backend = checked_backend(backend)
-        self.__micropie.shares_session = False
+        parts = self.__micropie
+        parts.sessions.backend = checked_backend(backend)
+        parts.shares_session = False
+        check_cookie_owners(parts)
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
         """Load the session of any ASGI scope; what the block changes is merged when it ends.
@@ -266,9 +275,10 @@ class App:
             RuntimeError: the block put something into the session of a browser that has none.
         """
         parts = self.__micropie
-        sessions = (parts.shares_session and scope.get(SESSIONS)) or parts.sessions
-        session_id = Connection(scope).cookies.get(sessions.cookie_name, "")
-        return sessions.session_for(session_id, scope)
+        owner: SessionManager | None = scope.get(SESSIONS)
+        sessions = owner if owner is not None and parts.shares(owner) else parts.sessions
+        session_ids = Connection(scope)._cookie_values(sessions.cookie_name)
+        return sessions.session_for(session_ids, scope)
 
     def allows_origin(self, scope: Scope) -> bool:
         """Tell whether `websocket_origins` lets in the page that an ASGI scope comes from.
@@ -295,11 +305,19 @@ class App:
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.
-            ValueError: *path* does not start with "/", has an empty segment or is mounted already.
+            ValueError: *path* does not start with "/", has an empty segment or is mounted already;
+                or *asgi_app* is an App with another session backend, whose cookie would replace
+                this App's.
         """
-        self.__micropie.mounts.add(path, asgi_app)
-        self.__micropie.adopt(asgi_app)
-        self.__micropie.plain = {}  # from now on a path alone does not tell who serves it
+        parts = self.__micropie
+        parts.mounts.add(path, asgi_app)
+        try:
+            check_cookie_owners(parts)
+        except ValueError:
+            del parts.mounts[path.rstrip("/")]
+            raise
+        parts.adopt(asgi_app)
+        parts.plain = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
             asgi_app.on_mount(self, path)

@@ -249,7 +249,7 @@ async def test_a_store_that_is_down_refuses_below_a_mount(backend, logged):
 async def test_a_mounted_app_with_a_backend_of_its_own_has_its_own_sessions(backend):
     own = Backend()
     await InMemorySessionBackend.save(own, "known", {"name": "own"}, 8 * 3600)
-    client = mounted(Part(own), backend=backend)
+    client = mounted(Part(own, session_cookie_path="/part"), backend=backend)
     ending = await client.run("/part/name", headers=COOKIE)
     assert ending.sent == ['["own","/name",[]]']
     assert backend.calls == []
@@ -273,7 +273,7 @@ async def test_a_backend_of_its_own_counts_below_several_mounts(backend):
     own = Backend()
     await InMemorySessionBackend.save(own, "known", {"name": "own"}, 8 * 3600)
     middle = App()
-    middle.mount("/inner", Part(own))
+    middle.mount("/inner", Part(own, session_cookie_path="/middle/inner"))
     client = mounted(middle, backend=backend, path="/middle")
     ending = await client.run("/middle/inner/name", headers=COOKIE)
     assert ending.sent == ['["own","/name",[]]']
@@ -290,7 +290,7 @@ async def test_a_backend_of_its_own_counts_below_several_mounts_for_http_too(bac
     own = Backend()
     await InMemorySessionBackend.save(own, "known", {"name": "own"}, 8 * 3600)
     middle, app = App(), App(backend)
-    middle.mount("/inner", Page(own))
+    middle.mount("/inner", Page(own, session_cookie_path="/middle/inner"))
     app.mount("/middle", middle)
     assert (await Client(app).get("/middle/inner/name", headers=COOKIE)).text == "own"
 

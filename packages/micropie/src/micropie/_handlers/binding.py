@@ -10,7 +10,8 @@ from micropie._errors import BadRequest
 from micropie._handlers.annotations import evaluated, signature
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
 from micropie._handlers.models import UnresolvedAnnotation, parameter_converter
-from micropie._http.request import JSON, MULTIPART, URLENCODED, Connection, Request
+from micropie._http.connection import Connection
+from micropie._http.request import JSON, MULTIPART, URLENCODED, Request
 
 _REQUIRED = inspect.Parameter.empty
 _NO_KEYWORDS: dict[str, Any] = {}

@@ -1,19 +1,17 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
 from micropie._bodies.forms import Files, multipart_boundary, parse_multipart
 from micropie._bodies.inbox import Inbox
-from micropie._bodies.urlencoded import LONG_FORM, parse_long_form, parse_urlencoded
-from micropie._errors import HTTPError
-from micropie._headers import parse_cookies
-from micropie._http.routes import RouteInfo
-from micropie._http.urls import routed_path
+from micropie._bodies.urlencoded import LONG_FORM, parse_long_form
+from micropie._cookies import Cookie
+from micropie._http.connection import Connection
 from micropie._lazy import lazy
-from micropie._sessions.session import Session
+from micropie.parameters import LONGEST, check_number
 from micropie.types import Handler, Receive, Scope
 
 # The types of bodies that are parsed.
@@ -23,168 +21,6 @@ MULTIPART = "multipart/form-data"
 
 # The header values that most clients send for those that are read as a whole.
 _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
-
-# The key of a scope under which a mounted App finds the connection of the App that mounted it.
-PARENT = "micropie.parent"
-
-# Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
-# time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
-MAX_HEADERS = 1000
-_MAX_COOKIES = 64 * 1024
-
-# The key of a scope under which a mounted app finds the `state` of the request.
-STATE = "micropie.state"
-
-
-class Connection:
-    """The head of a request, HTTP or WebSocket, decoded on first access.
-
-    Attributes:
-        scope: the ASGI connection scope.
-    """
-
-    # Defaults live on the class: most requests never set these.
-    _session_used = False
-    _failed = False
-    _found: Any = None  # what the path leads to, for hooks before the handler; a Route
-    _route: Any = None  # what serves the request; for hooks after it, and the handler itself
-    _culprit: str | None = None  # what failed, if not the handler
-    _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-        self._session: Session | None = None
-
-    if TYPE_CHECKING:  # hooks may set attributes: `request.user = user`
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __setattr__(self, name: str, value: Any) -> None: ...
-
-    @lazy
-    def state(self) -> SimpleNamespace:
-        """What hooks keep for this request, as attributes; Apps mounted below have it too."""
-        return self.scope.get(STATE) or SimpleNamespace()
-
-    @lazy
-    def path(self) -> str:
-        """The decoded path below `root_path`, as it is routed.
-
-        It has no slash at the end, and "%2F" for a slash inside a segment. A path with an empty
-        segment, as in "//admin", leads nowhere, and is as it came.
-        """
-        return routed_path(self.scope)
-
-    @property
-    def route(self) -> RouteInfo | None:
-        """What serves the request; None if that is a mount, or nothing.
-
-        Hooks see what the path leads to before anything runs; once a hook has set `handler`, and
-        the hooks before are through, it is the route of that one.
-        """
-        route = self._route or self._found
-        info: RouteInfo | None = None if route is None else route.info
-        return info
-
-    @property
-    def _handler_name(self) -> str:
-        """What log entries say that failed: the handler, unless another culprit is known."""
-        return self._culprit or (self._route.name if self._route is not None else "the request")
-
-    @lazy
-    def path_params(self) -> list[str]:
-        """The decoded path segments after the handler's name, or those of a route's parameters."""
-        return []
-
-    @property
-    def client(self) -> tuple[str, int] | None:
-        """The client's address and port as the server saw them; None if it can't know."""
-        client = self.scope.get("client")
-        return (client[0], client[1]) if client else None
-
-    @property
-    def _raw_headers(self) -> Iterable[tuple[bytes, bytes]]:
-        headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
-        if len(headers) > MAX_HEADERS:
-            raise HTTPError(431)
-        return headers
-
-    @lazy
-    def _last_headers(self) -> dict[bytes, bytes]:
-        """The last header of each name, undecoded: cheap, and enough to see which are there."""
-        return dict(self._raw_headers)
-
-    @lazy
-    def headers(self) -> dict[str, str]:
-        """The headers by lower-case name; repeated ones joined (RFC 9110, 5.3)."""
-        headers: dict[str, str] = {}
-        repeated: dict[str, list[str]] = {}
-        for raw_name, raw_value in self._raw_headers:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            if name in headers:
-                repeated.setdefault(name, [headers[name]]).append(value)
-            else:
-                headers[name] = value
-        for name, values in repeated.items():
-            # HTTP/2 may split the cookies over several fields (RFC 9113, 8.2.3).
-            headers[name] = ("; " if name == "cookie" else ", ").join(values)
-        return headers
-
-    @lazy
-    def cookies(self) -> dict[str, str]:
-        """The cookies by name."""
-        names = self._last_headers
-        value = names.get(b"cookie")
-        if value is not None and len(names) == len(self.scope["headers"]):
-            header = value.decode("latin-1")
-        else:
-            header = self.headers.get("cookie", "")  # it may be there twice, to be joined
-        if len(header) > _MAX_COOKIES:
-            raise HTTPError(431)
-        return parse_cookies(header)
-
-    @lazy
-    def query_params(self) -> dict[str, list[str]]:
-        """All values of every name in the query string."""
-        return parse_urlencoded(self.scope.get("query_string", b""))
-
-    def query(self, name: str, default: Any = None) -> Any:
-        """Return the first query value of *name*, or *default*."""
-        values = self.query_params.get(name)
-        return values[0] if values else default
-
-    @property
-    def session(self) -> Session:
-        """The browser's session; what changes in it is stored before the response goes out.
-
-        To assign another mapping is to clear it, and to start a new one with those values.
-        """
-        self._session_used = True
-        if self._session is None:
-            # A mounted App without a backend of its own shares its parent's session.
-            parent: Connection | None = self.scope.get(PARENT)
-            self._session = Session() if parent is None else parent.session
-        return self._session
-
-    @session.setter
-    def session(self, data: Mapping[str, Any]) -> None:
-        # `request.session |= {...}` ends in assigning the very same object.
-        if data is not self.session:
-            data = dict(data)
-            self.session.clear()
-            self.session.update(data)
-
-    @property
-    def _has_failed(self) -> bool:
-        """Whether this request, or one that it shares a session with, failed."""
-        parent: Connection | None = self.scope.get(PARENT)
-        return self._failed or (parent is not None and parent._has_failed)
-
-    def _mark_failed(self) -> None:
-        """Record that the handler failed, so that the session is not stored."""
-        connection: Connection | None = self
-        while connection is not None:
-            connection._failed = True
-            connection = connection.scope.get(PARENT)
 
 
 class Request(Connection):
@@ -202,6 +38,7 @@ class Request(Connection):
     # Made when something asks for them.
     _inbox: Inbox | None = None
     _opened: Body | None = None
+    _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
@@ -342,9 +179,104 @@ class Request(Connection):
         self._parsed.form = form
         self._parsed.files = self._files
 
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | Literal["auto"] = "auto",
+        httponly: bool = True,
+        samesite: Literal["Strict", "Lax", "None"] = "Lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Set a cookie with the response to this request, whatever that is; errors carry it too.
+
+        Of two calls for one *name* the last counts.
+
+        Args:
+            name: a token; `__Host-` and `__Secure-` in front promise what browsers then check.
+            value: ASCII without space, comma, semicolon, quote and backslash; with the name at
+                most 4,096 bytes.
+            max_age: seconds that the browser keeps it, at most 400 days; None until it closes.
+            path: below which it is sent.
+            domain: which hosts get it, subdomains included; None for this one alone.
+            secure: whether it is sent over https only; "auto": if this request came so. The
+                prefixes, `samesite="None"` and *partitioned* include it.
+            httponly: whether scripts can't read it.
+            samesite: "Strict", "Lax" or "None": what other sites can send it with.
+            partitioned: whether each site that embeds this one gets a cookie of its own.
+
+        Raises:
+            ValueError: an argument, or the combination, is one that browsers would drop.
+            TypeError: *max_age* is not an integer.
+            RuntimeError: the head of the response was sent already.
+        """
+        cookie = Cookie(
+            name,
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
+        header = cookie.header(value, self.scope, max_age)
+        if self._is_answered:
+            raise RuntimeError(f"the cookie {name!r} comes too late: the response has begun")
+        self._set_cookies = {**self._set_cookies, name: header}
+
+    def delete_cookie(
+        self,
+        name: str,
+        *,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | Literal["auto"] = "auto",
+        partitioned: bool = False,
+    ) -> None:
+        """Let the browser forget a cookie that was set with the same name, path and domain.
+
+        Args:
+            name: of the cookie.
+            path: as it was set.
+            domain: as it was set.
+            secure: as it was set.
+            partitioned: as it was set.
+
+        Raises:
+            ValueError, RuntimeError: as `set_cookie`.
+        """
+        self.set_cookie(
+            name,
+            "",
+            max_age=0,
+            path=path,
+            domain=domain,
+            secure=secure,
+            partitioned=partitioned,
+        )
+
+    def session_lifetime(self, seconds: float) -> None:
+        """Give the session a life of its own, in the store and in the cookie, until it is cleared.
+
+        For "stay signed in": without it the browser forgets the cookie when it closes.
+
+        Args:
+            seconds: how long it lives after it was last used; at most 400 days.
+
+        Raises:
+            TypeError: *seconds* is not a number.
+            ValueError: it is below 1 or above 400 days.
+        """
+        check_number("seconds", seconds, float, least=1, most=LONGEST)
+        self.session.set_lifetime(seconds)
+
     def regenerate_session(self) -> None:
         """Give the session a new id when it is stored; call it at login, against fixation."""
-        self.session.is_moving = True
+        self.session.move()
 
     async def _client_gone(self) -> None:
         """Wait until the client has left."""

@@ -4,7 +4,8 @@ from contextvars import ContextVar, Token
 from threading import Lock
 from typing import Any
 
-from micropie._http.request import Connection, Request
+from micropie._http.connection import Connection
+from micropie._http.request import Request
 
 # A list, which holds either the connection alone, or what the Request is made of when somebody asks
 # for it (scope, receive and the App's Parts): most handlers never do, and that saves 0.1 us. Every

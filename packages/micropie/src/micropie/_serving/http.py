@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from asyncio import CancelledError
+from asyncio import CancelledError, Task
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,8 +13,8 @@ from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
-from micropie._headers import raw_headers
-from micropie._http.request import MAX_HEADERS, PARENT, Request
+from micropie._http.connection import MAX_HEADERS, PARENT
+from micropie._http.request import Request
 from micropie._http.response import (
     ASGIResponse,
     Response,
@@ -22,13 +22,15 @@ from micropie._http.response import (
     response_of_hook,
 )
 from micropie._http.streaming import BodyStream, Chunks
-from micropie._http.urls import whole_path
 from micropie._serving.context import Reset, reset_current, set_current
+from micropie._serving.cookies import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import HttpMiddleware, blame
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay, run_hooks_on_head
+from micropie._sessions.manager import SESSIONS
+from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
-from micropie.types import ASGIApp, Headers, Message, Receive, Scope, Send, Stream
+from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
 
 # The arguments of a handler that takes none.
 _NO_ARGUMENTS: tuple[list[Any], dict[str, Any]] = [], {}
@@ -53,6 +55,7 @@ class HttpExchange:
 
     _token: Reset = None  # of the context variable, from `answer` until it is reset
     _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
+    _use: Task[None] | None = None  # keeps the session alive while another app answers
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
     _returned: ThreadedGenerator[Any] | None = None  # by the handler, whose thread it keeps
     # What is sent unless a later step replaces it; set by `_prepare`.
@@ -95,10 +98,14 @@ class HttpExchange:
                     if (
                         b"cookie" in headers
                         and PARENT not in request.scope
-                        and (parts.middlewares or route or (mount and shares_session(mount.app)))
+                        and (
+                            parts.middlewares
+                            or route
+                            or (mount and shares_session(mount.app, parts.sessions))
+                        )
                     ):
-                        session_id = request.cookies.get(parts.sessions.cookie_name, "")
-                        request._session = await parts.sessions.load(session_id)
+                        session_ids = request._cookie_values(parts.sessions.cookie_name)
+                        request._session = await parts.sessions.load(session_ids)
                 if parts.middlewares:
                     request._found = route
                     if route is not None and route.limits is not None:
@@ -135,12 +142,13 @@ class HttpExchange:
                 await self._serve_mounted(mount)
                 return
             messages = None
-            if not self._entered and request._session is None:
+            if not self._entered and request._session is None and not request._set_cookies:
                 messages = ready_messages(result, request.scope["method"])
             is_current = False
             if messages is None:
                 await self.answer(result, token)
                 return
+            request._is_answered = True
             reset_current(token)  # for the reason given in `_leave_context`
             await self._send(messages[0])
             await self._send(messages[1])
@@ -177,7 +185,7 @@ class HttpExchange:
 
     async def _serve_mounted(self, mount: Mount) -> None:
         request = self._request
-        is_shared = shares_session(mount.app)
+        is_shared = shares_session(mount.app, request.scope.get(SESSIONS, self._parts.sessions))
         if is_shared:
             mount.share_session(request, self._parts.sessions)
         if self._entered or is_shared:
@@ -202,13 +210,14 @@ class HttpExchange:
                 logger.warning(
                     "%s %r: %s returned None, so the client gets 204 No Content; return what it is "
                     "to see, or (204, None) if that is meant",
-                    *self._names(),
+                    *self._request._names(),
                 )
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
-            if request._session is not None:
-                await self._add_session()
+            if request._session is not None or request._set_cookies:
+                await self._add_cookies()
+            request._is_answered = True
             if isinstance(self._body, BodyStream):
                 await self._send_stream(self._body)
             else:
@@ -278,27 +287,13 @@ class HttpExchange:
             response = self._error_response(unanswered)
         await self._prepare(response, self._entered)
 
-    async def _add_session(self) -> None:
-        """Store the session and add its headers, before anything is sent."""
+    async def _add_cookies(self) -> None:
+        """Store the session and add its headers, and other cookies, before anything is sent."""
         try:
-            self._start["headers"] += raw_headers(await self._store_session())
+            await add_session(self._start["headers"], self._request, self._parts.sessions)
         except Exception as error:
             await self._prepare(error)
-
-    async def _store_session(self) -> Headers:
-        """Store what the request changed; return the headers that belong to its session."""
-        request = self._request
-        session = request._session
-        if session is None or PARENT in request.scope:
-            return []
-        headers = [("Vary", "Cookie")] if request._session_used else []
-        if request._failed:
-            return headers
-        try:
-            return headers + await self._parts.sessions.store(session, request.scope)
-        except Exception:
-            request._failed = True  # so that the answer to this error does not try again
-            raise
+        self._start["headers"] += cookies_set(self._request)
 
     def _leave_context(self) -> None:
         """Reset the context variable, before the last messages are sent.
@@ -311,18 +306,19 @@ class HttpExchange:
             reset_current(token)
 
     async def _send_stream(self, stream: BodyStream) -> None:
-        request = self._request
+        request, session = self._request, self._request._session
+        is_owner = PARENT not in request.scope
+        use = self._parts.sessions.begin_use(session) if is_owner else None
         try:
             await stream.send(self._start, self._send)
         except Exception as error:
             self._log_failure(error)
             raise  # the head has gone out: only a connection cut short tells the client
-        session = request._session
-        if session is not None and session.is_unsaved and not request._has_failed:
-            logger.error(
-                "%s %r: %s changed the session after its response had begun; that is not stored",
-                *self._names(),
-            )
+        finally:
+            if use is not None:
+                use.cancel()
+        if isinstance(session, FinishedSession) and not request._has_failed:
+            session.report_changes()
 
     async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:
         """Let another ASGI app answer; hooks and session see the head of its response.
@@ -342,6 +338,8 @@ class HttpExchange:
             await self.answer(error)
         finally:
             self._token = token
+            if self._use is not None:
+                self._use.cancel()
 
     async def _finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
@@ -356,7 +354,8 @@ class HttpExchange:
             try:
                 result = await run_hooks_on_head(self._request, start, hooks)
                 if not isinstance(result, Response):
-                    result["headers"] += raw_headers(await self._store_session())
+                    sessions = self._parts.sessions
+                    self._use = await begin_mounted(result["headers"], self._request, sessions)
                     return result
             except Exception as error:
                 result = error
@@ -394,11 +393,6 @@ class HttpExchange:
 
     def _log_failure(self, error: Exception) -> None:
         if isinstance(error, ResponseError):
-            logger.error("%s %r: %s %s", *self._names(), error)
+            logger.error("%s %r: %s %s", *self._request._names(), error)
         else:
-            logger.error("%s %r: %s failed", *self._names(), exc_info=error)
-
-    def _names(self) -> tuple[str, str, str]:
-        """Return what log entries call this exchange: method, path and handler."""
-        request = self._request
-        return request.method, whole_path(request.scope), request._handler_name
+            logger.error("%s %r: %s failed", *self._request._names(), exc_info=error)

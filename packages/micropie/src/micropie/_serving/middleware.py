@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Self, SupportsIndex, TypeVar
 
-from micropie._http.request import Connection, Request, WebSocketRequest
+from micropie._http.connection import Connection
+from micropie._http.request import Request, WebSocketRequest
 from micropie.types import Headers
 
 

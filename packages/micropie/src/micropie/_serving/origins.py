@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from micropie._http.request import Connection
+from micropie._http.connection import Connection
 
 
 def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:

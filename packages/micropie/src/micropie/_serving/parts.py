@@ -91,6 +91,10 @@ class Parts:
         if child is not None and child is not ancestor and child.parent is None:
             child.parent = self
 
+    def shares(self, owner: SessionManager) -> bool:
+        """Tell whether an App, mounted where *owner* has the sessions, uses those."""
+        return self.shares_session or self.sessions.backend is owner.backend
+
 
 class UninitializedParts(Parts):
     """The parts of an App before `App.__init__`: the routes, and enough to answer with an error.
@@ -123,10 +127,32 @@ def parts_of(app: object) -> Parts | None:
     return parts if isinstance(parts, Parts) else None
 
 
-def shares_session(app: object) -> bool:
-    """Tell whether *app* is an App that has no session backend of its own."""
+def shares_session(app: object, owner: SessionManager) -> bool:
+    """Tell whether *app* is an App that uses the sessions of *owner*."""
     parts = parts_of(app)
-    return parts is not None and parts.shares_session
+    return parts is not None and parts.shares(owner)
+
+
+def check_cookie_owners(root: Parts) -> None:
+    """Reject Apps that would replace each other's session cookie: *root*, and all mounted below.
+
+    Raises:
+        ValueError: two have the same cookie and different backends.
+    """
+    owners: dict[object, SessionManager] = {}
+    waiting = [(root, root.sessions)]
+    for parts, owner in waiting:
+        sessions = owner if parts.shares(owner) else parts.sessions
+        other = owners.setdefault(sessions.cookie.place, sessions)
+        if sessions.backend is not other.backend:
+            raise ValueError(
+                f"two Apps, one mounted below the other, keep the cookie {sessions.cookie_name!r} "
+                "in different session backends, so each would end the other's sessions: give one "
+                "another session_cookie, both the same backend object, or the mounted one none"
+            )
+        below = [parts_of(app) for app in parts.mounts.values()]
+        seen = [parts for parts, _ in waiting]  # an App may be mounted twice, or in itself
+        waiting += [(child, sessions) for child in below if child and child not in seen]
 
 
 class PartAttribute(Generic[T]):

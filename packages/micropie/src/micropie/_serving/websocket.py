@@ -1,12 +1,13 @@
 """A WebSocket exchange: origin, session and hooks, the handler, and the close."""
 
-from asyncio import CancelledError
+from asyncio import CancelledError, Task
 from collections.abc import Mapping, Sequence
 
 from micropie._errors import ExplainedError, HTTPError, cancelled_within, logger, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
-from micropie._http.request import PARENT, WebSocketRequest
+from micropie._http.connection import PARENT
+from micropie._http.request import WebSocketRequest
 from micropie._http.urls import whole_path
 from micropie._http.websocket import (
     INTERNAL_ERROR,
@@ -22,6 +23,7 @@ from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import is_allowed
 from micropie._serving.parts import Parts, shares_session
 from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
 
 
@@ -51,6 +53,7 @@ class WebSocketExchange:
         send: the ASGI channel.
     """
 
+    _use: Task[None] | None = None  # keeps the session alive
     _entered: Sequence[WebSocketMiddleware] = ()  # those whose hook before the handler ran
 
     def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +72,11 @@ class WebSocketExchange:
             try:
                 if mount is None and not is_allowed(request, parts.websocket_origins):
                     raise _Refused(POLICY_VIOLATION, "this origin is not allowed")
-                if parts.ws_middlewares or route or (mount and shares_session(mount.app)):
+                if (
+                    parts.ws_middlewares
+                    or route
+                    or (mount and shares_session(mount.app, parts.sessions))
+                ):
                     await self._load_session()
                 await self._run_hooks_before()
                 if mount is None and route is None:
@@ -84,6 +91,8 @@ class WebSocketExchange:
             elif mount is not None:
                 await self._run_mounted(mount)
         finally:
+            if self._use is not None:
+                self._use.cancel()
             await self._run_hooks_after()
             reset_current(token)
 
@@ -93,7 +102,14 @@ class WebSocketExchange:
     async def _load_session(self) -> None:
         request, sessions = self._request, self._parts.sessions
         if PARENT not in request.scope and "cookie" in request.headers:
-            request._session = await sessions.load(request.cookies.get(sessions.cookie_name, ""))
+            session_ids = request._cookie_values(sessions.cookie_name)
+            request._session = await sessions.load(session_ids)
+            self._begin_use(sessions, request._session)
+
+    def _begin_use(self, sessions: SessionManager, session: Session) -> None:
+        """Keep *session* alive for as long as the connection is open."""
+        if self._use is None:
+            self._use = sessions.begin_use(session)
 
     async def _run_hooks_before(self) -> None:
         entered: list[WebSocketMiddleware] = []
@@ -131,7 +147,7 @@ class WebSocketExchange:
         await websocket.close(code, reason)
 
     async def _run_mounted(self, mount: Mount) -> None:
-        if shares_session(mount.app):
+        if shares_session(mount.app, self._request.scope.get(SESSIONS, self._parts.sessions)):
             mount.share_session(self._request, self._parts.sessions)
         await mount.app(mount.scope, self._receive, self._send)
         try:
@@ -150,12 +166,17 @@ class WebSocketExchange:
         if session_id is None and owner._session is None:
             return []
         sessions: SessionManager = self._request.scope.get(SESSIONS, self._parts.sessions)
-        return await sessions.start(owner.session, owner.scope, session_id)
+        headers = await sessions.start(owner.session, owner.scope, session_id)
+        self._begin_use(sessions, owner.session)
+        return headers
 
     async def _store_session(self) -> None:
         request = self._request
         session = request._session
-        if session is None or request._failed or PARENT in request.scope:
+        if session is None:
+            return
+        session.answered_by = session.answered_by or request._names()
+        if request._failed or PARENT in request.scope:
             return
         is_new = session.session_id is None or session.is_cleared
         if session and is_new and session.next_id is None:
@@ -167,6 +188,7 @@ class WebSocketExchange:
             )
             session.replace({})  # one that was cleared is deleted nevertheless
         await self._parts.sessions.store(session, request.scope)
+        session.finish()
 
     async def _run_hooks_after(self) -> None:
         for middleware in reversed(self._entered):

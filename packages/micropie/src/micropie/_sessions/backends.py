@@ -172,7 +172,7 @@ def _sha256() -> Callable[[bytes], Any]:
 # Any client can create sessions, so their number is bounded; small ones take 0.5 KiB each.
 MAX_SESSIONS = 100_000
 
-_EMPTY = b"{}"
+_NOTHING = b"{}"
 
 
 class _Stored(NamedTuple):
@@ -262,7 +262,7 @@ class InMemorySessionBackend(SessionBackend):
     def _replace(self, key: str, document: bytes, timeout: float) -> None:
         if key in self._sessions:
             self._remove(key)
-        if document == _EMPTY or timeout <= 0:
+        if document == _NOTHING or timeout <= 0:
             return
         now = monotonic()
         self._sessions[key] = _Stored(document, timeout, now + timeout)

@@ -1,17 +1,18 @@
 """Sessions around a request: the cookie, loading before the handler, storing after it."""
 
+import asyncio
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
 from typing import Any
 
+from micropie._cookies import Cookie
 from micropie._errors import ExplainedError, logger
 from micropie._sessions.backends import SessionBackend
-from micropie._sessions.cookie import SessionCookie
-from micropie._sessions.session import Session
+from micropie._sessions.session import LIFETIME, Session
 from micropie.types import Headers, Scope
 
 # Key of a scope: the SessionManager that owns the session which a mounted App shares.
@@ -23,6 +24,9 @@ _ID_BYTES = 32
 # Longer than any id of ours or of an older release; a longer one isn't worth the backend's time.
 _MAX_ID_LENGTH = 256
 
+
+# Each costs the backend a read, and a client may send as many as fit a header.
+_MOST_TRIED = 4
 
 # A store that is down fails every request, and each traceback has dozens of lines.
 _SECONDS_BETWEEN_TRACEBACKS = 60.0
@@ -42,13 +46,21 @@ class SessionManager:
         backend: where they are stored.
         timeout: seconds that a session lives after it was last used.
         cookie: the cookie that carries the id.
+        cookie_max_age: seconds that browsers keep it; None: until they are closed.
     """
 
-    def __init__(self, backend: SessionBackend, timeout: float, cookie: SessionCookie) -> None:
+    def __init__(
+        self, backend: SessionBackend, timeout: float, cookie: Cookie, cookie_max_age: int | None
+    ) -> None:
         self.backend = backend
         self.timeout = timeout
         self.cookie_name = cookie.name
-        self._cookie = cookie
+        self.cookie = cookie
+        self._cookie_max_age = cookie_max_age
+        # Seconds left below which a session is touched. Its cookie may live shorter than itself.
+        self._due = timeout - min(timeout, cookie_max_age or inf) / 10
+        # Handlers of which the log has told that their responses may not be cached.
+        self.uncached: set[str] = set()
         # monotonic() seconds at which a traceback was logged, by type of error.
         self._last_traceback: dict[type[Exception], float] = {}
 
@@ -65,32 +77,33 @@ class SessionManager:
             exc_info=error if is_news else None,
         )
 
-    async def load(self, session_id: str) -> Session:
-        """Return the session of *session_id*, or a new empty one.
+    async def load(self, session_ids: Sequence[str]) -> Session:
+        """Return the first session that *session_ids* name, or a new empty one.
 
         Args:
-            session_id: what the client's cookie says; "" if there is none.
+            session_ids: what the client's cookies say. A browser sends those of other paths and
+                domains too, which may be left from other settings.
 
         Raises:
             StoreUnavailable: the backend failed.
         """
-        if not session_id or len(session_id) > _MAX_ID_LENGTH:
-            return Session()
-        try:
-            data = await self.backend.load(session_id)
-        except Exception as error:
-            self._log_failure("loaded from", error)
-            raise StoreUnavailable from None
+        for session_id in session_ids[:_MOST_TRIED]:
+            if len(session_id) > _MAX_ID_LENGTH:
+                continue
+            try:
+                data = await self.backend.load(session_id)
+            except Exception as error:
+                raise self._unavailable("loaded from", error) from None
+            if data:
+                # A backend may return a plain dict, or a LoadedSession of a class of its own.
+                return Session(
+                    data,
+                    session_id,
+                    expires_in=getattr(data, "expires_in", None),
+                    version=getattr(data, "version", None),
+                )
         # An id that is not in the store is never adopted: somebody else may have chosen it.
-        if not data:
-            return Session()
-        # A backend may return a plain dict, or a LoadedSession of a class of its own.
-        return Session(
-            data,
-            session_id,
-            expires_in=getattr(data, "expires_in", None),
-            version=getattr(data, "version", None),
-        )
+        return Session()
 
     async def start(self, session: Session, scope: Scope, session_id: str | None) -> Headers:
         """Store a new session while a WebSocket's handshake can still carry its cookie.
@@ -111,16 +124,20 @@ class SessionManager:
         if session.session_id is not None and not session.is_cleared:
             return []
         if session_id is not None:
-            self._cookie.check_id(session_id)
+            if not session_id:
+                raise ValueError("session_id is empty, and can't stand in a cookie")
+            self.cookie.check_value(session_id)
             session.next_id = session_id
         headers = await self.store(session, scope)
         if session_id is not None and not session:
             session.next_id = session_id
-            headers = [self._cookie.set_header(session_id, scope)]
+            headers = [self._cookie_header(session_id, session, scope)]
         return headers
 
-    async def store(self, session: Session, scope: Scope) -> Headers:
+    async def store(self, session: Session, scope: Scope, *, renews: bool = True) -> Headers:
         """Store what changed in *session*; return the headers that tell the browser.
+
+        With *renews* a persistent cookie is sent again whenever the session's expiry is pushed out.
 
         Raises:
             TypeError, ValueError: a value is not JSON; nothing is stored.
@@ -128,6 +145,7 @@ class SessionManager:
         """
         changed, removed = session.changes()
         session_id = session.session_id
+        headers: Headers = []
         try:
             if session_id is None:
                 return await self._create(session, scope)
@@ -138,21 +156,43 @@ class SessionManager:
             if session.is_moving:
                 return await self._move(session_id, session, changed, removed, scope)
             if changed or removed:
-                return await self._merge(session_id, session, changed, removed, scope)
+                renews = renews or LIFETIME in changed
+                headers = await self._merge(session_id, session, changed, removed, scope)
+            elif not (self._is_due(session) and await self._touch(session_id, session)):
+                return headers
         except Exception as error:
-            self._log_failure("stored in", error)
-            raise StoreUnavailable from None
-        await self._keep_alive(session_id, session)
-        return []
+            raise self._unavailable("stored in", error) from None
+        return headers or (self._renew(session, scope) if renews else headers)
+
+    def _renew(self, session: Session, scope: Scope) -> Headers:
+        """Return the header that gives a persistent cookie its whole life again."""
+        if session.session_id is None or self._max_age(session) is None:
+            return []
+        return [self._cookie_header(session.session_id, session, scope)]
+
+    def _cookie_header(self, session_id: str, session: Session, scope: Scope) -> tuple[str, str]:
+        return self.cookie.header(session_id, scope, self._max_age(session))
+
+    def _max_age(self, session: Session) -> int | None:
+        return self._cookie_max_age if session.lifetime is None else int(session.lifetime)
+
+    def _timeout(self, session: Session) -> float:
+        return self.timeout if session.lifetime is None else session.lifetime
+
+    def _unavailable(self, what: str, error: Exception) -> StoreUnavailable:
+        """Log why the backend failed, and return what the client is answered."""
+        self._log_failure(what, error)
+        return StoreUnavailable()
 
     async def _create(self, session: Session, scope: Scope) -> Headers:
         """Store *session* under a new id; expire the cookie of one that was emptied."""
         if not session:
             return self._forget(session, scope) if session.is_cleared else []
         session_id = session.next_id or _new_id()
-        await self.backend.save(session_id, dict(session), self.timeout)
-        session.mark_stored(session_id, self.timeout)
-        return [self._cookie.set_header(session_id, scope)]
+        timeout = self._timeout(session)
+        await self.backend.save(session_id, session.document(), timeout)
+        session.mark_stored(session_id, timeout)
+        return [self._cookie_header(session_id, session, scope)]
 
     async def _move(
         self,
@@ -164,13 +204,16 @@ class SessionManager:
     ) -> Headers:
         """Give the session a new id, starting from what is stored now, not when it was loaded."""
         stored = await self.backend.take(session_id)
-        if not stored:
-            return self._discard_changes(session)
+        # Without one, this is a login whose form was sent twice, say: what belonged to the old
+        # session is gone, and what this request has set itself must hold, since it says so.
         data = {**stored, **changed}
         for key in removed:
             data.pop(key, None)
         session.replace(data)
-        return await self._create(session, scope) or self._forget(session, scope)
+        headers = await self._create(session, scope)
+        if headers or stored:
+            return headers or self._forget(session, scope)
+        return self._discard_changes(session)
 
     async def _merge(
         self,
@@ -180,12 +223,13 @@ class SessionManager:
         removed: set[str],
         scope: Scope,
     ) -> Headers:
-        if not await self.backend.merge(session_id, changed, removed, self.timeout):
+        timeout = self._timeout(session)
+        if not await self.backend.merge(session_id, changed, removed, timeout):
             return self._discard_changes(session)
         # Empty here need not be empty there: another request may have added a key.
         if not session and not await self.backend.load(session_id):
             return self._forget(session, scope)
-        session.mark_stored(session_id, self.timeout)
+        session.mark_stored(session_id, timeout)
         return []
 
     def _discard_changes(self, session: Session) -> Headers:
@@ -199,28 +243,53 @@ class SessionManager:
 
     def _forget(self, session: Session, scope: Scope) -> Headers:
         session.mark_stored(None)
-        return [self._cookie.expire_header(scope)]
+        return [self.cookie.header("", scope, max_age=0)]
 
-    async def _keep_alive(self, session_id: str, session: Session) -> None:
-        """Push the expiry out, at most once in a tenth of the timeout."""
+    def _is_due(self, session: Session) -> bool:
+        """Tell whether a tenth of the session's life, or of its cookie's, has passed."""
         left = session.expires_in
-        if left is not None and left > self.timeout * 0.9:
-            return
+        if left is None:
+            return True
+        return left <= (self._due if session.lifetime is None else session.lifetime * 0.9)
+
+    async def _touch(self, session_id: str, session: Session) -> bool:
+        """Push the expiry out; tell whether that succeeded. The request goes on if not."""
+        timeout = self._timeout(session)
         try:
-            await self.backend.touch(session_id, dict(session), self.timeout)
+            await self.backend.touch(session_id, session.document(), timeout)
         except Exception as error:
             self._log_failure("kept alive in", error)
+            return False
+        session.mark_touched(timeout)
+        return True
+
+    def begin_use(self, session: Session | None) -> asyncio.Task[None] | None:
+        """Keep *session* alive until the task that this returns is cancelled.
+
+        An open stream or WebSocket is use of its session, however long it lasts. None, without a
+        stored session.
+        """
+        if session is None or session.session_id is None:
+            return None
+        return asyncio.create_task(self._use(session))
+
+    async def _use(self, session: Session) -> None:
+        while True:
+            # Without an id it was logged out meanwhile.
+            if session.session_id is not None and self._is_due(session):
+                await self._touch(session.session_id, session)
+            await asyncio.sleep(self._timeout(session) / 10)
 
     @asynccontextmanager
-    async def session_for(self, session_id: str, scope: Scope) -> AsyncIterator[Session]:
-        """Load the session of *session_id*, and merge what the block changed.
+    async def session_for(self, session_ids: Sequence[str], scope: Scope) -> AsyncIterator[Session]:
+        """Load the session that *session_ids* name, and merge what the block changed.
 
         Raises:
             RuntimeError: the block put something into the session of a browser that has none, or
                 none any more.
             StoreUnavailable: the backend failed.
         """
-        session = await self.load(session_id)
+        session = await self.load(session_ids)
         yield session
         if session and (session.session_id is None or session.is_cleared):
             raise RuntimeError(
@@ -228,6 +297,7 @@ class SessionManager:
                 "the session in an HTTP handler"
             )
         await self.store(session, scope)
+        session.finish()
 
 
 def _new_id() -> str:

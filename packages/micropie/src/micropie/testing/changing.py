@@ -203,3 +203,20 @@ class ChangingContract(ContractBase):
         await check(40)
         await backend.touch(session_id, {"a": 2}, 20)
         await check(20)
+
+    @contract_test
+    async def test_a_session_may_last_400_days(self, backend: SessionBackend) -> None:
+        days = 400 * 86400
+        saved, merged, touched = [new_id() for _ in range(3)]
+        await backend.save(saved, {"micropie.lifetime": days, "a": 1}, days)
+        await backend.save(merged, {"a": 1}, LONG)
+        assert await backend.merge(merged, {"micropie.lifetime": days}, (), days) is True
+        await backend.save(touched, {"micropie.lifetime": days, "a": 1}, LONG)
+        await backend.touch(touched, {"micropie.lifetime": days, "a": 1}, days)
+        for session_id in (saved, merged, touched):
+            loaded = await backend.load(session_id)
+            assert loaded == {"micropie.lifetime": days, "a": 1}
+            if isinstance(loaded, LoadedSession) and loaded.expires_in is not None:
+                assert days - 60 < loaded.expires_in <= days + 1
+            # They would stay for as long.
+            assert await backend.take(session_id) == loaded

@@ -1,0 +1,80 @@
+"""The options of a URL: those that hosts give out work, and any other is refused at once."""
+
+import sys
+
+import pytest
+
+from micropie_sql_sessions import SQLSessionBackend
+from support.sessions import ID, LONG, PATIENT
+
+pytestmark = pytest.mark.anyio
+
+ASYNCPG, PSYCOPG = "postgresql+asyncpg://db.invalid/shop", "postgresql+psycopg://db.invalid/shop"
+MYSQL, SQLITE = "mysql://db.invalid/shop", "sqlite:///shop.db"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"{ASYNCPG}?sslmode={mode}" for mode in ("disable", "require", "verify-full")),
+        f"{ASYNCPG}?sslmode=require&channel_binding=prefer",
+        f"{ASYNCPG}?application_name=shop&options=-csearch_path%3Dshop&connect_timeout=10",
+        f"{ASYNCPG}?statement_cache_size=0&prepared_statement_cache_size=0&command_timeout=1.5",
+        f"{ASYNCPG}?ssl=require&target_session_attrs=read-write",
+        f"{ASYNCPG}?host=one.invalid:5432&host=two.invalid:5432",
+        f"{PSYCOPG}?sslmode=require&channel_binding=require&connect_timeout=10",
+        *(
+            f"{MYSQL}?ssl-mode={mode}"
+            for mode in ("DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+        ),
+        f"{MYSQL}?charset=utf8mb4&connect_timeout=5",
+        f"{SQLITE}?timeout=5",
+        "sqlite:///file:shop.db?mode=ro&uri=true",
+    ],
+)
+async def test_options_that_hosts_give_out_are_taken(url):
+    SQLSessionBackend(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "option"),
+    [
+        (f"{ASYNCPG}?sslmode=maybe", "sslmode"),
+        (f"{ASYNCPG}?sslmode=require&sslmode=disable", "sslmode"),
+        (f"{ASYNCPG}?channel_binding=require", "channel_binding"),
+        (f"{ASYNCPG}?connect_timeout=soon", "timeout"),
+        (f"{ASYNCPG}?sslrootcert=ca.pem", "sslrootcert"),
+        (f"{ASYNCPG}?pool_size=5", "pool_size"),
+        (f"{PSYCOPG}?pool_size=5", "pool_size"),
+        (f"{MYSQL}?ssl-mode=maybe", "ssl-mode"),
+        (f"{MYSQL}?sslmode=require", "sslmode"),
+        (f"{SQLITE}?mode=ro", "mode"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Query string argument")  # SQLAlchemy's own opinion
+async def test_an_option_that_would_fail_or_be_ignored_is_refused_by_its_name(url, option):
+    with pytest.raises(ValueError, match=f"url_or_engine.*{option}"):
+        SQLSessionBackend(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "package"),
+    [
+        (ASYNCPG, "asyncpg", r"micropie-sql-sessions\[postgresql\]"),
+        (PSYCOPG, "psycopg", "psycopg"),
+        ("mysql+aiomysql://db.invalid/shop", "aiomysql", "aiomysql"),
+    ],
+)
+async def test_the_hint_is_about_the_driver_in_use(monkeypatch, url, driver, package):
+    monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
+    with pytest.raises(ModuleNotFoundError, match=f"pip install '{package}'"):
+        SQLSessionBackend(url)
+
+
+async def test_options_reach_the_server(postgresql):
+    url = postgresql.url_for("postgresql+asyncpg").replace("ssl=disable", "sslmode=disable")
+    backend = SQLSessionBackend(f"{url}&application_name=shop", timeout=PATIENT)
+    await backend.save(ID, {"a": 1}, LONG)
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shop'"
+    assert postgresql.execute(count) == "1"
+    await backend.shutdown()
