@@ -1,7 +1,6 @@
 """The lifespan of a mounted ASGI app that is not an App: here the App is the server."""
 
 import asyncio
-import logging
 
 from micropie._errors import logger
 from micropie.types import ASGIApp, Message, Scope
@@ -46,9 +45,10 @@ class MountedLifespan:
         if await self._has_done("startup"):
             return True
         self._task.cancel()  # it sent something else
-        # An app that took the message may have meant to start.
-        level = logging.WARNING if self._told.empty() else logging.INFO
-        logger.log(level, "lifespan %s: it has none", self._name, exc_info=self._error)
+        if self._told.empty():  # an app that took the message may have meant to start
+            logger.warning("lifespan %s: it has none", self._name, exc_info=self._error)
+        else:
+            logger.info("lifespan %s: it has none (%r)", self._name, self._error)
         return False
 
     async def stop(self) -> None:
