@@ -101,7 +101,7 @@ class HttpExchange:
                     if route is None:
                         raise HTTPError(404)
                     request._route = route
-                    if route.allowed is not None and request.method not in route.allowed:
+                    if route.allowed is not None and request.scope["method"] not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
                         if needs_more:
