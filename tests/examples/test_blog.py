@@ -43,6 +43,14 @@ def test_a_post_is_written_read_changed_and_removed(author, reader):
     assert reader.get(f"/post/{number}").status_code == 404
 
 
+def test_a_number_of_no_post_is_not_found(author):
+    for number in (0, -1, 2**63, 10**400):
+        for page in (f"/post/{number}", f"/write/{number}"):
+            assert author.get(page).status_code == 404
+    for page in (f"/write/{2**63}", f"/remove/{2**63}"):
+        assert send(author, page, title="Pie", text="x").status_code == 404
+
+
 def test_others_can_not_write(author, reader):
     number = send(author, "/write", title="Mine", text="x").url.path.split("/")[2]
     for path in ("/write", f"/write/{number}", f"/remove/{number}"):

@@ -192,13 +192,12 @@ def test_a_handler_that_takes_no_websocket_is_refused_when_the_app_is_made():
             app()
 
 
-def test_an_annotation_that_nothing_converts_to_is_refused_when_the_app_is_made():
-    class Wrong(App):
-        async def ws_chat(self, ws, thing: object()):
-            pass
-
+def test_an_annotation_that_nothing_converts_to_is_refused_when_the_class_is_defined():
     with pytest.raises(TypeError, match="'thing'"):
-        Wrong()
+
+        class Wrong(App):
+            async def ws_chat(self, ws, thing: object()):
+                pass
 
 
 # Binding.

@@ -7,8 +7,8 @@ from functools import partial, partialmethod
 from typing import Literal, TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
+from micropie._handlers.annotations import signature
 from micropie._handlers.binding import Binder, PatternBinder
-from micropie._handlers.models import signature
 from micropie._handlers.patterns import ALLOWED, checked_methods, note, noted, route
 from micropie._http.routes import ParameterInfo, RouteInfo
 from micropie.types import Handler
