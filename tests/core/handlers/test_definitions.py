@@ -191,3 +191,11 @@ async def test_a_cache_that_is_kept_on_the_instance_is_no_route():
             return "secret"
 
     assert (await Client(Site()).get("/look_up")).status == 404
+
+
+def test_an_annotation_of_a_private_function_with_a_route_is_refused_as_well():
+    with pytest.raises(TypeError, match="'_page', parameter 'word'"):
+
+        class Site(App):
+            @route("/{word}")
+            async def _page(self, word: Logged): ...

@@ -278,7 +278,7 @@ class PatternBinder(Binder):
 
 
 def check_parameters(name: str, attribute: object) -> None:
-    """Check what an attribute of a class takes, if it is a handler, as soon as the class is there.
+    """Check what a handler of a class takes, as soon as the class is there.
 
     Annotations that can't be resolved yet are left to `Binder`, when the App is made.
 
@@ -286,11 +286,10 @@ def check_parameters(name: str, attribute: object) -> None:
         TypeError: no value in a request converts to an annotation, or it can't be kept in full.
     """
     function = getattr(attribute, "__func__", attribute)  # of a staticmethod or classmethod
-    public = name.removeprefix("ws_")
-    if public.startswith("_") or not isinstance(function, types.FunctionType):
+    if not isinstance(function, types.FunctionType):
         return
     try:
-        Binder(function, (not isinstance(attribute, staticmethod)) + (public != name))
+        Binder(function, (not isinstance(attribute, staticmethod)) + name.startswith("ws_"))
     except UnresolvedAnnotation:
         pass
     except TypeError as error:

@@ -15,8 +15,6 @@ from micropie.types import Handler
 
 H = TypeVar("H", bound=Handler)
 
-_EMPTY = inspect.Parameter.empty
-
 
 def allow(*methods: str) -> Callable[[H], H]:
     """Restrict a handler to HTTP *methods*: `@allow("GET", "POST")`.
@@ -160,8 +158,8 @@ class Route:
                 source = "body"
             elif planned.name in names if names is not None else by_position:
                 source = "path"
-            name = str(parameter.replace(annotation=_EMPTY, default=_EMPTY))  # with its stars
-            yield ParameterInfo(name, parameter.annotation, planned.default, source)
+            bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
+            yield ParameterInfo(str(bare), parameter.annotation, planned.default, source)
 
 
 def _with_head(methods: frozenset[str]) -> frozenset[str]:

@@ -259,7 +259,7 @@ def check_handlers(owner: type, base: type) -> None:
         if not (routes or paths_of(name)):
             continue
         if is_method(attribute):
-            _check_parameters(name, attribute, routes)
+            _check_signature(name, attribute, routes)
             check_parameters(name, attribute)
             for each in routes:
                 add(trees[name.startswith("ws_")], each, name, name)
@@ -270,7 +270,7 @@ def check_handlers(owner: type, base: type) -> None:
             )
 
 
-def _check_parameters(name: str, attribute: Any, routes: Iterable[route]) -> None:
+def _check_signature(name: str, attribute: Any, routes: Iterable[route]) -> None:
     if isinstance(attribute, functools.partialmethod):
         attribute = attribute.func
     takes_self = not isinstance(attribute, _BOUND)
