@@ -95,7 +95,7 @@ async def test_who_takes_the_app_by_another_way_is_served():
         async def klass(cls, word="-"):
             return f"class {word}"
 
-        part = functools.partial(lambda word: f"partial {word}", "x")
+        part = staticmethod(functools.partial(lambda word: f"partial {word}", "x"))
 
         def _helper(word): ...  # noqa: N805
 
