@@ -57,9 +57,11 @@ class App:
         template_dir: the folder of the Jinja2 templates.
         debug: show tracebacks in 500 responses, and reload changed templates.
         max_body_size: bytes of a body; None for no limit.
-        max_form_fields: fields of a form.
+        max_form_fields: fields of a form, or keys of a JSON object that are bound by name.
         max_form_field_size: bytes of one field.
         max_files: files of a form.
+        max_json_size: bytes of a JSON body, which is parsed as a whole; None for no limit but
+            `max_body_size`.
         body_timeout: seconds without a chunk of the body; None for no limit.
         session_timeout: seconds that a session lives after it was last used.
         session_cookie: the name of the cookie that carries the session's id.
@@ -114,6 +116,7 @@ class App:
         max_form_fields: int = 1000,
         max_form_field_size: int = 1024**2,
         max_files: int = 1000,
+        max_json_size: int | None = 1024**2,
         body_timeout: float | None = 30.0,
         session_timeout: float = 8 * 3600,
         session_cookie: str = "session_id",
@@ -124,9 +127,8 @@ class App:
         websocket_origins: Iterable[str] | None = None,
         sync_workers: int = 40,
     ) -> None:
-        limits = body_limits(
-            max_body_size, body_timeout, max_form_fields, max_form_field_size, max_files
-        )
+        form = (max_form_fields, max_form_field_size, max_files)
+        limits = body_limits(max_body_size, max_json_size, body_timeout, *form)
         check_number("session_timeout", session_timeout, float, least=1)
         check_number("sync_workers", sync_workers, int, least=1)
         cookie = SessionCookie(

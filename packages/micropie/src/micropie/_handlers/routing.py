@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from micropie._handlers.annotations import signature
-from micropie._handlers.binding import check_parameters
+from micropie._handlers.binding import check_annotations
 from micropie._handlers.patterns import Tree, add, find, route, routes_of
 from micropie._handlers.route import Route, is_handler
 from micropie._http.routes import RouteInfo
@@ -259,8 +259,8 @@ def check_handlers(owner: type, base: type) -> None:
         if not (routes or paths_of(name)):
             continue
         if is_method(attribute):
-            _check_signature(name, attribute, routes)
-            check_parameters(name, attribute)
+            _check_parameters(name, attribute, routes)
+            check_annotations(name, attribute)
             for each in routes:
                 add(trees[name.startswith("ws_")], each, name, name)
         elif _is_decorated(attribute) or routes:
@@ -270,7 +270,7 @@ def check_handlers(owner: type, base: type) -> None:
             )
 
 
-def _check_signature(name: str, attribute: Any, routes: Iterable[route]) -> None:
+def _check_parameters(name: str, attribute: Any, routes: Iterable[route]) -> None:
     if isinstance(attribute, functools.partialmethod):
         attribute = attribute.func
     takes_self = not isinstance(attribute, _BOUND)

@@ -1,9 +1,10 @@
 """Paths and URLs: what a request's path says below `root_path`, and the URLs that handlers make."""
 
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from micropie._headers import header_pairs
+from micropie._percent import unquoted
 from micropie.types import Headers, HeadersInput, Scope
 
 # Searching bytes for a number is several times faster than for other bytes.
@@ -76,7 +77,10 @@ def _raw_segments(raw_path: bytes, root_path: str) -> list[str]:
 
     The first one, before the first slash, is empty.
     """
-    segments = [unquote(segment) for segment in raw_path.decode("latin-1").split("/")]
+    segments = [
+        unquoted(segment).decode("utf-8", "replace")
+        for segment in raw_path.decode("latin-1").split("/")
+    ]
     prefix = root_path.rstrip("/").split("/")
     if len(prefix) > 1 and segments[: len(prefix)] == prefix:
         return ["", *segments[len(prefix) :]]
