@@ -80,7 +80,7 @@ def test_a_file_name_with_a_line_break_starts_no_header(demo):
 def test_a_file_that_nobody_left_is_a_404(demo):
     assert demo.get("/file/999999").status == 404
     assert demo.get("/file/-1").status == 404
-    assert demo.get("/file/..%2F..%2Fetc%2Fpasswd").status == 400
+    assert demo.get("/file/..%2F..%2Fetc%2Fpasswd").status == 404
 
 
 def test_no_file_chosen_is_said_in_the_page(demo, visitor):

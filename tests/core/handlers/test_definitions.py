@@ -95,7 +95,7 @@ async def test_who_takes_the_app_by_another_way_is_served():
         async def klass(cls, word="-"):
             return f"class {word}"
 
-        part = functools.partial(lambda word: f"partial {word}", "x")
+        part = staticmethod(functools.partial(lambda word: f"partial {word}", "x"))
 
         def _helper(word): ...  # noqa: N805
 
@@ -191,3 +191,11 @@ async def test_a_cache_that_is_kept_on_the_instance_is_no_route():
             return "secret"
 
     assert (await Client(Site()).get("/look_up")).status == 404
+
+
+def test_an_annotation_of_a_private_function_with_a_route_is_refused_as_well():
+    with pytest.raises(TypeError, match="'_page', parameter 'word'"):
+
+        class Site(App):
+            @route("/{word}")
+            async def _page(self, word: Logged): ...

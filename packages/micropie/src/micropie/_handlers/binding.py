@@ -244,6 +244,9 @@ class PatternBinder(Binder):
     def __init__(self, handler: Callable[..., Any], names: tuple[str, ...], given: int = 0) -> None:
         super().__init__(handler, given)
         self._path_names = names
+        order = {name: index for index, name in enumerate(names)}
+        # Each with its place among the path's values; one that is nowhere comes by its name.
+        self._places = [(order.get(p.name, len(names)), p) for p in self._positional]
         planned = {parameter.name: parameter for parameter in self._positional + self._keyword_only}
         for name in names:
             if name not in planned:
@@ -257,16 +260,24 @@ class PatternBinder(Binder):
         Raises:
             BadRequest: a parameter has no value and no default, or its value does not convert.
         """
-        values = dict(zip(self._path_names, request.path_params, strict=False))
-        arguments = [self._value(parameter, values, request) for parameter in self._positional]
-        keywords = {p.name: self._value(p, values, request) for p in self._keyword_only}
+        values = request.path_params
+        given = min(len(values), len(self._path_names))
+        arguments = []
+        for place, parameter in self._places:
+            if place < given:
+                arguments.append(parameter.from_text(values[place]))
+            else:
+                arguments.append(parameter.from_request(request))
+        if self._only_positional:
+            return arguments, _NO_KEYWORDS
+        texts = dict(zip(self._path_names, values, strict=False))
+        keywords = {
+            p.name: p.from_text(texts[p.name]) if p.name in texts else p.from_request(request)
+            for p in self._keyword_only
+        }
         if self._named_rest is not None:
             keywords.update(self._left_over(self._named_rest, request))
         return arguments, keywords
-
-    def _value(self, parameter: Parameter, values: dict[str, str], request: Connection) -> Any:
-        text = values.get(parameter.name)
-        return parameter.from_request(request) if text is None else parameter.from_text(text)
 
 
 def check_annotations(name: str, attribute: object) -> None:

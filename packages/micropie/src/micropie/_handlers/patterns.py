@@ -232,29 +232,31 @@ def add(tree: Tree, explicit: route, handler: T, name: str) -> dict[str, T]:
     return handlers
 
 
-def find(tree: Tree, segments: Sequence[str], values: list[str], at: int = 0) -> Any:
-    """Return the handlers of a path by method; None if no pattern matches.
+def find(tree: Tree, segments: Sequence[str]) -> tuple[Any, list[str]]:
+    """Return the handlers of a path by method, and the values of its parameters.
 
     From left to right; at each segment a fixed one goes before ONE, and that before REST, so the
     most specific pattern decides. However many there are, only nodes that fit the path are visited.
-
-    Args:
-        tree: where to look.
-        segments: of the path, decoded.
-        values: gets those of the parameters.
-        at: the segment to begin with; the recursion is as deep as a pattern is long.
+    Without a pattern that matches, there are no handlers: None.
     """
-    if at == len(segments):
-        return tree.get(END)
-    found = None
-    if segments[at] in tree:
-        found = find(tree[segments[at]], segments, values, at + 1)
-    if found is None and ONE in tree:
-        values.append(segments[at])
-        found = find(tree[ONE], segments, values, at + 1)
-        if found is None:
-            values.pop()
-    if found is None and REST in tree:
-        values.append("/".join(segments[at:]))
-        found = tree[REST][END]
-    return found
+    at, end = 0, len(segments)
+    values: list[str] = []
+    untried: list[tuple[Tree, int, list[str]]] = []
+    while True:
+        if at == end:
+            found = tree.get(END)
+            if found is not None:
+                return found, values
+        else:
+            segment = segments[at]
+            if REST in tree:
+                untried.append((tree[REST], end, [*values, "/".join(segments[at:])]))
+            if ONE in tree:
+                untried.append((tree[ONE], at + 1, [*values, segment]))
+            if segment in tree:
+                tree = tree[segment]
+                at += 1
+                continue
+        if not untried:
+            return None, values
+        tree, at, values = untried.pop()

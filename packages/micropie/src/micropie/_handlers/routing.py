@@ -105,7 +105,7 @@ class RouteTable:
             self.by_path = {
                 path: each
                 for path, each in by_name.items()
-                if find(tree, [path[1:]] if path != "/" else [], []) is None
+                if find(tree, [path[1:]] if path != "/" else [])[0] is None
             }
         self.plain.clear()  # in place, because App holds on to it
         self.plain.update((p, each.handler) for p, each in self.by_path.items() if each.is_plain)
@@ -124,12 +124,12 @@ class RouteTable:
         if segments is None:
             return None, []
         if self._tree:
-            values: list[str] = []
-            found = find(self._tree, segments, values)
+            found, values = find(self._tree, segments)
             if found is not None:
                 method = scope.get("method", "GET")
-                wanted = "GET" if method == "HEAD" and method not in found else method
-                return found.get(wanted) or next(iter(found.values())), values
+                if method not in found:
+                    method = "GET" if method == "HEAD" and "GET" in found else next(iter(found))
+                return found[method], values
         if not segments:
             return self._by_name.get("/"), []
         route = self._by_name.get("/" + segments[0])

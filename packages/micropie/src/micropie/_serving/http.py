@@ -123,7 +123,7 @@ class HttpExchange:
                     request._route = route
                     if route.limits is not None:
                         request._limits = replace(parts.limits, **route.limits)
-                    if route.allowed is not None and request.method not in route.allowed:
+                    if route.allowed is not None and request.scope["method"] not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
                         if needs_more:
