@@ -19,6 +19,7 @@ from micropie._serving.context import current_connection, reset_current, set_cur
 from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.origins import is_allowed, parse_origins
 from micropie._serving.parts import (
     InitSignature,
     LifespanHandler,
@@ -29,7 +30,7 @@ from micropie._serving.parts import (
     check_not_served,
     checked_backend,
 )
-from micropie._serving.websocket import WebSocketExchange, is_allowed, parse_origins
+from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager

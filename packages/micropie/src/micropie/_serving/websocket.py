@@ -1,13 +1,12 @@
 """A WebSocket exchange: origin, session and hooks, the handler, and the close."""
 
-import re
 from asyncio import CancelledError
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from micropie._errors import ExplainedError, HTTPError, cancelled_within, logger, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
-from micropie._http.request import PARENT, Connection, WebSocketRequest
+from micropie._http.request import PARENT, WebSocketRequest
 from micropie._http.websocket import (
     INTERNAL_ERROR,
     NORMAL,
@@ -19,6 +18,7 @@ from micropie._http.websocket import (
 )
 from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware
+from micropie._serving.origins import is_allowed
 from micropie._serving.parts import Parts, shares_session
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie.types import Headers, Receive, Scope, Send
@@ -207,61 +207,3 @@ def _refusal_of_hook(answer: object) -> _Refused:
 def _is_closed_group(error: Exception) -> bool:
     """Tell whether *error* is a TaskGroup's, of nothing but ConnectionClosed in its tasks."""
     return isinstance(error, ExceptionGroup) and error.split(ConnectionClosed)[1] is None
-
-
-def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
-    """Return the origins of App's `websocket_origins` as browsers write them.
-
-    Raises:
-        ValueError: they are not a list, or one of them is not an origin.
-    """
-    if origins is None:
-        return None
-    if origins == "*":
-        return frozenset(origins)
-    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
-        raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
-    return frozenset(map(_origin, origins))
-
-
-def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
-    """Tell whether the request's Origin is among *origins*; with None, whether it is the App's own.
-
-    Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
-    host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
-    """
-    origin = request.headers.get("origin")
-    if origin is None:
-        return True
-    origin = origin.lower()
-    if origins is not None:
-        return "*" in origins or origin in origins
-    scheme, _, host = origin.partition("://")
-    own = request.headers.get("host", "").lower()
-    if not host or scheme not in _DEFAULT_PORTS:
-        return False
-    # An https page may reach a server without TLS, behind a proxy that terminates it. An http page
-    # can be changed in transit, so it never has the origin of an https server.
-    if scheme == "http" and request.scope.get("scheme") in ("https", "wss"):
-        return False
-    port = _DEFAULT_PORTS[scheme]
-    return host.removesuffix(port) == own.removesuffix(port)
-
-
-def _origin(text: object) -> str:
-    """Return an origin as browsers write it: in lower case, without its scheme's own port."""
-    if text == "*":
-        return "*"
-    match = re.fullmatch(_ORIGIN, text.lower()) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError(
-            f'websocket_origins: {text!r} is not an origin such as "https://example.com"'
-        )
-    scheme, origin = match["scheme"], match["origin"]
-    return origin.removesuffix(_DEFAULT_PORTS[scheme])
-
-
-# RFC 6454, 6.2: no path and no wildcard. A slash at the end is what people copy.
-_ORIGIN = r"(?a)(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?"
-
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}

@@ -1,0 +1,64 @@
+"""Origins: which pages may open a WebSocket to an App, by the Origin header of the handshake."""
+
+import re
+from collections.abc import Iterable
+
+from micropie._http.request import Connection
+
+
+def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
+    """Return the origins of App's `websocket_origins` as browsers write them.
+
+    Raises:
+        ValueError: they are not a list, or one of them is not an origin.
+    """
+    if origins is None:
+        return None
+    if origins == "*":
+        return frozenset(origins)
+    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
+        raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
+    return frozenset(map(_origin, origins))
+
+
+def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
+    """Tell whether the request's Origin is among *origins*; with None, whether it is the App's own.
+
+    Browsers let any page open a WebSocket to any host, cookies included, and leave it to the
+    host to look at Origin (RFC 6455, 10.2). Other clients send none and are let through.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    origin = origin.lower()
+    if origins is not None:
+        return "*" in origins or origin in origins
+    scheme, _, host = origin.partition("://")
+    own = request.headers.get("host", "").lower()
+    if not host or scheme not in _DEFAULT_PORTS:
+        return False
+    # An https page may reach a server without TLS, behind a proxy that terminates it. An http page
+    # can be changed in transit, so it never has the origin of an https server.
+    if scheme == "http" and request.scope.get("scheme") in ("https", "wss"):
+        return False
+    port = _DEFAULT_PORTS[scheme]
+    return host.removesuffix(port) == own.removesuffix(port)
+
+
+def _origin(text: object) -> str:
+    """Return an origin as browsers write it: in lower case, without its scheme's own port."""
+    if text == "*":
+        return "*"
+    match = re.fullmatch(_ORIGIN, text.lower()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(
+            f'websocket_origins: {text!r} is not an origin such as "https://example.com"'
+        )
+    scheme, origin = match["scheme"], match["origin"]
+    return origin.removesuffix(_DEFAULT_PORTS[scheme])
+
+
+# RFC 6454, 6.2: no path and no wildcard. A slash at the end is what people copy.
+_ORIGIN = r"(?a)(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?"
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
