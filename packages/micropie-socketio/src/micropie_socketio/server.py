@@ -107,6 +107,8 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         # By the App's own scope, not that of the mount: what its session_for() expects.
         await self.eio.serve(self._app.request, receive, send)
 
+    handle_request.checks_origin = True  # type: ignore[attr-defined] # for App.mount()
+
     async def shutdown(self) -> None:
         """Disconnect all clients, and end everything that runs in the background.
 

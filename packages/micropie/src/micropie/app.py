@@ -36,7 +36,7 @@ from micropie._sessions.cookie import SessionCookie
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
 from micropie._threads import Workers
-from micropie.parameters import check_number
+from micropie.parameters import check_number, check_seconds
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class App:
         max_form_field_size: bytes of one field.
         max_files: files of a form.
         body_timeout: seconds without a chunk of the body; None for no limit.
+        max_message_size: bytes of a WebSocket's message, of text in UTF-8; a bigger one closes the
+            connection with 1009. None leaves the limit to the server.
         session_timeout: seconds that a session lives after it was last used.
         session_cookie: the name of the cookie that carries the session's id.
         session_cookie_secure: whether it is sent over https only; "auto": if the request that
@@ -67,7 +69,9 @@ class App:
         session_cookie_domain: which hosts get it; None for the one that set it.
         session_cookie_path: below which path it is sent.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
-            "*" for all.
+            "*" for all. They count for mounted ASGI apps, too.
+        websocket_send_timeout: seconds that a client may take to accept a message; None for no
+            limit.
         sync_workers: threads that run handlers written without `async`.
 
     Attributes:
@@ -114,6 +118,7 @@ class App:
         max_form_field_size: int = 1024**2,
         max_files: int = 1000,
         body_timeout: float | None = 30.0,
+        max_message_size: int | None = 1024**2,
         session_timeout: float = 8 * 3600,
         session_cookie: str = "session_id",
         session_cookie_secure: bool | Literal["auto"] = "auto",
@@ -121,12 +126,15 @@ class App:
         session_cookie_domain: str | None = None,
         session_cookie_path: str = "/",
         websocket_origins: Iterable[str] | None = None,
+        websocket_send_timeout: float | None = 30.0,
         sync_workers: int = 40,
     ) -> None:
         limits = body_limits(
             max_body_size, body_timeout, max_form_fields, max_form_field_size, max_files
         )
         check_number("session_timeout", session_timeout, float, least=1)
+        check_number("max_message_size", max_message_size, int, least=0, optional=True)
+        check_seconds("websocket_send_timeout", websocket_send_timeout, optional=True)
         check_number("sync_workers", sync_workers, int, least=1)
         cookie = SessionCookie(
             session_cookie,
@@ -146,6 +154,8 @@ class App:
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie),
             shares_session=session_backend is None,
             websocket_origins=parse_origins(websocket_origins),
+            max_message_size=max_message_size,
+            websocket_send_timeout=websocket_send_timeout,
             debug=debug,
         )
         object.__setattr__(self, "_App__micropie", parts)
@@ -279,7 +289,9 @@ class App:
         Args:
             path: starts with "/"; "/" itself is the fallback for paths without a handler.
             asgi_app: gets `root_path` extended by *path*, and `path` whole; if it has a method
-                `on_mount` (and is not an App), that is called with this App and *path*.
+                `on_mount` (and is not an App), that is called with this App and *path*. Pages of
+                other origins can't open WebSockets to it (`websocket_origins`), unless it is an
+                App, which has origins of its own, or its attribute `checks_origin` is true.
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.

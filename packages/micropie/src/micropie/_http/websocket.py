@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from math import inf
+from typing import Any, Generic, TypeVar
 
 from micropie import codec
+from micropie._blocked import Blocked
 from micropie._headers import raw_headers
 from micropie._http.request import WebSocketRequest
 from micropie._sessions.session import Session
@@ -13,10 +15,18 @@ from micropie.types import Headers, HeadersInput, Message, Receive, Scope, Send
 
 # RFC 6455, 7.4.1.
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
-INVALID_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1007, 1008, 1011
+INVALID_DATA, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1007, 1008, 1009, 1011
 
 # RFC 6455, 7.4, and IANA's registry: other codes stand for a missing close frame.
 _SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+
+# Seconds for the server to hand over the code of a close that made a send fail: it has it at hand.
+_FAREWELL = 1.0
+
+# The two messages of an HTTP response.
+Denial = tuple[Message, Message]
+
+T = TypeVar("T")
 
 
 def check_close(code: object, reason: object) -> None:
@@ -36,8 +46,9 @@ class ConnectionClosed(Exception):
     """The WebSocket is closed; a handler may let this out.
 
     Attributes:
-        code: the close code of RFC 6455; 1005 for none, 1006 for a connection that broke.
-        reason: what the other side gave, or "".
+        code: the close code of RFC 6455; 1005 for none, 1006 for a connection that broke, or whose
+            client did not take a message in time.
+        reason: what the side that closed gave, or "".
     """
 
     def __init__(self, code: int, reason: str = "") -> None:
@@ -65,16 +76,27 @@ class InvalidMessage(ValueError):
 class WebSocket:
     """A WebSocket connection, as a `ws_` handler gets it.
 
+    Whatever is sent, `accept` and `close` included, may take `websocket_send_timeout` seconds. If a
+    client has not taken it by then, the connection counts as closed, with 1006.
+
+    Theory of operation. The connection is open until `_mark_closed` notes the code that counts: the
+    first that comes, from the client, from `close`, or from `_give_up`. The server tells everything
+    through `receive`, which one task waits in, as a rule; `_receivers` has all that do. A send that
+    fails knows of no code: it leaves the reading to them, or reads itself, until the code has come.
+    `_give_up` can't count on the server, which may be stuck, and wakes the receivers itself.
+
     Args:
         request: the handshake.
         receive: the ASGI channel.
         send: the ASGI channel.
+        max_size: bytes of a message from the client; None for no limit.
+        send_timeout: seconds that a send may take; None for no limit.
         start_session: stores a new session while the handshake can carry its cookie; takes an id
             for it, or None, and returns the headers to send.
 
     Attributes:
         request: the handshake.
-        accepted: whether `accept` was called.
+        accepted: whether the handshake was accepted.
         closed: whether either side has closed.
     """
 
@@ -83,6 +105,8 @@ class WebSocket:
         request: WebSocketRequest,
         receive: Receive,
         send: Send,
+        max_size: int | None,
+        send_timeout: float | None,
         start_session: Callable[[str | None], Awaitable[Headers]],
     ) -> None:
         self.request = request
@@ -90,11 +114,18 @@ class WebSocket:
         self.closed = False
         self._receive = receive
         self._send = send
+        self._max_size = inf if max_size is None else max_size
+        self._send_timeout = send_timeout
         self._start_session = start_session
         self._closed_with: tuple[int, str] = (ABNORMAL, "")
         self._send_tells = _send_tells(request.scope)
         # The next message, awaited before the handler asks for it.
         self._ahead: asyncio.Future[Message] | None = None
+        # The tasks that wait for the server; each with its `cancelling()` of then, as
+        # asyncio.timeout() keeps it, to tell a cancellation of `_give_up` from any other.
+        self._receivers: dict[asyncio.Task[Any], int] = {}
+        self._has_given_up = False
+        self._turn: asyncio.Future[None] | None = None  # done when a receiver has ended
 
     @property
     def session(self) -> Session:
@@ -152,10 +183,7 @@ class WebSocket:
             InvalidMessage: it is binary.
             ConnectionClosed: there will be none.
         """
-        message = await self._next()
-        if not isinstance(message, str):
-            raise InvalidMessage(UNSUPPORTED_DATA, "expected a text message")
-        return message
+        return await self._next_of(str, "expected a text message")
 
     async def receive_bytes(self) -> bytes:
         """Return the next message.
@@ -164,10 +192,7 @@ class WebSocket:
             InvalidMessage: it is text.
             ConnectionClosed: there will be none.
         """
-        message = await self._next()
-        if not isinstance(message, bytes):
-            raise InvalidMessage(UNSUPPORTED_DATA, "expected a binary message")
-        return message
+        return await self._next_of(bytes, "expected a binary message")
 
     async def receive_json(self) -> Any:
         """Return the value of the next message, text or binary.
@@ -233,37 +258,81 @@ class WebSocket:
         if self.closed:
             return
         reason = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
-        self.closed = True
-        self._closed_with = (code, reason)
+        self._mark_closed(code, reason)
         # Granian closes only when nobody receives any more.
         self._stop_looking_ahead()
-        with suppress(OSError):  # the client was faster
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        with suppress(ConnectionClosed):  # the client was faster, or takes nothing
+            await self._transmit({"type": "websocket.close", "code": code, "reason": reason})
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
-        return self
+        """Iterate over the messages; the iteration ends when the connection is closed."""
+        return Messages(self._next)
 
-    async def __anext__(self) -> str | bytes:
-        """Return the next message; the iteration ends when the connection is closed."""
-        try:
-            return await self._next()
-        except ConnectionClosed:
-            raise StopAsyncIteration from None
+    def iter_text(self) -> AsyncIterator[str]:
+        """Iterate over messages of text; one that is binary raises InvalidMessage."""
+        return Messages(self.receive_text)
+
+    def iter_bytes(self) -> AsyncIterator[bytes]:
+        """Iterate over binary messages; one of text raises InvalidMessage."""
+        return Messages(self.receive_bytes)
+
+    def iter_json(self) -> AsyncIterator[Any]:
+        """Iterate over the values of messages; one that is not JSON raises InvalidMessage."""
+        return Messages(self.receive_json)
+
+    async def _end(self, code: int, reason: str, denial: Denial | None) -> None:
+        """Close, or refuse the handshake with *denial* (ASGI, WebSocket Denial Response)."""
+        if denial is None or self.accepted or self.closed:
+            await self.close(code, reason)
+            return
+        self._mark_closed(code, reason)
+        with suppress(ConnectionClosed):
+            for part, message in zip(("start", "body"), denial, strict=True):
+                await self._transmit({**message, "type": f"websocket.http.response.{part}"})
+
+    async def _next_of(self, kind: type[T], expected: str) -> T:
+        message = await self._next()
+        if not isinstance(message, kind):
+            raise InvalidMessage(UNSUPPORTED_DATA, expected)
+        return message
 
     async def _next(self) -> str | bytes:
         self._check_open()
-        message = await (self._receive() if self._send_tells else self._receive_ahead())
+        message = await (self._receive_now() if self._send_tells else self._receive_ahead())
         if message["type"] == "websocket.disconnect":
             raise self._disconnected(message)
-        text: str | None = message.get("text")
-        return text if text is not None else message.get("bytes") or b""
+        data: str | bytes | None = message.get("text")
+        if data is None:
+            data = message.get("bytes") or b""
+        # At most four bytes a character.
+        if len(data) * 4 > self._max_size and _size(data) > self._max_size:
+            del message, data  # not for as long as the traceback of what is raised
+            await self.close(TOO_BIG, "the message is too big")
+            raise ConnectionClosed(*self._closed_with)
+        return data
+
+    async def _receive_now(self) -> Message:
+        """Return the server's next message; `_give_up` may end the waiting for it."""
+        task: Any = asyncio.current_task()
+        cancelling = self._receivers[task] = task.cancelling()
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            if not self._has_given_up or task.uncancel() > cancelling:
+                raise
+            raise ConnectionClosed(*self._closed_with) from None
+        finally:
+            del self._receivers[task]
+            if self._turn is not None and not self._turn.done():
+                self._turn.set_result(None)
 
     async def _receive_ahead(self) -> Message:
         """Return the next message, which `_check_sending` may have begun to receive."""
         while True:
             ahead = self._look_ahead()
             await asyncio.wait({ahead})  # being cancelled, it leaves the message for the next call
-            self._check_open()  # another task may have closed
+            if self.closed:  # another task may have closed
+                raise ConnectionClosed(*self._closed_with)
             if self._ahead is ahead:  # and another may have taken this message
                 self._ahead = None
                 return ahead.result()
@@ -285,10 +354,8 @@ class WebSocket:
                 raise self._disconnected(message)
 
     def _disconnected(self, message: Message) -> ConnectionClosed:
-        self.closed = True
         # A server may leave the code out, or send None for the reason.
-        self._closed_with = (message.get("code") or NO_STATUS, message.get("reason") or "")
-        return ConnectionClosed(*self._closed_with)
+        return self._mark_closed(message.get("code") or NO_STATUS, message.get("reason") or "")
 
     def _check_open(self) -> None:
         if self.closed:
@@ -296,12 +363,80 @@ class WebSocket:
         if not self.accepted:
             raise RuntimeError("await ws.accept() before receiving or sending")
 
+    def _mark_closed(self, code: int, reason: str = "") -> ConnectionClosed:
+        """Count the connection as closed; return the error that says so from now on."""
+        if not self.closed:
+            self.closed, self._closed_with = True, (code, reason)
+        return ConnectionClosed(*self._closed_with)
+
     async def _transmit(self, message: Message) -> None:
         try:
-            await self._send(message)
+            blocked = self._begin(message)
         except OSError:  # ASGI: what send() raises after the client has left
-            self.closed = True
-            raise ConnectionClosed(*self._closed_with) from None
+            raise await self._left() from None
+        if blocked is not None:
+            await self._finish(blocked)
+
+    def _begin(self, message: Message) -> Blocked | None:
+        """Send *message*; return the rest of that if it has to wait for the client."""
+        steps = self._send(message).__await__()
+        waits_for = next(steps, steps)
+        return None if waits_for is steps else Blocked(steps, waits_for)
+
+    async def _finish(self, blocked: Blocked) -> None:
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await blocked
+        except TimeoutError:
+            raise self._give_up() from None
+        except OSError:
+            raise await self._left() from None
+
+    async def _left(self) -> ConnectionClosed:
+        """Return the error for a client that has left, with its code if the server knows that."""
+        receive = self._receive_now if self._send_tells else self._receive_ahead
+        with suppress(TimeoutError, ConnectionClosed):
+            async with asyncio.timeout(_FAREWELL):
+                while not self.closed:
+                    if self._receivers:
+                        if self._turn is None or self._turn.done():
+                            self._turn = asyncio.get_running_loop().create_future()
+                        await asyncio.wait({self._turn})
+                    elif (message := await receive())["type"] == "websocket.disconnect":
+                        self._disconnected(message)
+        return self._mark_closed(ABNORMAL)
+
+    def _give_up(self) -> ConnectionClosed:
+        """Count the connection as broken, whatever the server says; wake the receivers."""
+        closed = self._mark_closed(ABNORMAL, "the client takes no messages")
+        self._has_given_up = True
+        self._stop_looking_ahead()
+        for task in self._receivers:
+            task.cancel()
+        return closed
+
+
+class Messages(Generic[T]):
+    """Iterates over what *receive* returns, until the connection is closed."""
+
+    def __init__(self, receive: Callable[[], Awaitable[T]]) -> None:
+        self._receive = receive
+
+    def __aiter__(self) -> "Messages[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self._receive()
+        except ConnectionClosed:
+            raise StopAsyncIteration from None
+
+
+def _size(data: str | bytes) -> int:
+    """Return the bytes of *data*, of text in UTF-8."""
+    if isinstance(data, str) and not data.isascii():
+        return len(data.encode("utf-8", "surrogatepass"))
+    return len(data)
 
 
 def _send_tells(scope: Scope) -> bool:

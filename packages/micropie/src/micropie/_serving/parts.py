@@ -38,6 +38,8 @@ class Parts:
             empty once anything is mounted.
         shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
         websocket_origins: see `parse_origins`.
+        max_message_size: bytes of a WebSocket's message; None for no limit.
+        websocket_send_timeout: seconds; None for no limit.
     """
 
     routes: RouteTable
@@ -50,6 +52,8 @@ class Parts:
     sessions: SessionManager
     shares_session: bool
     websocket_origins: frozenset[str] | None
+    max_message_size: int | None
+    websocket_send_timeout: float | None
     debug: bool
     middlewares: list[HttpMiddleware] = field(default_factory=list)
     ws_middlewares: list[WebSocketMiddleware] = field(default_factory=list)
@@ -76,6 +80,8 @@ class UninitializedParts(Parts):
         self.plain = self.routes.plain
         self.limits = BodyLimits(0, None, FormLimits(0, 0, 0))
         self.shares_session = False
+        self.websocket_origins = None
+        self.max_message_size = self.websocket_send_timeout = None
         self.debug = False
 
     def __getattr__(self, name: str) -> NoReturn:
