@@ -3,6 +3,10 @@
 from collections.abc import Generator
 from typing import Any
 
+# What next() returns for a coroutine that has ended. Nothing else will do: Granian's awaitables
+# yield themselves.
+DONE: Any = object()
+
 
 class Blocked:
     """The rest of a coroutine whose first step, run by next(), did not complete it.

@@ -2,14 +2,11 @@
 
 import asyncio
 
-from micropie._blocked import Blocked
+from micropie._blocked import DONE, Blocked
 from micropie.types import Message, Receive
 
 # Servers pass on what one read from the socket gave, 64 to 256 KiB at most.
 _MESSAGES_AHEAD = 8
-
-# What next() returns for a coroutine that has ended.
-_DONE = object()
 
 
 class Inbox:
@@ -43,8 +40,8 @@ class Inbox:
             return self._take(self._ahead)
         if self._receive_lock is None and self._blocked is None:
             receiving = self._receive_message().__await__()
-            waits_for = next(receiving, _DONE)
-            if waits_for is _DONE:
+            waits_for = next(receiving, DONE)
+            if waits_for is DONE:
                 return self._message
             self._blocked = Blocked(receiving, waits_for)
         return None

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, Generic, TypeVar
 
 from micropie import codec
-from micropie._blocked import Blocked
+from micropie._blocked import DONE, Blocked
 from micropie._headers import raw_headers
 from micropie._http.request import WebSocketRequest
 from micropie._sessions.session import Session
@@ -380,8 +380,8 @@ class WebSocket:
     def _begin(self, message: Message) -> Blocked | None:
         """Send *message*; return the rest of that if it has to wait for the client."""
         steps = self._send(message).__await__()
-        waits_for = next(steps, steps)
-        return None if waits_for is steps else Blocked(steps, waits_for)
+        waits_for = next(steps, DONE)
+        return None if waits_for is DONE else Blocked(steps, waits_for)
 
     async def _finish(self, blocked: Blocked) -> None:
         try:
