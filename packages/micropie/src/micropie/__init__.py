@@ -3,6 +3,7 @@
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import ClientDisconnected, HTTPError
 from micropie._handlers.route import allow
+from micropie._http.broadcast import Broadcast, Member
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
 from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
@@ -22,6 +23,7 @@ __version__ = "1.0.0"
 __all__ = [
     "ASGIResponse",
     "App",
+    "Broadcast",
     "ClientDisconnected",
     "ConnectionClosed",
     "HTTPError",
@@ -29,6 +31,7 @@ __all__ = [
     "InMemorySessionBackend",
     "InvalidMessage",
     "LoadedSession",
+    "Member",
     "Request",
     "Session",
     "SessionBackend",

@@ -16,6 +16,7 @@ from micropie.types import Headers, HeadersInput, Message, Receive, Scope, Send
 # RFC 6455, 7.4.1.
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
 INVALID_DATA, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1007, 1008, 1009, 1011
+TRY_AGAIN_LATER = 1013  # IANA's registry
 
 # RFC 6455, 7.4, and IANA's registry: other codes stand for a missing close frame.
 _SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
@@ -266,19 +267,19 @@ class WebSocket:
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Iterate over the messages; the iteration ends when the connection is closed."""
-        return Messages(self._next)
+        return Incoming(self._next)
 
     def iter_text(self) -> AsyncIterator[str]:
         """Iterate over messages of text; one that is binary raises InvalidMessage."""
-        return Messages(self.receive_text)
+        return Incoming(self.receive_text)
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """Iterate over binary messages; one of text raises InvalidMessage."""
-        return Messages(self.receive_bytes)
+        return Incoming(self.receive_bytes)
 
     def iter_json(self) -> AsyncIterator[Any]:
         """Iterate over the values of messages; one that is not JSON raises InvalidMessage."""
-        return Messages(self.receive_json)
+        return Incoming(self.receive_json)
 
     async def _end(self, code: int, reason: str, denial: Denial | None) -> None:
         """Close, or refuse the handshake with *denial* (ASGI, WebSocket Denial Response)."""
@@ -377,6 +378,19 @@ class WebSocket:
         if blocked is not None:
             await self._finish(blocked)
 
+    def _send_soon(self, message: Message) -> Awaitable[None] | None:
+        """Send *message*, as far as the client need not be waited for; return the rest of that.
+
+        Raises:
+            ConnectionClosed, OSError: the client has left.
+        """
+        self._check_sending()
+        if not self._send_tells:
+            # Other servers may bind what they do to the task that they are called in.
+            return self._transmit(message)
+        blocked = self._begin(message)
+        return None if blocked is None else self._finish(blocked)
+
     def _begin(self, message: Message) -> Blocked | None:
         """Send *message*; return the rest of that if it has to wait for the client."""
         steps = self._send(message).__await__()
@@ -408,21 +422,21 @@ class WebSocket:
 
     def _give_up(self) -> ConnectionClosed:
         """Count the connection as broken, whatever the server says; wake the receivers."""
-        closed = self._mark_closed(ABNORMAL, "the client takes no messages")
-        self._has_given_up = True
-        self._stop_looking_ahead()
-        for task in self._receivers:
-            task.cancel()
-        return closed
+        if not self._has_given_up:  # else a receiver would be cancelled twice
+            self._has_given_up = True
+            self._stop_looking_ahead()
+            for task in self._receivers:
+                task.cancel()
+        return self._mark_closed(ABNORMAL, "the client takes no messages")
 
 
-class Messages(Generic[T]):
+class Incoming(Generic[T]):
     """Iterates over what *receive* returns, until the connection is closed."""
 
     def __init__(self, receive: Callable[[], Awaitable[T]]) -> None:
         self._receive = receive
 
-    def __aiter__(self) -> "Messages[T]":
+    def __aiter__(self) -> "Incoming[T]":
         return self
 
     async def __anext__(self) -> T:
