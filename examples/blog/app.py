@@ -5,11 +5,10 @@ import os
 import secrets
 from pathlib import Path
 
-from csrf import CSRF
 from posts import Post, Posts
 from ratelimit import RateLimit
 
-from micropie import App, HTTPError, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 
 
 class Blog(App):
@@ -17,7 +16,11 @@ class Blog(App):
         super().__init__(template_dir=Path(__file__).parent / "templates", max_body_size=1024**2)
         self._posts = posts
         self._password = password
-        self.middlewares += [RateLimit(rate=0.5, burst=30, methods={"POST"}), CSRF(self)]
+        self.middlewares += [
+            SecurityHeaders(),
+            RateLimit(rate=0.5, burst=30, methods={"POST"}),
+            CrossOriginProtection(),
+        ]
         self.startup_handlers.append(posts.open)
         self.shutdown_handlers.append(posts.close)
 

@@ -3,10 +3,9 @@
 import os
 from pathlib import Path
 
-from csrf import CSRF
 from redis.asyncio import Redis
 
-from micropie import App, HTTPError, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 from micropie_redis import RedisSessionBackend
 
 PIES = {  # cents
@@ -31,7 +30,7 @@ class Shop(App):
             max_body_size=10_000,
         )
         self._redis = redis
-        self.middlewares.append(CSRF(self))
+        self.middlewares += [SecurityHeaders(), CrossOriginProtection()]
         # The backend closes no client that was lent to it: whoever made it does.
         self.shutdown_handlers.append(redis.aclose)
 

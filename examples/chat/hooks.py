@@ -1,27 +1,8 @@
-"""What stands in front of pages, files, the mounted app and Socket.IO alike."""
+"""What stands in front of Socket.IO."""
 
 from collections import Counter
 
-from micropie import HttpMiddleware, WebSocketMiddleware
-
-
-class SafeHeaders(HttpMiddleware):
-    """Tells browsers to run and show nothing but what comes from here.
-
-    The pages show what others wrote as text. Should they fail to once, it still is no script.
-    """
-
-    HEADERS = (
-        (
-            "Content-Security-Policy",
-            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        ),
-        ("Referrer-Policy", "same-origin"),
-        ("X-Content-Type-Options", "nosniff"),
-    )
-
-    async def after_request(self, request, status_code, response_body, extra_headers):
-        extra_headers += self.HEADERS
+from micropie import WebSocketMiddleware
 
 
 class FewSockets(WebSocketMiddleware):

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from csrf import CSRF
 from passwords import hash_password, is_password
 from ratelimit import RateLimit
 from store import PAGE, Store, User
 
-from micropie import App, HTTPError, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 from micropie_sql_sessions import SQLSessionBackend
 
 MAX_TEXT = 200  # characters
@@ -23,7 +22,11 @@ class Chirper(App):
             max_body_size=10_000,
         )
         self._store = store
-        self.middlewares += [RateLimit(rate=1, burst=60, methods={"POST"}), CSRF(self)]
+        self.middlewares += [
+            SecurityHeaders(),
+            RateLimit(rate=1, burst=60, methods={"POST"}),
+            CrossOriginProtection(),
+        ]
         self.startup_handlers.append(store.open)
         self.shutdown_handlers.append(store.close)
 

@@ -17,7 +17,15 @@ from hooks import FullHouse, KindlyTooLarge
 from live import live
 from shelf import Shelf
 
-from micropie import App, HTTPError, UploadFile, WebSocket, allow
+from micropie import (
+    App,
+    CrossOriginProtection,
+    HTTPError,
+    SecurityHeaders,
+    UploadFile,
+    WebSocket,
+    allow,
+)
 from micropie_redis import RedisSessionBackend
 from micropie_sql_sessions import SQLSessionBackend
 from micropie_static import Static, send_file
@@ -39,7 +47,11 @@ class Demo(App):
         self.guestbook = Guestbook()
         self.shelf = Shelf()
         self.rooms = {name: Room() for name in get_args(RoomName)}
-        self.middlewares.append(KindlyTooLarge(self._files_page))
+        self.middlewares += [
+            SecurityHeaders(),
+            CrossOriginProtection(),
+            KindlyTooLarge(self._files_page),
+        ]
         self.ws_middlewares.append(FullHouse())
         self.startup_handlers += [self._read_templates, self.shelf.open]
         self.shutdown_handlers.append(self.shelf.close)
@@ -87,8 +99,8 @@ class Demo(App):
     @allow("POST")
     async def forget(self):
         """Forget this visitor: the button below the guestbook."""
-        # A form on somebody else's site can't do this, nor sign in a visitor's name: the session
-        # cookie is SameSite=Lax, so the browser leaves it out of a POST from there.
+        # A form on somebody else's site can't do this, nor sign in a visitor's name: that is what
+        # CrossOriginProtection is for.
         self.session.clear()
         return self._redirect(self._url_for("index"))
 

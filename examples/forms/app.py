@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
 
-from micropie import App, allow
+from micropie import App, CrossOriginProtection, SecurityHeaders, allow
 
 Size = Literal["small", "medium", "large"]
 TOPPINGS = ["cream", "custard", "ice cream"]
@@ -73,3 +73,4 @@ class Forms(App):
 
 
 app = Forms(template_dir=Path(__file__).parent / "templates")
+app.middlewares += [SecurityHeaders(), CrossOriginProtection()]

@@ -5,7 +5,7 @@ from datetime import date
 from enum import Enum
 from itertools import count
 
-from micropie import App, HTTPError, HttpMiddleware, allow
+from micropie import App, CrossOriginProtection, HTTPError, HttpMiddleware, allow
 
 
 class Priority(Enum):
@@ -29,7 +29,7 @@ class Task:
 class Tasks(App):
     def __init__(self):
         super().__init__(max_body_size=100_000)  # bytes
-        self.middlewares.append(JSONErrors())
+        self.middlewares += [JSONErrors(), CrossOriginProtection()]
         self._tasks: dict[int, Task] = {}
         self._ids = count(1)
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from csrf import CSRF
 from passwords import hash_password, is_password
 from ratelimit import RateLimit
 
-from micropie import App, HttpMiddleware, allow
+from micropie import App, CrossOriginProtection, HttpMiddleware, SecurityHeaders, allow
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 256  # characters
 MAX_USERS = 10_000
@@ -17,8 +16,9 @@ class Members(App):
         super().__init__(template_dir=Path(__file__).parent / "templates", max_body_size=10_000)
         self._users: dict[str, str] = {}  # hashes by name; a real site has a table
         self.middlewares += [
+            SecurityHeaders(),
             RateLimit(rate=0.2, burst=20, methods={"POST"}),  # nobody tries out a million passwords
-            CSRF(self),
+            CrossOriginProtection(),
             MembersOnly(self),
         ]
 

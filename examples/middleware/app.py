@@ -4,11 +4,10 @@ from itertools import count
 from pathlib import Path
 
 from cors import CORS
-from csrf import CSRF
 from ratelimit import RateLimit
 from router import Router
 
-from micropie import App, HTTPError, HttpMiddleware, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 
 MAX_NOTES, MAX_TEXT = 100, 200
 
@@ -24,7 +23,7 @@ class Notes(App):
 
     @allow("POST")
     async def write(self, *, text: str):
-        """The form of the page, which CSRF has looked at before."""
+        """The form of the page, which CrossOriginProtection has let in."""
         self._add(text)
         return self._redirect(self._url_for("index"), status_code=303)
 
@@ -55,24 +54,13 @@ class Notes(App):
         return note_id
 
 
-class ForPages(HttpMiddleware):
-    """Leaves the API out: it looks at no cookie, so there is nothing to forge."""
-
-    def __init__(self, middleware: HttpMiddleware):
-        self._middleware = middleware
-
-    async def before_request(self, request):
-        if request.path.startswith("/api/"):
-            return None
-        return await self._middleware.before_request(request)
-
-
 app = Notes()
 app.middlewares += [
+    SecurityHeaders(),
     # First those that refuse: what follows is spared the work.
     RateLimit(rate=5, burst=50),
     CORS(["https://example.com"], methods=["DELETE"]),
-    ForPages(CSRF(app)),
+    CrossOriginProtection(trusted=["https://example.com"]),
     Router(
         ("GET", "/api/notes", "_list_notes"),
         ("POST", "/api/notes", "_add_note"),

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import database
-from csrf import CSRF
 from database import Notes, User
 from passwords import hash_password, is_password
 from ratelimit import RateLimit
 
-from micropie import App, HTTPError, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 
 MAX_NAME, MIN_PASSWORD, MAX_PASSWORD = 20, 8, 256  # characters
 MAX_TEXT = 2000
@@ -24,7 +23,11 @@ class Notebook(App):
             max_body_size=20_000,
         )
         self._notes = Notes(database.engine)
-        self.middlewares += [RateLimit(rate=1, burst=60, methods={"POST"}), CSRF(self)]
+        self.middlewares += [
+            SecurityHeaders(),
+            RateLimit(rate=1, burst=60, methods={"POST"}),
+            CrossOriginProtection(),
+        ]
         self.shutdown_handlers.append(self._close)
 
     async def index(self):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from store import Paste, Pastes
 
-from micropie import App, HTTPError, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 
 MAX_TITLE, MAX_TEXT = 100, 100_000  # characters
 SECONDS = {"an hour": 3600, "a day": 86_400, "a month": 30 * 86_400}
@@ -15,6 +15,7 @@ SECONDS = {"an hour": 3600, "a day": 86_400, "a month": 30 * 86_400}
 class Pastebin(App):
     def __init__(self):
         super().__init__(template_dir=Path(__file__).parent / "templates", max_body_size=1024**2)
+        self.middlewares += [SecurityHeaders(), CrossOriginProtection()]
         self._pastes = Pastes("pastes.db")
 
     async def index(self):

@@ -3,7 +3,14 @@
 import os
 from pathlib import Path
 
-from micropie import App, InMemorySessionBackend, SessionBackend, allow
+from micropie import (
+    App,
+    CrossOriginProtection,
+    InMemorySessionBackend,
+    SecurityHeaders,
+    SessionBackend,
+    allow,
+)
 
 
 class Visits(App):
@@ -11,6 +18,7 @@ class Visits(App):
         super().__init__(
             session_backend(store), template_dir=str(Path(__file__).parent / "templates")
         )
+        self.middlewares += [SecurityHeaders(), CrossOriginProtection()]
         # Not the whole URL, which may hold a password.
         self.kind = store.partition(":")[0]
 

@@ -6,7 +6,7 @@ from collections import deque
 from itertools import count
 from pathlib import Path
 
-from micropie import App, HTTPError, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 
 MAX_NAME, MAX_TEXT = 40, 500  # characters
 HEARTBEAT = 15  # seconds; proxies close a connection on which nothing happens
@@ -15,12 +15,18 @@ HEARTBEAT = 15  # seconds; proxies close a connection on which nothing happens
 class Chat(App):
     def __init__(self):
         super().__init__(template_dir=Path(__file__).parent / "templates", max_body_size=10_000)
+        self.middlewares += [
+            SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS),
+            CrossOriginProtection(),
+        ]
         self._messages = deque(maxlen=100)  # who reads too slowly misses some
         self._ids = count(1)
         self._news = asyncio.Event()
 
     async def index(self):
-        return await self._render_template("index.html", max_name=MAX_NAME, max_text=MAX_TEXT)
+        return await self._render_template(
+            "index.html", nonce=self.request.state.csp_nonce, max_name=MAX_NAME, max_text=MAX_TEXT
+        )
 
     @allow("POST")
     async def say(self, *, name: str = "", text: str):

@@ -8,7 +8,7 @@ The first line may be left out: then the files of assets are served, by their ow
 
 from pathlib import Path
 
-from micropie import App
+from micropie import App, SecurityHeaders
 from micropie_static import Static, send_file
 
 HERE = Path(__file__).parent
@@ -24,6 +24,7 @@ class Bakery(App):
 
 
 app = Bakery(template_dir=HERE / "templates")
+app.middlewares.append(SecurityHeaders())
 static = Static(BUILT if BUILT.is_dir() else HERE / "assets")
 app.mount("/static", static)
 app.env.globals["static_url"] = static.url

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from micropie import App
+from micropie import App, SecurityHeaders
 
 STORY = """\
 Once there was a pie that took its time. First the dough had to rest. Then the apples had to be
@@ -21,10 +21,11 @@ TEXT = {
 class Streaming(App):
     def __init__(self):
         super().__init__(template_dir=Path(__file__).parent / "templates")
+        self.middlewares.append(SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS))
         self._readers = 0
 
     async def index(self):
-        return await self._render_template("index.html")
+        return await self._render_template("index.html", nonce=self.request.state.csp_nonce)
 
     async def story(self, *, pause: float = 0.15):
         """A generator as the body: each piece goes out as soon as it is yielded."""

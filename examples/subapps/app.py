@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from api import Api
-from csrf import CSRF
 from shop import Shop
 
-from micropie import App
+from micropie import App, CrossOriginProtection, SecurityHeaders
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,8 +30,7 @@ app.mount("/shop", shop)
 app.mount("/api", Api(max_body_size=10_000))
 app.mount("/health", health)
 # Hooks of the site stand in front of all that is mounted.
-app.middlewares.append(CSRF(app))
-shop.env.globals["csrf_token"] = app.env.globals["csrf_token"]
+app.middlewares += [CrossOriginProtection(), SecurityHeaders()]
 # In a template `url_for` is that of the App which renders it; this is the site's.
 for part in (app, shop):
     part.env.globals["site_url"] = app._url_for

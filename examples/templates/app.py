@@ -4,7 +4,7 @@ import asyncio
 from datetime import date
 from pathlib import Path
 
-from micropie import App, HTTPError
+from micropie import App, HTTPError, SecurityHeaders
 
 PIES = {
     "apple": {"name": "Apple pie", "cents": 350, "since": date(2024, 9, 1)},
@@ -40,6 +40,7 @@ async def _baked():
 
 
 app = Bakery(template_dir=Path(__file__).parent / "templates")
+app.middlewares.append(SecurityHeaders())
 # Filters, tests and globals belong to the Jinja environment.
 app.env.filters["euro"] = lambda cents: f"€ {cents / 100:.2f}"
 app.env.tests["new"] = lambda pie: pie["since"].year >= 2026

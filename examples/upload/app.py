@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from micropie import App, HTTPError, UploadFile, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, UploadFile, allow
 from micropie_static import send_file
 
 FOLDER = Path("uploads")
@@ -17,11 +17,17 @@ class Uploads(App):
             template_dir=Path(__file__).parent / "templates",
             max_body_size=MAX_SIZE + 10_000,  # the form around the file
         )
+        self.middlewares += [
+            SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS),
+            CrossOriginProtection(),
+        ]
         self.startup_handlers.append(lambda: FOLDER.mkdir(exist_ok=True))
 
     async def index(self):
         files = await asyncio.to_thread(_sizes)
-        return await self._render_template("index.html", files=files, max_size=MAX_SIZE)
+        return await self._render_template(
+            "index.html", nonce=self.request.state.csp_nonce, files=files, max_size=MAX_SIZE
+        )
 
     @allow("POST")
     async def upload(self, file: UploadFile):

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from micropie import App
+from micropie import App, SecurityHeaders
 from micropie_static import send_file
 
 HERE = Path(__file__).parent
@@ -21,3 +21,4 @@ class Cinema(App):
 
 
 app = Cinema(template_dir=HERE / "templates")
+app.middlewares.append(SecurityHeaders())

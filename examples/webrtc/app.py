@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from micropie import App, HTTPError
+from micropie import App, HTTPError, SecurityHeaders
 from micropie_socketio import SocketIO
 
 MAX_NAME = 64  # characters of a room's name
@@ -17,10 +17,12 @@ class Calls(App):
         if len(room) > MAX_NAME:
             raise HTTPError(404)
         headers = {"Referrer-Policy": "no-referrer"}  # the address is the key to the room
-        return 200, await self._render_template("index.html", room=room), headers
+        nonce = self.request.state.csp_nonce
+        return 200, await self._render_template("index.html", nonce=nonce, room=room), headers
 
 
 app = Calls(template_dir=Path(__file__).parent / "templates")
+app.middlewares.append(SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS))
 sio = SocketIO(app, max_http_buffer_size=100_000)  # bytes of a message
 members: dict[str, list[str]] = {}  # of each room, two at most
 room_of: dict[str, str] = {}  # where each of them is

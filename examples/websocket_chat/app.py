@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from pathlib import Path
 
-from micropie import App, ConnectionClosed, HTTPError, WebSocket
+from micropie import App, ConnectionClosed, HTTPError, SecurityHeaders, WebSocket
 
 MAX_NAME, MAX_TEXT, MAX_ROOM = 40, 500, 30  # characters
 PAUSE = 0.05  # seconds between two messages of one client, so that nobody drowns the others
@@ -14,6 +14,7 @@ TOO_SLOW = 5.0  # seconds that a message may take to be sent
 class Chat(App):
     def __init__(self):
         super().__init__(template_dir=Path(__file__).parent / "templates")
+        self.middlewares.append(SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS))
         self._rooms: defaultdict[str, set[WebSocket]] = defaultdict(set)
 
     async def index(self, room="lobby"):
@@ -21,7 +22,11 @@ class Chat(App):
         if len(room) > MAX_ROOM:
             raise HTTPError(404)
         return await self._render_template(
-            "index.html", room=room, max_name=MAX_NAME, max_text=MAX_TEXT
+            "index.html",
+            nonce=self.request.state.csp_nonce,
+            room=room,
+            max_name=MAX_NAME,
+            max_text=MAX_TEXT,
         )
 
     async def ws_chat(self, ws: WebSocket, room: str, *, name: str = ""):

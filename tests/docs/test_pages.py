@@ -1,5 +1,7 @@
 """The READMEs and the documentation: all that they tell a reader to do works as they say."""
 
+import re
+
 import pytest
 
 from support.pages import ROOT, read
@@ -20,3 +22,9 @@ def test_a_page_does_as_it_says(page, tmp_path):
 def test_the_tutorial_leads_from_the_first_line_to_the_last(tmp_path):
     assert TUTORIAL
     read(TUTORIAL, tmp_path)
+
+
+def test_each_test_that_the_security_model_names_is_there():
+    named = re.findall(r"`(tests/[^`]+)`", (DOCS / "explanation" / "security.md").read_text())
+    assert len(named) > 20
+    assert [path for path in named if not (ROOT / path).is_file()] == []

@@ -19,7 +19,7 @@ NEEDS = {
     "sqlalchemy": ["sqlalchemy[asyncio]", "micropie-sql-sessions"],
     "aiosqlite": ["aiosqlite", "[sqlite]"],
 }
-COPIES = ["csrf.py", "passwords.py", "ratelimit.py", "style.css"]
+COPIES = ["passwords.py", "ratelimit.py", "style.css"]
 
 
 def readme_of(folder):

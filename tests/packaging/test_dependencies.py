@@ -1,7 +1,9 @@
 """Each package declares what it imports, and from which version on that works."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 PACKAGES = sorted(
     path.parent for path in Path(__file__).parents[2].glob("packages/*/pyproject.toml")
@@ -58,3 +61,31 @@ def test_every_dependency_has_one_lower_bound(package):
         if requirement.name != "micropie" or requirement.specifier:
             bounds = [bound for bound in requirement.specifier if bound.operator == ">="]
             assert len(bounds) == 1, str(requirement)
+
+
+def test_the_audit_looks_at_the_oldest_and_the_newest_versions():
+    """uv chooses them by what the packages declare."""
+    scripts = Path(__file__).parents[2] / "scripts"
+    program = "import audit, sys; print(audit.requirements(sys.argv[1]))"
+    resolved = {}
+    for resolution in ("lowest-direct", "highest"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, resolution],
+            env={**os.environ, "PYTHONPATH": str(scripts)},
+            cwd=scripts.parent,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        pinned = (Requirement(line) for line in done.stdout.split())
+        resolved[resolution] = {normalized(each.name): each.specifier for each in pinned}
+    for package in PACKAGES:
+        for requirement in requirements_of(package):
+            name = normalized(requirement.name)
+            if name == "micropie":
+                continue
+            (bound,) = (bound for bound in requirement.specifier if bound.operator == ">=")
+            (oldest,), (newest,) = (resolved[end][name] for end in ("lowest-direct", "highest"))
+            assert Version(oldest.version) == Version(bound.version)
+            assert newest.version in requirement.specifier
+            assert Version(newest.version) >= Version(bound.version)

@@ -8,6 +8,7 @@ from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
 from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.protection import CrossOriginProtection, SecurityHeaders
 from micropie._sessions.backends import (
     InMemorySessionBackend,
     LoadedSession,
@@ -26,6 +27,7 @@ __all__ = [
     "Broadcast",
     "ClientDisconnected",
     "ConnectionClosed",
+    "CrossOriginProtection",
     "HTTPError",
     "HttpMiddleware",
     "InMemorySessionBackend",
@@ -33,6 +35,7 @@ __all__ = [
     "LoadedSession",
     "Member",
     "Request",
+    "SecurityHeaders",
     "Session",
     "SessionBackend",
     "SessionChanges",

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from micropie._handlers.route import Route
 from micropie._handlers.routing import RouteTable
-from micropie._http.request import PARENT, Connection
+from micropie._http.request import PARENT, STATE, Connection
 from micropie._http.urls import below
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
@@ -101,10 +101,11 @@ def mount_or_route(
     Both are None if nothing does. Sets `path_params`, unless a mount longer than "/" serves it.
     """
     scope = connection.scope
-    mount = mounts.find(scope) if mounts else None
+    mount, route = mounts.find(scope) if mounts else None, None
+    if mount is None:
+        route, connection.path_params = routes.find(scope)
+        if route is None and mounts:
+            mount = mounts.fallback(scope)
     if mount is not None:
-        return mount, None
-    route, connection.path_params = routes.find(scope)
-    if route is None and mounts:
-        return mounts.fallback(scope), None
-    return None, route
+        mount.scope[STATE] = connection.state
+    return mount, route

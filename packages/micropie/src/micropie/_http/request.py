@@ -1,6 +1,7 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from micropie import codec
@@ -33,6 +34,9 @@ _PARSED = {media_type.encode(): media_type for media_type in _WHOLE}
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
+
+# The key of a scope under which a mounted app finds the `state` of the request.
+STATE = "micropie.state"
 
 # Bytes of a urlencoded body above which it is decoded in a thread: a MiB of "%" alone takes a
 # quarter of a second, and would block the event loop for that long.
@@ -85,6 +89,11 @@ class Connection:
 
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
+
+    @lazy
+    def state(self) -> SimpleNamespace:
+        """What hooks keep for this request, as attributes; Apps mounted below have it too."""
+        return self.scope.get(STATE) or SimpleNamespace()
 
     @lazy
     def path(self) -> str:

@@ -1,4 +1,4 @@
-"""Origins: which pages may open a WebSocket to an App, by the Origin header of the handshake."""
+"""Origins: whose pages may open a WebSocket to an App, or send it what changes something."""
 
 import re
 from collections.abc import Iterable
@@ -15,11 +15,25 @@ def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
     """
     if origins is None:
         return None
-    if origins == "*":
-        return frozenset(origins)
-    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
+    if isinstance(origins, str) or not isinstance(origins, Iterable):
+        if origins == "*":
+            return frozenset("*")
         raise ValueError(f'websocket_origins must be a list of origins or "*", not {origins!r}')
-    return frozenset(map(_origin, origins))
+    listed = list(origins)
+    named = parse_named("websocket_origins", [origin for origin in listed if origin != "*"])
+    return named | {"*"} if "*" in listed else named
+
+
+def parse_named(parameter: str, origins: Iterable[str]) -> frozenset[str]:
+    """Return *origins*, each a scheme and a host, as browsers write them.
+
+    Raises:
+        TypeError: they are not a list of strings.
+        ValueError: one of them is not an origin; names the *parameter*.
+    """
+    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
+        raise TypeError(f"{parameter} must be a list of origins, not {origins!r}")
+    return frozenset(_origin(parameter, origin) for origin in origins)
 
 
 def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
@@ -51,15 +65,11 @@ def checks_origin(app: object) -> bool:
     return parts_of(app) is not None or getattr(app, "checks_origin", False)
 
 
-def _origin(text: object) -> str:
+def _origin(parameter: str, text: object) -> str:
     """Return an origin as browsers write it: in lower case, without its scheme's own port."""
-    if text == "*":
-        return "*"
     match = re.fullmatch(_ORIGIN, text.lower()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(
-            f'websocket_origins: {text!r} is not an origin such as "https://example.com"'
-        )
+        raise ValueError(f'{parameter}: {text!r} is not an origin such as "https://example.com"')
     scheme, origin = match["scheme"], match["origin"]
     return origin.removesuffix(_DEFAULT_PORTS[scheme])
 
