@@ -179,6 +179,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("path", "status"), REFUSALS.items(), ids=REFUSALS)
 async def test_a_refusal_has_the_status_of_its_error(server, path, status):
+    before = server.log().count("ERROR")
     with pytest.raises(InvalidStatus) as caught:
         await opened(server, path)
     response = caught.value.response
@@ -187,6 +188,7 @@ async def test_a_refusal_has_the_status_of_its_error(server, path, status):
     else:
         assert response.status_code == status
         assert response.body.startswith(str(status).encode())
+    assert server.log().count("ERROR") == before
 
 
 async def test_a_page_of_another_origin_is_refused(server):

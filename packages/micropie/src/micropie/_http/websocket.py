@@ -290,6 +290,9 @@ class WebSocket:
         with suppress(ConnectionClosed):
             for part, message in zip(("start", "body"), denial, strict=True):
                 await self._transmit({**message, "type": f"websocket.http.response.{part}"})
+            # In this turn uvicorn loses the connection, without which it takes the handshake for
+            # unfinished when the App returns, and logs an error.
+            await asyncio.sleep(0)
 
     async def _next_of(self, kind: type[T], expected: str) -> T:
         message = await self._next()
