@@ -22,12 +22,12 @@ class Blocked:
 
     __slots__ = ("_steps", "_waits_for")
 
-    def __init__(self, steps: Generator[Any, Any, None], waits_for: Any) -> None:
+    def __init__(self, steps: Generator[Any, Any, Any], waits_for: Any) -> None:
         self._steps = steps
         self._waits_for = [waits_for]
 
-    def __await__(self) -> Generator[Any, Any, None]:
-        yield from self
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield from self)
 
     def __iter__(self) -> "Blocked":
         return self

@@ -301,8 +301,22 @@ class WebSocket:
         return message
 
     async def _next(self) -> str | bytes:
-        self._check_open()
-        message = await (self._receive_now() if self._send_tells else self._receive_ahead())
+        if self.closed or not self.accepted:
+            self._check_open()
+        message: Message
+        if not self._send_tells:
+            message = await self._receive_ahead()
+        elif self._receivers:
+            message = await self._receive_now()
+        else:
+            # Here, and not there: a message that has arrived costs no more than that.
+            steps = self._receive().__await__()
+            try:
+                waits_for = next(steps)
+            except StopIteration as received:
+                message = received.value
+            else:
+                message = await self._receive_now(Blocked(steps, waits_for))
         if message["type"] == "websocket.disconnect":
             raise self._disconnected(message)
         data: str | bytes | None = message.get("text")
@@ -315,12 +329,13 @@ class WebSocket:
             raise ConnectionClosed(*self._closed_with)
         return data
 
-    async def _receive_now(self) -> Message:
+    async def _receive_now(self, blocked: Blocked | None = None) -> Message:
         """Return the server's next message; `_give_up` may end the waiting for it."""
         task: Any = asyncio.current_task()
         cancelling = self._receivers[task] = task.cancelling()
         try:
-            return await self._receive()
+            message: Message = await (blocked or self._receive())
+            return message
         except asyncio.CancelledError:
             if not self._has_given_up or task.uncancel() > cancelling:
                 raise
@@ -351,7 +366,8 @@ class WebSocket:
             self._ahead.cancel()
 
     def _check_sending(self) -> None:
-        self._check_open()
+        if self.closed or not self.accepted:
+            self._check_open()
         if not self._send_tells and self._look_ahead().done():
             message = self._look_ahead().result()
             if message["type"] == "websocket.disconnect":
@@ -375,11 +391,12 @@ class WebSocket:
 
     async def _transmit(self, message: Message) -> None:
         try:
-            blocked = self._begin(message)
+            steps = self._send(message).__await__()
+            if (waits_for := next(steps, DONE)) is DONE:
+                return
         except OSError:  # ASGI: what send() raises after the client has left
             raise await self._left() from None
-        if blocked is not None:
-            await self._finish(blocked)
+        await self._finish(Blocked(steps, waits_for))
 
     def _send_soon(self, message: Message) -> Awaitable[None] | None:
         """Send *message*, as far as the client need not be waited for; return the rest of that.
@@ -391,14 +408,9 @@ class WebSocket:
         if not self._send_tells:
             # Other servers may bind what they do to the task that they are called in.
             return self._transmit(message)
-        blocked = self._begin(message)
-        return None if blocked is None else self._finish(blocked)
-
-    def _begin(self, message: Message) -> Blocked | None:
-        """Send *message*; return the rest of that if it has to wait for the client."""
         steps = self._send(message).__await__()
         waits_for = next(steps, DONE)
-        return None if waits_for is DONE else Blocked(steps, waits_for)
+        return None if waits_for is DONE else self._finish(Blocked(steps, waits_for))
 
     async def _finish(self, blocked: Blocked) -> None:
         try:
