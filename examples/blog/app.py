@@ -54,15 +54,15 @@ class Blog(App):
         if number is None:
             post = await self._posts.add(title, text)
         else:
-            post = await self._posts.change(number, title, text)
-        if post is None:
+            post = await self._posts.change((await self._find(number)).number, title, text)
+        if post is None:  # removed meanwhile
             raise HTTPError(404)
         return self._redirect(self._url_for("post", post.number, post.slug), status_code=303)
 
     @allow("POST")
     async def remove(self, number: int):
         self._require_author()
-        await self._posts.remove(number)
+        await self._posts.remove((await self._find(number)).number)
         return self._redirect(self._url_for("index"), status_code=303)
 
     @allow("GET", "POST")

@@ -15,7 +15,7 @@ class KindlyTooLarge(HttpMiddleware):
         self._page = page
 
     async def after_request(self, request, status_code, response_body, extra_headers):
-        if status_code != 413 or not request.path.startswith("/files"):
+        if status_code != 413 or request.route is None or request.route.name != "files":
             return None
         page = await self._page("That file is too large.")
         return {"body": page, "headers": {"Content-Type": "text/html; charset=utf-8"}}

@@ -1,11 +1,11 @@
-"""A JSON API whose parameters are checked and converted by their annotations."""
+"""A REST resource, tasks with comments below them: a handler for each method of a URL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from itertools import count
 
-from micropie import App, CrossOriginProtection, HTTPError, HttpMiddleware, allow
+from micropie import App, HTTPError, HttpMiddleware, route
 
 
 class Priority(Enum):
@@ -19,6 +19,7 @@ class Task:
     priority: Priority = Priority.LOW
     due: date | None = None
     done: bool = False
+    comments: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         """What no annotation can say: the client gets a 400 with this text."""
@@ -29,11 +30,11 @@ class Task:
 class Tasks(App):
     def __init__(self):
         super().__init__(max_body_size=100_000)  # bytes
-        self.middlewares += [JSONErrors(), CrossOriginProtection()]
+        self.middlewares.append(JSONErrors())
         self._tasks: dict[int, Task] = {}
         self._ids = count(1)
 
-    @allow("GET")
+    @route.get("/tasks")
     async def tasks(self, *, done: bool | None = None, due_by: date = date.max, limit: int = 20):
         """`/tasks?done=false&due_by=2026-12-24`: query values, converted one by one."""
         found = {
@@ -43,44 +44,45 @@ class Tasks(App):
         }
         return {"total": len(found), "tasks": dict(list(found.items())[: max(0, limit)])}
 
-    @allow("POST")
-    async def add(self, *, title: str, priority: Priority = Priority.LOW):
-        """The keys of a JSON object, and the fields of a form, arrive just the same."""
-        return self._added(Task(title.strip()[:200] or "untitled", priority))
-
-    @allow("POST")
-    async def add_whole(self, task: Task):
-        """A dataclass takes the object as a whole: `{"title": "Bake", "due": "2026-12-24"}`."""
-        return self._added(task)
-
-    @allow("GET", "PATCH", "DELETE")
-    async def task(self, task_id: int, *, done: bool | None = None):
-        """`/task/1`: looked at, marked as done or not, or removed."""
-        task = self._tasks.get(task_id)
-        if task is None:
-            raise HTTPError(404)
-        if self.request.method == "DELETE":
-            del self._tasks[task_id]
-            return None  # a 204
-        if self.request.method == "PATCH" and done is not None:
-            task.done = done
-        return task
-
-    @allow("POST")
-    async def count_words(self):
-        """`request.json()` is whatever the client sent, for those who look themselves."""
-        words = self.request.json()
-        if not isinstance(words, list):
-            raise HTTPError(400, {"error": "send a list"})
-        return {"words": len(words)}
-
-    def _added(self, task: Task):
+    @route.post("/tasks")
+    async def add(self, task: Task):
+        """A dataclass takes the JSON object, or the form, as a whole."""
         if len(self._tasks) >= 10_000:
-            raise HTTPError(507, {"error": "too many tasks"})
+            raise HTTPError(507, "there are too many tasks")
         task_id = next(self._ids)
         self._tasks[task_id] = task
-        headers = {"Location": self._url_for("task", task_id)}
-        return 201, {"id": task_id, "task": task}, headers
+        return 201, {"id": task_id, "task": task}, {"Location": self._url_for("task", task_id)}
+
+    @route.get("/tasks/{task_id}")
+    async def task(self, task_id: int):
+        return self._find(task_id)
+
+    @route.patch("/tasks/{task_id}")
+    async def change(self, task_id: int, *, done: bool):
+        """The keys of an object, and the fields of a form, are arguments as well."""
+        self._find(task_id).done = done
+        return self._find(task_id)
+
+    @route.delete("/tasks/{task_id}")
+    async def remove(self, task_id: int):
+        self._tasks.pop(task_id, None)  # None is a 204
+
+    @route.get("/tasks/{task_id}/comments")
+    async def comments(self, task_id: int):
+        return self._find(task_id).comments
+
+    @route.post("/tasks/{task_id}/comments")
+    async def comment(self, task_id: int, *, text: str):
+        comments = self._find(task_id).comments
+        if not 0 < len(text) <= 1000 or len(comments) >= 100:
+            raise HTTPError(422, "a task has 100 comments of 1 to 1000 characters")
+        comments.append(text)
+        return 201, comments
+
+    def _find(self, task_id: int) -> Task:
+        if task_id not in self._tasks:
+            raise HTTPError(404)
+        return self._tasks[task_id]
 
 
 class JSONErrors(HttpMiddleware):
@@ -89,8 +91,8 @@ class JSONErrors(HttpMiddleware):
     async def after_request(self, request, status_code, response_body, extra_headers):
         if status_code < 400 or not isinstance(response_body, str):
             return None
-        headers = {"Content-Type": "application/json"}
-        return {"body": {"error": response_body}, "headers": headers}
+        others = [pair for pair in extra_headers if pair[0].lower() != "content-type"]
+        return {"body": {"error": response_body}, "headers": others}
 
 
 app = Tasks()

@@ -76,14 +76,15 @@ class Members(App):
 class MembersOnly(HttpMiddleware):
     """Sends strangers to the form; all that is not said to be public is for members."""
 
-    PUBLIC = frozenset({"/", "/sign_in", "/sign_up", "/sign_out"})
+    PUBLIC = frozenset({"index", "sign_in", "sign_up", "sign_out"})  # names of handlers
 
     def __init__(self, app: Members):
         self._app = app
 
     async def before_request(self, request):
-        # A handler answers to hyphens as well: /sign-in is /sign_in.
-        if request.path.replace("-", "_") in self.PUBLIC or "user" in request.session:
+        if request.route is not None and request.route.name in self.PUBLIC:
+            return None
+        if "user" in request.session:
             return None
         status_code, body, headers = self._app._redirect(
             self._app._url_for("sign_in"), status_code=303

@@ -1,13 +1,12 @@
-"""Four small middlewares, each a module to take along, around a wall of notes and its API."""
+"""Two small middlewares, each a module to take along, around a wall of notes and its API."""
 
 from itertools import count
 from pathlib import Path
 
 from cors import CORS
 from ratelimit import RateLimit
-from router import Router
 
-from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
+from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow, route
 
 MAX_NOTES, MAX_TEXT = 100, 200
 
@@ -27,20 +26,22 @@ class Notes(App):
         self._add(text)
         return self._redirect(self._url_for("index"), status_code=303)
 
-    # The API. Names that begin with "_" have no URL but the one that the router gives them.
-
-    async def _list_notes(self):
+    @route.get("/api/notes")
+    async def list_notes(self):
         return self._notes
 
-    async def _add_note(self, *, text: str):
+    @route.post("/api/notes")
+    async def add_note(self, *, text: str):
         return 201, {"id": self._add(text)}
 
-    async def _show_note(self, note_id: int):
+    @route.get("/api/notes/{note_id}")
+    async def show_note(self, note_id: int):
         if note_id not in self._notes:
             raise HTTPError(404)
         return {"text": self._notes[note_id]}
 
-    async def _remove_note(self, note_id: int):
+    @route.delete("/api/notes/{note_id}")
+    async def remove_note(self, note_id: int):
         self._notes.pop(note_id, None)
 
     def _add(self, text: str) -> int:
@@ -61,10 +62,4 @@ app.middlewares += [
     RateLimit(rate=5, burst=50),
     CORS(["https://example.com"], methods=["DELETE"]),
     CrossOriginProtection(trusted=["https://example.com"]),
-    Router(
-        ("GET", "/api/notes", "_list_notes"),
-        ("POST", "/api/notes", "_add_note"),
-        ("GET", "/api/notes/{id}", "_show_note"),
-        ("DELETE", "/api/notes/{id}", "_remove_note"),
-    ),
 ]

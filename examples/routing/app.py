@@ -3,7 +3,7 @@
 import datetime
 from pathlib import Path
 
-from micropie import App, HTTPError, allow
+from micropie import App, HTTPError, allow, route
 
 
 class Routing(App):
@@ -30,8 +30,9 @@ class Routing(App):
         """`*` takes all segments that are left, each converted: `/add/1/two` is a 400."""
         return {"sum": sum(numbers)}
 
+    @route("/opening-hours/{day}")
     async def opening_hours(self, day: datetime.date):
-        """A hyphen in the URL is an underscore here: `/opening-hours/2026-05-17`."""
+        """`@route` says what no name can: hyphens and dots, segments in the middle, methods."""
         is_weekend = day.weekday() >= 5
         return {"day": day, "hours": None if is_weekend else "9 to 17"}
 
@@ -43,12 +44,19 @@ class Routing(App):
         """Send the client to where this is now; `_url_for` knows prefixes and encodes."""
         return self._redirect(self._url_for("greet", name), status_code=301)
 
-    @allow("GET", "DELETE")
+    @route.get("/order/{number}")
     async def order(self, number: int):
         """Any other method is a 405 that names these; HEAD and OPTIONS are answered as well."""
-        if self.request.method == "DELETE":
-            return None  # a 204, without a body
         return {"order": number}
+
+    @route.delete("/order/{number}")
+    async def cancel_order(self, number: int):
+        return None  # a 204, without a body
+
+    @allow("POST")
+    async def order_again(self):
+        """The same for a handler that is reached by its name, with whatever follows."""
+        return self._redirect(self._url_for("order", 7), status_code=303)
 
     def report(self):
         """No `async`: this runs in a thread, and may block."""

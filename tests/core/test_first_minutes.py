@@ -37,11 +37,10 @@ def test_a_handler_named_like_something_of_app():
 
 
 def test_a_handler_without_self():
-    class Shop(App):
-        async def index(): ...
-
     with pytest.raises(TypeError, match="handler 'index' must take self as its first parameter"):
-        Shop()
+
+        class Shop(App):
+            async def index(): ...
 
 
 def test_a_websocket_handler_without_its_websocket():

@@ -80,9 +80,7 @@ async def test_core_readme_routes():
         return f"Hello, {name}!"
 
     shop.hello = hello
-    shop.sign_up = hello
     assert (await client.get("/hello/Ada")).text == "Hello, Ada!"
-    assert (await client.get("/sign-up")).text == "Hello, you!"
     assert shop._url_for("item", 3, currency="USD") == "/item/3?currency=USD"
 
 

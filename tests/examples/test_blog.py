@@ -20,7 +20,7 @@ def reader(server):
 @pytest.fixture(scope="module")
 def author(server):
     with visiting(server) as author:
-        send(author, "/sign-in", password=PASSWORD)
+        send(author, "/sign_in", password=PASSWORD)
         yield author
 
 
@@ -41,6 +41,14 @@ def test_a_post_is_written_read_changed_and_removed(author, reader):
     assert "Changed." in reader.get(f"/post/{number}").text
     assert send(author, page.url.path, f"/remove/{number}").status_code == 200
     assert reader.get(f"/post/{number}").status_code == 404
+
+
+def test_a_number_of_no_post_is_not_found(author):
+    for number in (0, -1, 2**63, 10**400):
+        for page in (f"/post/{number}", f"/write/{number}"):
+            assert author.get(page).status_code == 404
+    for page in (f"/write/{2**63}", f"/remove/{2**63}"):
+        assert send(author, page, title="Pie", text="x").status_code == 404
 
 
 def test_others_can_not_write(author, reader):
@@ -92,4 +100,4 @@ def test_it_fits_a_phone(author, server):
     send(author, "/write", title="W" * 120, text="M" * 1000)
     with phone() as open_page:
         open_page(server.url)
-        open_page(f"{server.url}/sign-in")
+        open_page(f"{server.url}/sign_in")

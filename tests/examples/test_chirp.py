@@ -18,7 +18,7 @@ def users(server):
     def user(name):
         if name not in browsers:
             browsers[name] = visiting(server)
-            send(browsers[name], "/sign-up", name=name, password=PASSWORD)
+            send(browsers[name], "/sign_up", name=name, password=PASSWORD)
         return browsers[name]
 
     yield user
@@ -50,7 +50,7 @@ def test_strangers_read_and_do_not_write(server, users):
     with visiting(server) as stranger:
         assert "Read me" in stranger.get("/").text
         assert "Read me" in stranger.get("/user/grace").text
-        assert "Sign in" in send(stranger, "/sign-in", "/chirp", text="Never").text
+        assert "Sign in" in send(stranger, "/sign_in", "/chirp", text="Never").text
         assert "Never" not in stranger.get("/").text
         assert stranger.get("/user/nobody").status_code == 404
 
@@ -75,8 +75,8 @@ def test_what_can_not_be_is_refused(server, users):
     forged = {"data": {"text": "forged"}, "headers": {"Origin": "null"}}
     assert joan.post("/chirp", **forged).status_code == 403
     with visiting(server) as visitor:
-        assert send(visitor, "/sign-up", name="JOAN", password=PASSWORD).status_code == 409
-        assert send(visitor, "/sign-up", name="a b", password=PASSWORD).status_code == 422
-        assert send(visitor, "/sign-up", name="Mary", password="short").status_code == 422
-        assert send(visitor, "/sign-in", name="Joan", password="guess").status_code == 403
-        assert "Sign out" in send(visitor, "/sign-in", name="joan", password=PASSWORD).text
+        assert send(visitor, "/sign_up", name="JOAN", password=PASSWORD).status_code == 409
+        assert send(visitor, "/sign_up", name="a b", password=PASSWORD).status_code == 422
+        assert send(visitor, "/sign_up", name="Mary", password="short").status_code == 422
+        assert send(visitor, "/sign_in", name="Joan", password="guess").status_code == 403
+        assert "Sign out" in send(visitor, "/sign_in", name="joan", password=PASSWORD).text

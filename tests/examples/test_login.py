@@ -25,7 +25,7 @@ def send(visitor, path, **fields):
 
 def test_a_member_signs_up_out_and_in_again(visitor):
     assert "Sign in" in visitor.get("/secret").text  # strangers are sent there
-    assert "more butter" in send(visitor, "/sign-up", name="Ada", password=PASSWORD).text
+    assert "more butter" in send(visitor, "/sign_up", name="Ada", password=PASSWORD).text
     assert "Welcome back, Ada" in visitor.get("/").text
     assert "members only" in visitor.post("/sign_out").text
     assert "more butter" not in visitor.get("/secret").text

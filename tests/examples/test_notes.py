@@ -66,7 +66,7 @@ def send(visitor, page, to=None, **fields):
 
 
 def test_a_note_is_written_escaped_and_removed(visitor):
-    assert "<span>ada</span>" in send(visitor, "/sign-up", name="Ada", password=PASSWORD).text
+    assert "<span>ada</span>" in send(visitor, "/sign_up", name="Ada", password=PASSWORD).text
     page = send(visitor, "/", "/add", text="Pie & <b>\r\nto buy")
     assert "Pie &amp; &lt;b&gt;\nto buy" in page.text
     (note,) = re.findall(r"/remove/\d+", page.text)
@@ -75,11 +75,11 @@ def test_a_note_is_written_escaped_and_removed(visitor):
 
 
 def test_others_neither_see_nor_remove_it(server, visitor):
-    send(visitor, "/sign-up", name="Bob", password=PASSWORD)
+    send(visitor, "/sign_up", name="Bob", password=PASSWORD)
     (note,) = re.findall(r"/remove/\d+", send(visitor, "/", "/add", text="Secret").text)
     with visiting(server) as other:
-        assert "Sign in" in send(other, "/sign-in", note).text
-        page = send(other, "/sign-up", name="Eve", password=PASSWORD)
+        assert "Sign in" in send(other, "/sign_in", note).text
+        page = send(other, "/sign_up", name="Eve", password=PASSWORD)
         assert "Secret" not in page.text
         assert send(other, "/", note).status_code == 404
     assert "Secret" in visitor.get("/").text
@@ -87,14 +87,14 @@ def test_others_neither_see_nor_remove_it(server, visitor):
 
 def test_a_restart_signs_nobody_out(folder):
     with serving(folder) as server, visiting(server) as visitor:
-        send(visitor, "/sign-up", name="Grace", password=PASSWORD)
+        send(visitor, "/sign_up", name="Grace", password=PASSWORD)
         send(visitor, "/", "/add", text="Still here")
         cookies = visitor.cookies
     with serving(folder) as server, visiting(server) as visitor:
         visitor.cookies = cookies
         assert "Still here" in visitor.get("/").text
         assert "Still here" not in send(visitor, "/", "/sign_out").text
-        assert "Still here" in send(visitor, "/sign-in", name="grace", password=PASSWORD).text
+        assert "Still here" in send(visitor, "/sign_in", name="grace", password=PASSWORD).text
 
 
 def test_the_engine_is_closed_with_the_app(folder):
@@ -106,7 +106,7 @@ def test_the_engine_is_closed_with_the_app(folder):
 
 
 def test_what_can_not_be_is_refused(server, visitor):
-    send(visitor, "/sign-up", name="Joan", password=PASSWORD)
+    send(visitor, "/sign_up", name="Joan", password=PASSWORD)
     for text in (" ", "x" * 2001):
         assert send(visitor, "/", "/add", text=text).status_code == 422
     forged = {"data": {"text": "forged"}, "headers": {"Sec-Fetch-Site": "same-site"}}
@@ -114,10 +114,10 @@ def test_what_can_not_be_is_refused(server, visitor):
     for note_id in ("0", "-1", "9" * 30):
         assert send(visitor, "/", f"/remove/{note_id}").status_code == 404
     with visiting(server) as other:
-        assert send(other, "/sign-up", name="JOAN", password=PASSWORD).status_code == 409
-        assert send(other, "/sign-up", name="a b", password=PASSWORD).status_code == 422
-        assert send(other, "/sign-up", name="Mary", password="short").status_code == 422
-        assert send(other, "/sign-in", name="Joan", password="guess").status_code == 403
+        assert send(other, "/sign_up", name="JOAN", password=PASSWORD).status_code == 409
+        assert send(other, "/sign_up", name="a b", password=PASSWORD).status_code == 422
+        assert send(other, "/sign_up", name="Mary", password="short").status_code == 422
+        assert send(other, "/sign_in", name="Joan", password="guess").status_code == 403
 
 
 def test_the_migrations_make_all_tables_as_they_are(folder, server):
@@ -132,7 +132,7 @@ def test_they_can_be_undone(folder, tmp_path):
 
 def test_it_fits_a_phone(server):
     with phone() as open_page:
-        page = open_page(f"{server.url}/sign-up")
+        page = open_page(f"{server.url}/sign_up")
         page.get_by_label("Name").fill("Hedy")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign up").click()

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from support.examples import phone, served, visiting
 
 server = served("sse_chat")
@@ -36,6 +38,14 @@ def test_who_comes_back_gets_only_what_was_missed(server):
             message = message_with("first", events.iter_lines())
         with ada.stream("GET", "/events", headers={"Last-Event-ID": str(message["id"])}) as events:
             assert next_message(events.iter_lines())["text"] == "second"
+
+
+@pytest.mark.parametrize("last", ["9" * 5000, "\xb2", "-1", "x", "1e9"])
+def test_a_number_that_is_none_gets_all_that_was_said(server, last):
+    with visiting(server) as ada:
+        headers = {"Last-Event-ID": last.encode("latin-1")}
+        with ada.stream("GET", "/events", headers=headers) as events:
+            assert (events.status_code, next(events.iter_lines())) == (200, "retry: 2000")
 
 
 def test_too_much_or_nothing_is_refused(server):

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from micropie import App, allow
+from micropie import App, allow, route
 from support.asgi import Client
 from support.sites import Restricted
 
@@ -58,6 +58,29 @@ async def test_allow_refuses_before_arguments_are_bound():
         async def item(self, number: int): ...
 
     assert (await Client(Strict()).get("/item/nonsense")).status == 405
+
+
+@pytest.mark.parametrize("method", ["PSOT", "GETS", "", " GET", "GET, POST", "*"])
+def test_allow_refuses_what_is_no_method_of_http(method):
+    with pytest.raises(TypeError, match="HTTP has no method"):
+        allow("GET", method)
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [
+        lambda function: allow("POST")(route("/x")(function)),
+        lambda function: route("/x")(allow("POST")(function)),
+        lambda function: route("/x")(staticmethod(allow("POST")(function))),
+        lambda function: route("/x")(functools.partial(allow("POST")(function))),
+    ],
+    ids=["allow last", "route last", "around a static method", "around a partial"],
+)
+def test_a_handler_has_allow_or_a_route_and_not_both(decorate):
+    async def handler(self): ...
+
+    with pytest.raises(TypeError, match="either @allow or @route"):
+        decorate(handler)
 
 
 @pytest.mark.parametrize("methods", [(), (5,), (len,)])

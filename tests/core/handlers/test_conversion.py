@@ -181,7 +181,7 @@ BAD = [
     (int | None, "an integer", ["x", "None", "null"]),
     (list[int], "a list, each item an integer", ["", "x"]),
     (dict, "an object", ["", "x", "{}"]),
-    (dict[str, int], "an object", ["", "x", "{}"]),
+    (dict[str, int], "an object, each value an integer", ["", "x", "{}"]),
 ]
 
 
@@ -307,7 +307,9 @@ class Movie(TypedDict):
         (set[int], "set"),
         (int | str, r"int \| str"),
         (int | str | None, "int"),
-        (list[list[int]], "list"),
+        (list[list[set]], "set"),
+        (dict[str, set], "set"),
+        (dict[list[str], int], "dict"),
         (list[tuple], "tuple"),
         (Sequence[int], "Sequence"),
         (Callable[[], None], "Callable"),

@@ -94,7 +94,6 @@ async def test_a_parameter_that_is_nowhere_is_a_400():
         await send_json(Handlers(), "/number", {}),
         await send_json(Handlers(), "/number", [1]),
         await send_parts(Handlers(), "/number", text_part("Number", "5")),
-        await send(Handlers(), "/number", b"number=5", "text/plain"),
     ):
         assert (answer.status, answer.text) == (400, missing("number"))
 

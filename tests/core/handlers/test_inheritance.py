@@ -18,7 +18,7 @@ async def test_handlers_are_inherited_and_overridden():
 
     client = Client(Shop())
     assert (await client.get("/greet/Bob")).text == "Welcome, Hello Bob"
-    assert (await client.get("/sign-up")).text == "sign up"
+    assert (await client.get("/sign_up")).text == "sign up"
 
 
 class Mixin:

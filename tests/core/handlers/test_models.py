@@ -244,8 +244,8 @@ async def test_missing_and_wrong_fields_are_named_together():
     assert (answer.status, answer.text) == refused(
         "'name' is missing; 'age' must be an integer; "
         "'tags' must be a list, each item a string; "
-        "in 'address': 'street' is missing; 'number' must be an integer; "
-        "in 'former': 'number' must be an integer; "
+        "'address.street' is missing; 'address.number' must be an integer; "
+        "'former.0.number' must be an integer; "
         "'scores' must be a list, each item a number"
     )
     answer = await send_form(Models(), "/person", f"age={SECRET}&address=x&former=y")
@@ -310,7 +310,7 @@ async def test_a_struct_is_validated_by_msgspec():
     assert (await send_json(app, "/shape", {**expected, "x": 1})).json == expected
     assert (await send_form(app, "/shape", "name=tri&sides=3&tags=a")).json == expected
     answer = await send_json(app, "/shape", {"name": "tri", "sides": SECRET})
-    assert (answer.status, answer.text) == refused("Expected `int`, got `str` - at `$.sides`")
+    assert (answer.status, answer.text) == refused("'sides': Expected `int`, got `str`")
     answer = await send_json(app, "/shape", {"sides": 3})
     assert "`name`" in answer.text
 
@@ -318,13 +318,13 @@ async def test_a_struct_is_validated_by_msgspec():
 @pytest.mark.parametrize(
     ("url", "value", "problem"),
     [
-        ("/shape", {"name": "", "sides": 3, "color": SECRET}, "Invalid enum value - at `$.color`"),
+        ("/shape", {"name": "", "sides": 3, "color": SECRET}, "'color': Invalid enum value"),
         (
             "/shape",
             {"name": "", "sides": 3, "color": f"{SECRET}' - at `$.x`\n'{SECRET}"},
-            "Invalid enum value - at `$.color`",
+            "'color': Invalid enum value",
         ),
-        ("/drawing", {"shape": {"type": SECRET}}, "Invalid value - at `$.shape.type`"),
+        ("/drawing", {"shape": {"type": SECRET}}, "'shape.type': Invalid value"),
         ("/renamed", {"firstTags": [], SECRET: 1}, "Object contains unknown field"),
     ],
 )
@@ -415,7 +415,7 @@ async def test_models_may_be_the_items_of_a_list():
     assert answer.json == [[{"street": "S", "number": 1}], {"street": "T", "number": 1}]
     answer = await send_json(Models(), "/people", {"people": [{"number": SECRET}]})
     assert (answer.status, answer.text) == refused(
-        "'street' is missing; 'number' must be an integer"
+        "'people.0.street' is missing; 'people.0.number' must be an integer"
     )
     answer = await send_json(Models(), "/people", {"people": {"street": "S"}})
     assert (answer.status, answer.text) == refused("'people' must be a list, each item an object")
@@ -450,30 +450,28 @@ async def test_a_dataclass_takes_its_init_only_values():
 
 
 @pytest.mark.parametrize("annotation", [UploadFile, list[UploadFile], UploadFile | None])
-def test_a_file_in_a_model_is_refused_at_construction(annotation):
+def test_a_file_in_a_model_is_refused(annotation):
     model = types.new_class(
         "Model", (), {}, lambda ns: ns.update(__annotations__={"f": annotation})
     )
     model = dataclass(model)
 
-    class Uploading(App):
-        async def index(self, model: model):
-            return "never"
-
     with pytest.raises(TypeError, match="parameter 'model': field 'f': an uploaded file is"):
-        Uploading()
+
+        class Uploading(App):
+            async def index(self, model: model):
+                return "never"
 
 
-def test_a_struct_that_msgspec_does_not_understand_is_refused_at_construction():
+def test_a_struct_that_msgspec_does_not_understand_is_refused():
     class Wrong(msgspec.Struct):
         color: Color  # its values are of two types
 
-    class Mixed(App):
-        async def index(self, wrong: Wrong):
-            return "never"
-
     with pytest.raises(TypeError, match="parameter 'wrong': Enums must contain"):
-        Mixed()
+
+        class Mixed(App):
+            async def index(self, wrong: Wrong):
+                return "never"
 
 
 async def test_annotations_may_be_strings():

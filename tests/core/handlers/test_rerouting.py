@@ -37,7 +37,7 @@ async def test_middleware_routes_by_name(attribute):
 async def test_middleware_routes_by_bound_method(attribute):
     app = Site()
     client = routed(app, lambda request: setattr(request, attribute, app.greet))
-    assert (await client.get("/sign-up?name=Eve")).text == "Hello Eve"
+    assert (await client.get("/sign_up?name=Eve")).text == "Hello Eve"
     assert (await client.get("/nothing?name=Eve")).text == "Hello nothing"
 
 

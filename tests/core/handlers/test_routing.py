@@ -2,7 +2,7 @@
 
 import pytest
 
-from micropie import App
+from micropie import App, HttpMiddleware
 from support.asgi import ABSENT, Client
 from support.sites import Segments, Site
 
@@ -44,24 +44,34 @@ async def test_surplus_segments_are_ignored():
     assert (await Client(Site()).get("/sign_up/a/b/c")).text == "sign up"
 
 
-async def test_a_hyphen_in_the_url_reaches_an_underscore():
-    assert (await Client(Site()).get("/sign-up")).text == "sign up"
+@pytest.mark.parametrize("url", ["/sign-up", "/sign%2Dup", "/sign.up", "/signup", "/Sign_up"])
+async def test_a_handler_has_one_spelling(url):
     assert (await Client(Site()).get("/sign_up")).text == "sign up"
+    assert (await Client(Site()).get(url)).status == 404
 
 
 async def test_hyphens_in_arguments_stay():
     assert (await Client(Site()).get("/greet/Anne-Marie")).text == "Hello Anne-Marie"
 
 
-async def test_a_hyphenated_name_assigned_to_the_instance_wins_over_an_underscore():
+@pytest.mark.parametrize("name", ["sign-up", "robots.txt", "a b", "ä"])
+async def test_any_name_that_can_be_a_segment_can_be_assigned_to_the_instance(name):
     app = Site()
 
-    async def hyphenated():
-        return "hyphen"
+    async def assigned():
+        return "assigned"
 
-    setattr(app, "sign-up", hyphenated)
-    assert (await Client(app).get("/sign-up")).text == "hyphen"
-    assert (await Client(app).get("/sign_up")).text == "sign up"
+    setattr(app, name, assigned)
+    client = Client(app)
+    assert (await client.get(app._url_for(name))).text == "assigned"
+    assert (await client.get("/sign_up")).text == "sign up"
+
+
+async def test_a_name_with_a_slash_is_no_segment_and_no_route():
+    app = Site()
+    setattr(app, "a/b", lambda: "reached")
+    for url in ("/a/b", "/a%2Fb"):
+        assert (await Client(app).get(url)).status == 404
 
 
 async def test_names_are_case_sensitive():
@@ -70,7 +80,7 @@ async def test_names_are_case_sensitive():
 
 @pytest.mark.parametrize(
     ("url", "text"),
-    [("/greet/", "Hello Guest"), ("/greet/Alice/", "Hello Alice"), ("/sign-up/", "sign up")],
+    [("/greet/", "Hello Guest"), ("/greet/Alice/", "Hello Alice"), ("/sign_up/", "sign up")],
 )
 async def test_a_trailing_slash_changes_nothing(url, text):
     assert (await Client(Site()).get(url)).text == text
@@ -161,22 +171,23 @@ async def test_an_encoded_slash_alone_is_no_root():
     assert (await Client(Segments()).get("/%2F")).json == ["/"]
 
 
-@pytest.mark.parametrize(
-    ("url", "segments"),
-    [
-        ("//show/a", ["a"]),
-        ("/show//a", ["", "a"]),
-        ("/show/a//b", ["a", "", "b"]),
-        ("/show/a//", ["a"]),
-        ("//show//a%2Fb", ["", "a/b"]),
-    ],
-)
-async def test_an_empty_segment_inside_the_path_is_an_argument(url, segments):
-    assert (await Client(Segments()).get(url)).json == {"show": segments}
+EMPTY_SEGMENTS = [
+    *("//", "///", "//show/a", "/show//", "/show//a", "/show/a//b", "/show/a//", "/a//", "//a%2Fb"),
+    *("/show//a%2Fb", "/show/a%2Fb//", "//%73how", "/show/%2F//a", "//index"),
+]
 
 
-async def test_slashes_alone_are_the_root():
-    assert (await Client(Site()).get("///")).text == "index"
+@pytest.mark.parametrize("url", EMPTY_SEGMENTS)
+async def test_an_empty_segment_leads_nowhere(url):
+    assert (await Client(Segments()).get(url)).status == 404
+
+
+@pytest.mark.parametrize("url", EMPTY_SEGMENTS)
+async def test_an_empty_segment_leads_nowhere_below_a_root_path(url):
+    for prefix in ("", "/api"):
+        client = Client(Segments(), root_path="/api")
+        assert (await client.get(prefix + url)).status == 404
+    assert (await client.get("//api/show/a")).status == 404
 
 
 async def test_without_raw_path_the_decoded_path_is_split():
@@ -221,7 +232,7 @@ async def test_root_path_is_stripped(root_path):
 async def test_a_path_without_the_root_path_is_taken_whole():
     client = Client(Site(), root_path="/api")
     assert (await client.get("/greet/Bob")).text == "Hello Bob"
-    assert (await client.get("/sign-up")).text == "sign up"
+    assert (await client.get("/sign_up")).text == "sign up"
 
 
 async def test_root_path_ends_at_a_slash():
@@ -234,7 +245,7 @@ async def test_a_root_path_like_a_handlers_name_is_stripped_once():
     client = Client(Site(), root_path="/greet")
     assert (await client.get("/greet/greet/Bob")).text == "Hello Bob"
     assert (await client.get("/greet")).text == "index"
-    assert (await client.get("/greet/sign-up")).text == "sign up"
+    assert (await client.get("/greet/sign_up")).text == "sign up"
     assert (await client.get("/greet/Bob")).status == 404
 
 
@@ -253,6 +264,51 @@ async def test_an_encoded_slash_does_not_stand_in_for_the_root_path():
 
 async def test_a_scope_without_root_path_is_served():
     assert (await Client(Site(), root_path=ABSENT).get("/greet/Bob")).text == "Hello Bob"
+
+
+SAME = [
+    ("/", "/"),
+    ("", "/"),
+    ("/a", "/a"),
+    ("/a/", "/a"),
+    ("/%61/b%20c/", "/a/b c"),
+    ("/a%2Fb/c", "/a%2Fb/c"),
+    ("/a%2fb/", "/a%2Fb"),
+    ("/%2F", "/%2F"),
+    ("/a/%2F/", "/a/%2F"),
+    ("/../a", "/../a"),
+    ("/a/./b", "/a/./b"),
+    ("/caf%C3%A9", "/café"),
+]
+
+
+@pytest.mark.parametrize(("url", "path"), SAME)
+@pytest.mark.parametrize("root_path", ["", "/api", "/my api"])
+async def test_the_path_of_a_request_has_the_segments_that_are_routed(url, path, root_path):
+    class Where(App):
+        async def index(self, *segments):
+            return [self.request.path, *segments]
+
+    prefix = root_path.replace(" ", "%20")
+    told, *segments = (await Client(Where(), root_path=root_path).get(prefix + url)).json
+    assert told == path
+    assert "/" + "/".join(segment.replace("/", "%2F") for segment in segments) == path
+
+
+@pytest.mark.parametrize("url", EMPTY_SEGMENTS)
+async def test_the_path_of_a_request_that_leads_nowhere_shows_its_empty_segments(url):
+    seen = []
+
+    class Hook(HttpMiddleware):
+        async def before_request(self, request):
+            seen.append((request.path, request.route))
+
+    app = Segments()
+    app.middlewares.append(Hook())
+    await Client(app).get(url)
+    ((path, route),) = seen
+    assert "//" in path
+    assert route is None
 
 
 async def test_the_request_tells_the_path_below_root_path():

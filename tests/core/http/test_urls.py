@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App
+from micropie import App, route
 from support.asgi import Client
 from support.responses import is_clean_500
 
@@ -96,7 +96,10 @@ class Linked(App):
     ("arguments", "query", "url"),
     [
         (("index",), {}, "/"),
-        (("index", "a"), {}, "/index/a"),
+        (("index", "a"), {}, "/a"),
+        (("index", "a/b", "ü"), {"q": "x"}, "/a%2Fb/%C3%BC?q=x"),
+        (("index", "link"), {}, "/index/link"),
+        (("index", "index"), {}, "/index/index"),
         (("sign_up",), {}, "/sign_up"),
         (("sign_up", "a/b", 5, "ü?"), {}, "/sign_up/a%2Fb/5/%C3%BC%3F"),
         (("sign_up",), {"q": "a b&c", "n": 1}, "/sign_up?q=a+b%26c&n=1"),
@@ -121,6 +124,112 @@ async def test_the_url_of_a_handler_leads_to_it():
         "sign_up",
         "n&m",
     ]
+
+
+class Routed(App):
+    async def index(self, *rest):
+        return ["index", *rest]
+
+    async def about(self, *rest):
+        return ["about", *rest]
+
+    @route("/users/{user}/posts/{post}")
+    async def post(self, user, post, style="-"):
+        return [user, post, style]
+
+    @route("/blog")
+    @route("/blog/{year}")
+    @route("/blog/{year}/{slug}")
+    async def blog(self, year="-", slug="-", page="1"):
+        return [year, slug, page]
+
+    @route("/ä b/{rest:path}")
+    async def _files(self, rest):
+        return rest
+
+    @route("/rooms/{room}")
+    async def ws_room(self, ws, room): ...
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query", "url"),
+    [
+        (("post", "a/b", 7), {}, "/users/a%2Fb/posts/7"),
+        (("post", "ada"), {"post": 7}, "/users/ada/posts/7"),
+        (("post",), {"post": 7, "user": "ada", "style": "x&y"}, "/users/ada/posts/7?style=x%26y"),
+        (("blog",), {}, "/blog"),
+        (("blog",), {"page": 2}, "/blog?page=2"),
+        (("blog",), {"year": 2026, "page": 2}, "/blog/2026?page=2"),
+        (("blog",), {"slug": "pie", "year": 2026}, "/blog/2026/pie"),
+        (("blog", 2026, "pie"), {}, "/blog/2026/pie"),
+        (("_files", "a/b c.txt"), {}, "/%C3%A4%20b/a/b%20c.txt"),
+        (("ws_room", "kitchen"), {"n": 1}, "/rooms/kitchen?n=1"),
+        (("index", "blog"), {}, "/index/blog"),
+        (("index", "blog", "2026", "pie", "x"), {}, "/blog/2026/pie/x"),
+        (("index", "static", "x"), {}, "/index/static/x"),
+    ],
+)
+def test_the_url_of_an_explicit_route(arguments, query, url):
+    app = Routed()
+    app.mount("/static", Linked())
+    assert app._url_for(*arguments, **query) == url
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (("post", "a/b", "%2F"), ["a/b", "%2F", "-"]),
+        (("blog", "2026", "ä"), ["2026", "ä", "1"]),
+        (("index", "x", "y z"), ["index", "x", "y z"]),
+        (("index", "about"), ["index", "about"]),
+        (("index", "blog", "2026"), ["index", "blog", "2026"]),
+        (("about", "..."), ["about", "..."]),
+    ],
+)
+async def test_the_shortest_url_leads_to_its_handler(arguments, answer):
+    app = Routed()
+    for root_path in ("", "/api"):
+        client = Client(app, root_path=root_path)
+        assert (await client.get(root_path + app._url_for(*arguments))).json == answer
+
+
+def test_the_url_of_index_is_the_shortest_when_another_handler_takes_its_path():
+    app = Routed()
+    assert app._url_for("index") == "/"
+    assert app._url_for("index", "extra") == "/extra"
+    app.extra = lambda: "extra"
+    assert app._url_for("index", "extra") == "/index/extra"
+    app.home = route("/")(lambda: "home")
+    assert (app._url_for("index"), app._url_for("home")) == ("/index", "/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        (("post",), {}),
+        (("post", "ada"), {"user": "eve"}),
+        (("post", "ada", 7, 8), {}),
+        (("post", "ada", 7), {"post": 8}),
+        (("blog", 2026, "pie", 1), {}),
+        (("_files",), {}),
+    ],
+)
+def test_the_url_of_an_explicit_route_takes_its_parameters_once(arguments, query):
+    with pytest.raises(TypeError, match="takes the parameters of /"):
+        Routed()._url_for(*arguments, **query)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("about", ""), ("about", "a", ""), ("about", ".."), ("index", "."), ("index", "")),
+        *(("post", "", 7), ("_files", ""), ("_files", "a//b"), ("_files", "a/../b")),
+        *(("_files", "/a"), ("_files", "a/")),
+    ],
+)
+def test_what_no_path_can_say_has_no_url(arguments):
+    with pytest.raises(ValueError, match="a segment of a path can't be"):
+        Routed()._url_for(*arguments)
 
 
 @pytest.mark.parametrize("root_path", ["/api", "/api/", "/my api"])

@@ -168,7 +168,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # a class without anno
         limit = self.max_http_buffer_size
         body = bytearray()
         length = request.headers.get("content-length", "")
-        if length.isdigit() and (len(length) > 18 or int(length) > limit):
+        if length.isdecimal() and (len(length) > 18 or int(length) > limit):
             raise HTTPError(413)
         async for chunk in request.stream():
             body += chunk

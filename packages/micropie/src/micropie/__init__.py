@@ -2,11 +2,14 @@
 
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import ClientDisconnected, HTTPError
+from micropie._handlers.patterns import route
 from micropie._handlers.route import allow
 from micropie._http.broadcast import Broadcast, Member
+from micropie._http.channel import ConnectionClosed
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
-from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
+from micropie._http.routes import ParameterInfo, RouteInfo
+from micropie._http.websocket import InvalidMessage, WebSocket
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.protection import CrossOriginProtection, SecurityHeaders
 from micropie._sessions.backends import (
@@ -34,7 +37,9 @@ __all__ = [
     "InvalidMessage",
     "LoadedSession",
     "Member",
+    "ParameterInfo",
     "Request",
+    "RouteInfo",
     "SecurityHeaders",
     "Session",
     "SessionBackend",
@@ -45,6 +50,7 @@ __all__ = [
     "WebSocketRequest",
     "allow",
     "hash_session_id",
+    "route",
 ]
 
 # Where users find them, so that documentation, tracebacks and pickles say `micropie.App`.

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from micropie.types import HeadersInput
@@ -17,6 +18,10 @@ class HTTPError(Exception):
         status_code: the response's status, 200 to 599.
         body: what a handler might return as a body; None gives "404 Not Found" and the like.
         headers: extra response headers, as pairs or a dict.
+
+    Attributes:
+        errors: which values did not fit, when a model was made of a request:
+            `{"field": "items.0.price", "message": "must be a number"}` for each; else empty.
     """
 
     def __init__(
@@ -26,6 +31,7 @@ class HTTPError(Exception):
         self.status_code = status_code
         self.body = body
         self.headers = headers
+        self.errors: list[dict[str, str]] = []
 
     def __str__(self) -> str:
         return status_line(self.status_code) if self.body is None else str(self.body)
@@ -44,10 +50,16 @@ class ExplainedError(HTTPError):
 
 
 class BadRequest(ExplainedError):
-    """A 400: the request is malformed or has invalid values."""
+    """A 400: the request is malformed or has invalid values.
 
-    def __init__(self, reason: str) -> None:
+    Args:
+        reason: shown to the client; must not repeat what the client sent.
+        errors: (path, message) pairs of the fields that are invalid.
+    """
+
+    def __init__(self, reason: str, errors: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(400, reason)
+        self.errors = [{"field": path, "message": message} for path, message in errors]
 
 
 class RequestTimeout(ExplainedError):

@@ -5,16 +5,18 @@ from asyncio import CancelledError, StreamReader
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from urllib.parse import quote, urlencode
 
 from micropie._bodies.forms import Files, read_multipart
 from micropie._errors import cancelled_within
 from micropie._handlers.mounts import Mounts
-from micropie._handlers.routing import check_name, declared
+from micropie._handlers.routing import check_handlers
 from micropie._handlers.templates import Templates
 from micropie._headers import parse_cookies
 from micropie._http.request import Connection, Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
-from micropie._http.urls import handler_url, redirection
+from micropie._http.routes import RouteInfo
+from micropie._http.urls import redirection
 from micropie._serving.context import current_connection, reset_current, set_current
 from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
@@ -95,8 +97,7 @@ class App:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name, _ in declared(cls, App):
-            check_name(name, App)
+        check_handlers(cls, App)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Lay out the routes; not in `__init__`, before which a subclass may assign handlers."""
@@ -190,7 +191,7 @@ class App:
             request = Request(scope, receive, parts.limits)
             await HttpExchange(parts, request, send).serve(needs_more)
             return
-        holder = [scope, receive, parts.limits]
+        holder = [scope, receive, parts]
         token = set_current(holder)
         try:
             try:
@@ -205,9 +206,6 @@ class App:
         # One item means that somebody has asked for the Request: see context.py.
         if type(result) is not str or len(holder) == 1 or scope["method"] == "HEAD":
             request = cast(Request, current_connection())
-            route = parts.routes.by_path.get(scope["path"])
-            if route is not None:  # else it was deleted meanwhile
-                request._handler_name = route.name
             await HttpExchange(parts, request, send).answer(result, token)
             return
         # Before the sends, as HttpExchange does it, for the reason given there.
@@ -295,13 +293,26 @@ class App:
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.
-            ValueError: *path* does not start with "/", or is mounted already.
+            ValueError: *path* does not start with "/", has an empty segment or is mounted already.
         """
         self.__micropie.mounts.add(path, asgi_app)
         self.__micropie.plain = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
             asgi_app.on_mount(self, path)
+
+    @property
+    def routes(self) -> list[RouteInfo]:
+        """All that this App serves: handlers of requests, of WebSockets, and mounts.
+
+        In the order of their definition. A mounted App has `routes` of its own.
+        """
+        parts = self.__micropie
+        return [
+            *parts.routes.described(),
+            *parts.ws_routes.described(),
+            *parts.mounts.described(),
+        ]
 
     @property
     def root_path(self) -> str:
@@ -383,20 +394,26 @@ class App:
         return await self.__micropie.templates.render(name, context)
 
     def _url_for(self, handler_name: str, /, *segments: object, **query: object) -> str:
-        """Return the path of a handler, `root_path` included.
+        """Return the path of a handler, `root_path` included: the shortest that leads to it.
 
         Args:
-            handler_name: the name of a public method, or of a WebSocket's, with its `ws_`.
-            segments: path segments after it, each encoded.
-            query: query parameters; a list or tuple gives several of one name.
+            handler_name: the name of a handler; of a WebSocket's, with its `ws_`.
+            segments: path segments after it, or for the parameters of its `@route`, in order. Each
+                is encoded.
+            query: by the names of its `@route`, what is not in *segments*; everything else is a
+                query parameter, of which a list or tuple gives several of one name.
 
         Raises:
             LookupError: there is no such handler.
+            TypeError: the parameters of its `@route` are not all there, or there twice.
+            ValueError: a segment is empty, "." or "..", which no path can have.
         """
-        parts, public = self.__micropie, handler_name.removeprefix("ws_")
-        if public not in (parts.routes if public == handler_name else parts.ws_routes):
-            raise LookupError(f"{type(self).__name__} has no handler {handler_name!r}")
-        return handler_url(self.root_path, public, segments, query)
+        parts = self.__micropie
+        table = parts.ws_routes if handler_name.startswith("ws_") else parts.routes
+        url = quote(self.root_path) + table.url_path(
+            handler_name, segments, query, parts.mounts.find
+        )
+        return f"{url}?{urlencode(query, doseq=True)}" if query else url
 
 
 async def _serve_other(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,7 +27,8 @@ def dumps(value: Any) -> bytes:
     """Return *value* as compact UTF-8 JSON.
 
     Beside JSON's own types it takes datetime, date and time (ISO 8601), UUID and Decimal (as
-    strings), Enum (its value) and dataclasses (objects). NaN and infinities become null.
+    strings), Enum (its value) and dataclasses (objects). NaN and infinities become null. A msgspec
+    Struct and a pydantic model are what those libraries make of them.
 
     Raises:
         TypeError: something in *value* has no JSON form.
@@ -161,8 +162,27 @@ def _reference_dumps(value: Any) -> bytes:
         return json.dumps(json.loads(text), separators=(",", ":")).encode()
 
 
+def is_model(value: Any) -> bool:
+    """Tell whether *value* is a msgspec Struct, or a model or dataclass of pydantic."""
+    cls = type(value)
+    return hasattr(cls, "__struct_fields__") or hasattr(cls, "__pydantic_serializer__")
+
+
+def _model_json(model: Any) -> bytes:
+    """Return the JSON that msgspec or pydantic writes for a model of its own."""
+    if hasattr(model, "__struct_fields__"):
+        import msgspec
+
+        return msgspec.json.encode(model)
+    dump: Callable[[], str] | None = getattr(model, "model_dump_json", None)
+    # A dataclass of pydantic has no such method.
+    return dump().encode() if dump else bytes(model.__pydantic_serializer__.to_json(model))
+
+
 def _extra(value: Any) -> Any:
     """Turn one value that JSON does not know into one that it does."""
+    if is_model(value):
+        return json.loads(_model_json(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, datetime | date | time):
@@ -220,7 +240,10 @@ def _orjson_dumps() -> Callable[[Any], bytes] | None:
     # through the hook they are all there.
     options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
+    def extra(value: Any) -> Any:
+        return orjson.Fragment(_model_json(value)) if is_model(value) else _extra(value)
+
     def orjson_dumps(value: Any) -> bytes:
-        return orjson.dumps(value, _extra, options)
+        return orjson.dumps(value, extra, options)
 
     return orjson_dumps

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from micropie._errors import BadRequest
+from micropie._handlers.annotations import evaluated, signature
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
-from micropie._handlers.models import parameter_converter, signature
-from micropie._http.request import Connection
+from micropie._handlers.models import UnresolvedAnnotation, parameter_converter
+from micropie._http.request import JSON, MULTIPART, URLENCODED, Connection, Request
 
 _REQUIRED = inspect.Parameter.empty
 _NO_KEYWORDS: dict[str, Any] = {}
@@ -18,7 +19,7 @@ _NO_KEYWORDS: dict[str, Any] = {}
 class Parameter:
     """One parameter of a handler: its name, default and how its values are converted."""
 
-    __slots__ = ("converter", "default", "name", "takes_text")
+    __slots__ = ("converter", "default", "name", "takes_array", "takes_text")
 
     def __init__(self, name: str, default: Any, converter: Converter | None) -> None:
         self.name = name
@@ -26,6 +27,7 @@ class Parameter:
         self.converter = converter
         # Files and models come in a body only, never out of the URL.
         self.takes_text = converter is None or not (converter.is_file or converter.is_model)
+        self.takes_array = False  # a list of models may be the whole body
 
     def from_text(self, text: str) -> Any:
         """Convert one value that came as text.
@@ -50,11 +52,12 @@ class Parameter:
         try:
             value = self._named(request) if self.takes_text else self._from_body(request)
         except (ValueError, RecursionError) as error:
-            raise self._refusal(error) from None
+            raise self._refusal(error, _why_unparsed(request)) from None
         if value is not _REQUIRED:
             return value
         if self.default is _REQUIRED:
-            raise BadRequest(f"Missing required parameter '{self.name}'")
+            why = _why_unparsed(request)
+            raise BadRequest(f"Missing required parameter '{self.name}'{why}")
         return self.default
 
     def _named(self, request: Connection) -> Any:
@@ -69,6 +72,8 @@ class Parameter:
             if values is None:
                 if converter is None and body.files is not None:
                     return body.files.get(self.name, _REQUIRED)
+                if converter is not None and self.takes_array and isinstance(body.json, list):
+                    return converter.from_json(body.json)
                 return _REQUIRED
             if body.is_json:
                 return values[0] if converter is None else converter.from_json(values[0])
@@ -85,20 +90,40 @@ class Parameter:
         if isinstance(converter, ModelConverter):
             if body.is_json:
                 return converter.from_json(body.json)
+            if not body.fields and _why_unparsed(request):
+                return _REQUIRED
             return converter.from_form(body.fields)
         files = body.files.getlist(self.name) if body.files is not None else []
         if not files and self.name in body.fields:
             raise BadRequest(f"'{self.name}' must be {converter.noun}")
         return (files if converter.many else files[0]) if files else _REQUIRED
 
-    def _refusal(self, error: Exception) -> BadRequest:
+    def _refusal(self, error: Exception, why: str = "") -> BadRequest:
         """Return the error for a client whose value a converter rejected with *error*."""
+        converter = self.converter
         if isinstance(error, FieldErrors):
-            return BadRequest(str(error))
+            is_model = converter is not None and converter.is_model
+            errors = error.errors if is_model else [each for each in error.errors if each[0]]
+            return BadRequest(f"{error if is_model else error.inside(self.name)}{why}", errors)
         if isinstance(error, RecursionError):
             return BadRequest(f"'{self.name}' is nested too deep")
-        noun = self.converter.noun if self.converter else "another value"
-        return BadRequest(f"'{self.name}' must be {noun}")
+        noun = converter.noun if converter else "another value"
+        return BadRequest(f"'{self.name}' must be {noun}{why}")
+
+
+def _why_unparsed(request: Connection) -> str:
+    """Return why the body gave no value: it is of a type that is not parsed, or of a wrong one.
+
+    "" if it was parsed, or there is none. The type is not repeated: it is the client's.
+    """
+    if not isinstance(request, Request) or not request._body.is_expected:
+        return ""
+    if request._media_type not in (JSON, URLENCODED, MULTIPART):
+        return f": a body of this type is not parsed, only {JSON}, {URLENCODED} and {MULTIPART}"
+    first = next(iter(request.body_params), "") if request._media_type == URLENCODED else ""
+    if first.lstrip().startswith(("{", "[")):
+        return f": the body looks like JSON, and came as {URLENCODED}; send it as {JSON}"
+    return ""
 
 
 class Binder:
@@ -117,15 +142,20 @@ class Binder:
         self._keyword_only: list[Parameter] = []
         self._rest: Parameter | None = None
         self._named_rest: Parameter | None = None
+        self._declared: list[tuple[inspect.Parameter, Parameter]] = []
         layers = list(_layers(handler))
         # Where the annotations were written, so where names in them mean something.
-        namespace = getattr(layers[-1], "__globals__", {})
+        namespace = self._namespace = getattr(layers[-1], "__globals__", {})
         # What a partial has set is settled: no query may set it otherwise.
         settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
         for parameter in list(signature(handler).parameters.values())[given:]:
             if parameter.name not in settled:
                 self._add(parameter, namespace)
-        self._names = {p.name for p in (*self._positional, *self._keyword_only)}
+        named = (*self._positional, *self._keyword_only)
+        self._names = {parameter.name for parameter in named}
+        of_models = [p for p in named if p.converter is not None and p.converter.of_models]
+        if len(of_models) == 1:
+            of_models[0].takes_array = True
         # Filled already: "self", and what a partial gives. Python rejects them among **kwargs.
         self._names.update(settled, *map(_keywords, layers))
         self._from_path = sum(parameter.takes_text for parameter in self._positional)
@@ -135,6 +165,7 @@ class Binder:
         planned = Parameter(
             parameter.name, parameter.default, parameter_converter(parameter, namespace)
         )
+        self._declared.append((parameter, planned))
         if parameter.kind is parameter.VAR_POSITIONAL:
             self._rest = planned
         elif parameter.kind is parameter.VAR_KEYWORD:
@@ -153,6 +184,12 @@ class Binder:
     def takes_path(self) -> bool:
         """Whether path segments can become arguments."""
         return self._from_path > 0 or self._rest is not None
+
+    def parameters(self) -> Iterator[tuple[inspect.Parameter, Parameter]]:
+        """Yield the parameters as they are declared, annotations evaluated, and as planned."""
+        for declared, planned in self._declared:
+            annotation = evaluated(declared.annotation, self._namespace)
+            yield declared.replace(annotation=annotation), planned
 
     def bind(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional and keyword arguments for *request*.
@@ -187,6 +224,66 @@ class Binder:
             for name in names
             if name not in self._names
         }
+
+
+class PatternBinder(Binder):
+    """Binds the values of a pattern's parameters by their names, not by position.
+
+    Args:
+        handler: as for a Binder.
+        names: of the pattern's parameters, in the order of `request.path_params`.
+        given: as for a Binder.
+
+    Raises:
+        TypeError: as a Binder; or one of *names* is that of no parameter, or of one for a body.
+    """
+
+    def __init__(self, handler: Callable[..., Any], names: tuple[str, ...], given: int = 0) -> None:
+        super().__init__(handler, given)
+        self._path_names = names
+        planned = {parameter.name: parameter for parameter in self._positional + self._keyword_only}
+        for name in names:
+            if name not in planned:
+                raise TypeError(f"it has no parameter for {{{name}}} in the path of its route")
+            if not planned[name].takes_text:
+                raise TypeError(f"parameter '{name}' is in the path, and can't be in a body")
+
+    def bind(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
+        """Return the positional and keyword arguments for *request*.
+
+        Raises:
+            BadRequest: a parameter has no value and no default, or its value does not convert.
+        """
+        values = dict(zip(self._path_names, request.path_params, strict=False))
+        arguments = [self._value(parameter, values, request) for parameter in self._positional]
+        keywords = {p.name: self._value(p, values, request) for p in self._keyword_only}
+        if self._named_rest is not None:
+            keywords.update(self._left_over(self._named_rest, request))
+        return arguments, keywords
+
+    def _value(self, parameter: Parameter, values: dict[str, str], request: Connection) -> Any:
+        text = values.get(parameter.name)
+        return parameter.from_request(request) if text is None else parameter.from_text(text)
+
+
+def check_parameters(name: str, attribute: object) -> None:
+    """Check what an attribute of a class takes, if it is a handler, as soon as the class is there.
+
+    Annotations that can't be resolved yet are left to `Binder`, when the App is made.
+
+    Raises:
+        TypeError: no value in a request converts to an annotation, or it can't be kept in full.
+    """
+    function = getattr(attribute, "__func__", attribute)  # of a staticmethod or classmethod
+    public = name.removeprefix("ws_")
+    if public.startswith("_") or not isinstance(function, types.FunctionType):
+        return
+    try:
+        Binder(function, (not isinstance(attribute, staticmethod)) + (public != name))
+    except UnresolvedAnnotation:
+        pass
+    except TypeError as error:
+        raise TypeError(f"handler '{name}', {error}") from None
 
 
 def _layers(handler: Any) -> Iterator[Any]:

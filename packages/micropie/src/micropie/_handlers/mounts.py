@@ -6,7 +6,8 @@ from urllib.parse import quote
 from micropie._handlers.route import Route
 from micropie._handlers.routing import RouteTable
 from micropie._http.request import PARENT, STATE, Connection
-from micropie._http.urls import below
+from micropie._http.routes import RouteInfo
+from micropie._http.urls import below, routed_path
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
 
@@ -43,13 +44,15 @@ class Mounts(dict[str, ASGIApp]):
 
         Raises:
             TypeError: *app* can't be called, or is a class.
-            ValueError: *path* does not start with "/", or is mounted already.
+            ValueError: *path* does not start with "/", has an empty segment or is mounted already.
         """
         if not isinstance(path, str) or not path.startswith("/"):
             raise ValueError(f"mount path {path!r} must start with '/'")
         if not callable(app) or isinstance(app, type):
             raise TypeError(f"mount {path!r}: {app!r} is no ASGI app; a class must be instantiated")
         prefix = path.rstrip("/")
+        if "//" in prefix:
+            raise ValueError(f"mount path {path!r} has an empty segment, which no request has")
         if prefix in self:
             raise ValueError(f"{path!r} is mounted already")
         self[prefix] = app
@@ -59,7 +62,7 @@ class Mounts(dict[str, ASGIApp]):
         """Return the mount with the longest prefix of the path; "/" is left to `fallback`."""
         # Anything after the longest prefix and its slash is irrelevant, and may be a million
         # slashes, which would be cut off one by one.
-        path = below(scope["path"], scope.get("root_path", ""))[: self._longest + 1]
+        path = routed_path(scope)[: self._longest + 1]
         while path:
             if path in self:
                 return Mount(self[path], self._child_scope(scope, path))
@@ -71,6 +74,15 @@ class Mounts(dict[str, ASGIApp]):
         """Return the mount at "/", which serves what the handlers do not."""
         app = self.get("")
         return None if app is None else Mount(app, self._child_scope(scope, ""))
+
+    def described(self) -> list[RouteInfo]:
+        """Return what users may know of the mounts."""
+        return [
+            RouteInfo(
+                prefix or "/", None, getattr(app, "__name__", type(app).__name__), app, kind="mount"
+            )
+            for prefix, app in self.items()
+        ]
 
     def root_path(self, scope: Scope) -> str:
         """Return the `root_path` of the App these belong to, also in the scope of one below it."""

@@ -1,17 +1,21 @@
 """A handler, and all that can be known of it before a request comes."""
 
-import functools
 import inspect
 import types
-from collections.abc import Callable
-from typing import TypeGuard, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial, partialmethod
+from typing import Literal, TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
-from micropie._handlers.binding import Binder
-from micropie._handlers.models import signature
+from micropie._handlers.annotations import signature
+from micropie._handlers.binding import Binder, PatternBinder
+from micropie._handlers.patterns import ALLOWED, checked_methods, note, noted, route
+from micropie._http.routes import ParameterInfo, RouteInfo
 from micropie.types import Handler
 
 H = TypeVar("H", bound=Handler)
+
+_EMPTY = inspect.Parameter.empty
 
 
 def allow(*methods: str) -> Callable[[H], H]:
@@ -21,33 +25,17 @@ def allow(*methods: str) -> Callable[[H], H]:
     is answered with 204 and `Allow`, unless it is named and so goes to the handler.
 
     Raises:
-        TypeError: no method is named, or one is not a string.
+        TypeError: no method is named, one is not a method of HTTP, or the handler has `@route`.
     """
     if not methods or not all(isinstance(method, str) for method in methods):
         raise TypeError('allow() takes the names of methods, as in @allow("GET", "POST")')
-    allowed = {method.upper() for method in methods}
-    if "GET" in allowed:
-        allowed.add("HEAD")
+    allowed = _with_head(checked_methods(methods))
 
     def mark(handler: H) -> H:
-        handler.__allowed_methods__ = frozenset(allowed)  # type: ignore[attr-defined] # ours
+        note(handler, ALLOWED, allowed)
         return handler
 
     return mark
-
-
-def _allowed_methods(handler: object) -> frozenset[str] | None:
-    """Return what `allow` noted on *handler*, or on the function that it wraps."""
-    while True:
-        methods: frozenset[str] | None = getattr(handler, "__allowed_methods__", None)
-        if methods is not None:
-            return methods
-        if isinstance(handler, functools.partial | functools.partialmethod):
-            handler = handler.func
-        elif isinstance(handler, staticmethod | classmethod):
-            handler = handler.__func__
-        else:
-            return None
 
 
 class Route:
@@ -57,27 +45,37 @@ class Route:
         name: the handler's name, as logs show it.
         handler: the callable itself.
         declared_as: its attribute in the class, if that is another object: a staticmethod, say.
+        path: that leads to it, and leaves nothing for its arguments.
+        explicit: the `@route` that leads to it instead.
         is_websocket: its first argument is a WebSocket.
 
     Attributes:
         name: the handler's name, as logs show it.
         handler: the callable itself.
+        explicit: the `@route` that leads to it; None if its name does.
         binder: finds its arguments; None when it takes none.
         is_coroutine: its result is to be awaited.
         blocks: it is an ordinary function, to be called in a worker thread.
         allowed: the methods it answers; None for all.
+        siblings: the routes of its path by method, if it is an explicit one.
         is_plain: `await handler()` serves any request.
         takes_path: path segments can become arguments.
+        info: what users may know of it.
     """
 
     __slots__ = (
+        "_info",
+        "_path",
         "allowed",
         "binder",
         "blocks",
+        "explicit",
         "handler",
         "is_coroutine",
         "is_plain",
+        "is_websocket",
         "name",
+        "siblings",
         "takes_path",
     )
 
@@ -87,10 +85,16 @@ class Route:
         handler: Handler,
         declared_as: object = None,
         *,
+        path: str = "",
+        explicit: route | None = None,
         is_websocket: bool = False,
     ) -> None:
+        given = 1 if is_websocket else 0
         try:
-            binder = Binder(handler, given=1 if is_websocket else 0)
+            if explicit is None:
+                binder = Binder(handler, given)
+            else:
+                binder = PatternBinder(handler, explicit.pattern.names, given)
         except TypeError as error:
             raise TypeError(f"handler '{name}', {error}") from None
         except ValueError:  # inspect's, for a method that can't take its object
@@ -101,6 +105,9 @@ class Route:
             raise TypeError(f"handler '{name}' must take the WebSocket as its first parameter")
         self.name = name
         self.handler = handler
+        self.explicit = explicit
+        self.is_websocket = is_websocket
+        self.siblings: Mapping[str, Route] = {}
         self.binder = None if binder.takes_nothing else binder
         self.takes_path = binder.takes_path
         self.is_coroutine = inspect.iscoroutinefunction(handler)
@@ -110,19 +117,55 @@ class Route:
             or inspect.isasyncgenfunction(handler)
             or inspect.isgeneratorfunction(handler)
         )
-        self.allowed = _allowed_methods(declared_as or handler)
+        if explicit is None:
+            self.allowed: frozenset[str] | None = noted(declared_as or handler, ALLOWED)
+        else:
+            self.allowed = None if is_websocket else _with_head(explicit.methods)
         self.is_plain = self.is_coroutine and self.binder is None and self.allowed is None
+        self._path = path if explicit is None else explicit.pattern.path
+        self._info: RouteInfo | None = None
 
     def answer_unnamed(self, method: str) -> tuple[int, None, dict[str, str]]:
-        """Return the answer to a method that `allow` does not name: OPTIONS.
+        """Return the answer to a method that no handler of the path takes: OPTIONS.
 
         Raises:
             HTTPError: 405, for every other method.
         """
-        allow = {"Allow": ", ".join(sorted({*(self.allowed or ()), "OPTIONS"}))}
+        methods = _with_head(frozenset(self.siblings or self.allowed or ())) | {"OPTIONS"}
+        allow = {"Allow": ", ".join(sorted(methods))}
         if method == "OPTIONS":
             return 204, None, allow
         raise HTTPError(405, headers=allow)
+
+    @property
+    def info(self) -> RouteInfo:
+        """What users may know of this route; one object, made when somebody asks."""
+        if self._info is None:
+            kind: Literal["websocket", "http"] = "websocket" if self.is_websocket else "http"
+            parameters = () if self.binder is None else tuple(self._parameters(self.binder))
+            doc = inspect.getdoc(self.handler)
+            self._info = RouteInfo(
+                self._path, self.allowed, self.name, self.handler, parameters, doc, kind
+            )
+        return self._info
+
+    def _parameters(self, binder: Binder) -> Iterator[ParameterInfo]:
+        names = None if self.explicit is None else self.explicit.pattern.names
+        for parameter, planned in binder.parameters():
+            by_position = parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
+            source: Literal["path", "query", "file", "body"] = "query"
+            if planned.converter is not None and planned.converter.is_file:
+                source = "file"
+            elif planned.converter is not None and planned.converter.is_model:
+                source = "body"
+            elif planned.name in names if names is not None else by_position:
+                source = "path"
+            name = str(parameter.replace(annotation=_EMPTY, default=_EMPTY))  # with its stars
+            yield ParameterInfo(name, parameter.annotation, planned.default, source)
+
+
+def _with_head(methods: frozenset[str]) -> frozenset[str]:
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _takes_one(handler: Handler) -> bool:
@@ -135,7 +178,4 @@ def is_handler(value: object) -> TypeGuard[Handler]:
     """Tell whether *value* is a function, method or partial; other callables are never routes."""
     if isinstance(value, staticmethod | classmethod):
         value = value.__func__
-    return isinstance(
-        value,
-        types.FunctionType | types.MethodType | functools.partial | functools.partialmethod,
-    )
+    return isinstance(value, types.FunctionType | types.MethodType | partial | partialmethod)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from micropie import codec
 from micropie._errors import logger
-from micropie._http.websocket import TRY_AGAIN_LATER, ConnectionClosed, WebSocket
+from micropie._http.channel import TRY_AGAIN_LATER, ConnectionClosed
+from micropie._http.websocket import WebSocket
 from micropie.parameters import check_number
 from micropie.types import Message
 
@@ -128,7 +129,7 @@ class Member:
         ws = self._ws
         if ws is not None and self._pump is None:
             try:
-                rest = ws._send_soon(message)
+                rest = ws._channel.send_soon(message)
             except Exception as error:
                 self._fail(error)
             else:
@@ -160,7 +161,7 @@ class Member:
             if rest is not None:
                 await rest
             while self._waiting:
-                rest = ws._send_soon(self._waiting.popleft())
+                rest = ws._channel.send_soon(self._waiting.popleft())
                 if rest is not None:
                     await rest
         except Exception as error:

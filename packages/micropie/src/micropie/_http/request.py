@@ -16,7 +16,8 @@ from micropie._bodies.forms import (
 from micropie._bodies.inbox import Inbox
 from micropie._errors import BadRequest
 from micropie._headers import parse_cookies
-from micropie._http.urls import below
+from micropie._http.routes import RouteInfo
+from micropie._http.urls import routed_path
 from micropie._sessions.session import Session
 from micropie._threads import to_thread
 from micropie.types import Handler, Receive, Scope
@@ -78,7 +79,8 @@ class Connection:
     # Defaults live on the class: most requests never set these.
     _session_used = False
     _failed = False
-    _handler_name = "no handler"  # for the log
+    _found: Any = None  # what the path leads to, for hooks before the handler; a Route
+    _route: Any = None  # what serves the request; for hooks after it, and the handler itself
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -97,12 +99,32 @@ class Connection:
 
     @lazy
     def path(self) -> str:
-        """The decoded path below `root_path`."""
-        return below(self.scope["path"], self.scope.get("root_path", "")) or "/"
+        """The decoded path below `root_path`, as it is routed.
+
+        It has no slash at the end, and "%2F" for a slash inside a segment. A path with an empty
+        segment, as in "//admin", leads nowhere, and is as it came.
+        """
+        return routed_path(self.scope)
+
+    @property
+    def route(self) -> RouteInfo | None:
+        """What serves the request; None if that is a mount, or nothing.
+
+        Hooks see what the path leads to before anything runs; once a hook has set `handler`, and
+        the hooks before are through, it is the route of that one.
+        """
+        route = self._route or self._found
+        info: RouteInfo | None = None if route is None else route.info
+        return info
+
+    @property
+    def _handler_name(self) -> str:
+        """What log entries call the handler."""
+        return self._route.name if self._route is not None else "no handler"
 
     @lazy
     def path_params(self) -> list[str]:
-        """The decoded path segments after the handler's name."""
+        """The decoded path segments after the handler's name, or those of a route's parameters."""
         return []
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 from micropie._errors import ExplainedError, HTTPError, ResponseError, status_line
 from micropie._headers import header_pairs, raw_header
 from micropie._http.streaming import BodyStream
-from micropie.codec import dumps
+from micropie.codec import dumps, is_model
 from micropie.types import ASGIApp, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
@@ -240,7 +240,7 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         return body, HTML
     if isinstance(body, ASGIResponse):
         hint = "a handler returns it alone; the app gives status and headers"
-    elif dataclasses.is_dataclass(body) and not isinstance(body, type):
+    elif (dataclasses.is_dataclass(body) or is_model(body)) and not isinstance(body, type):
         return dumps(body), _JSON
     elif hasattr(body, "__await__"):
         name = getattr(body, "__qualname__", None)  # of a coroutine, not of a future
@@ -248,5 +248,5 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         if hasattr(body, "close"):
             body.close()  # a coroutine would warn that it was never awaited
     else:
-        hint = "return str, bytes, None, a generator, or dict, list, number or dataclass for JSON"
+        hint = "return str, bytes, None, a generator, or dict, list, number or model for JSON"
     raise ResponseError(f"returned {type(body).__name__}, which is not a response; {hint}")

@@ -1,7 +1,7 @@
 """Paths and URLs: what a request's path says below `root_path`, and the URLs that handlers make."""
 
-from collections.abc import Iterable, Mapping
-from urllib.parse import quote, unquote, urlencode
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
 
 from micropie._headers import header_pairs
 from micropie.types import Headers, HeadersInput, Scope
@@ -10,17 +10,41 @@ from micropie.types import Headers, HeadersInput, Scope
 _PERCENT = ord("%")
 
 
-def path_segments(scope: Scope) -> list[str]:
-    """Split the path below `root_path` into decoded segments; "/a/b/" gives ["a", "b"]."""
+def path_segments(scope: Scope) -> list[str] | None:
+    """Split the path below `root_path` into decoded segments; "/a/b/" gives ["a", "b"].
+
+    None for a path with an empty segment anywhere else: a rule on "/admin", of a hook or a proxy,
+    would not see that "//admin" is the same.
+    """
     path: str = scope["path"]
     root_path: str = scope.get("root_path") or ""
     raw_path: bytes | None = scope.get("raw_path")
     if raw_path and _PERCENT in raw_path and b"%2f" in raw_path.lower():
-        return _raw_segments(raw_path, root_path)
+        segments = _raw_segments(raw_path, root_path)
+        segments = segments[1 : -1 if segments[-1] == "" else None]
+        return None if "" in segments else segments
     if root_path:
         path = below(path, root_path)
+    if "//" in path:
+        return None
     path = path.strip("/")
     return path.split("/") if path else []
+
+
+def routed_path(scope: Scope) -> str:
+    """Return the path below `root_path` as it is routed: what `path_segments` says, as a string.
+
+    A slash inside a segment reads "%2F", and the one at the end is left out. A path with an empty
+    segment, which nothing serves, has all its slashes.
+    """
+    raw_path: bytes | None = scope.get("raw_path")
+    root_path: str = scope.get("root_path") or ""
+    if raw_path and _PERCENT in raw_path and b"%2f" in raw_path.lower():
+        segments = _raw_segments(raw_path, root_path)
+        path = "/".join(segment.replace("/", "%2F") for segment in segments)
+    else:
+        path = below(scope["path"], root_path)
+    return (path if "//" in path else path.rstrip("/")) or "/"
 
 
 def below(path: str, root_path: str) -> str:
@@ -35,23 +59,30 @@ def below(path: str, root_path: str) -> str:
 
 
 def _raw_segments(raw_path: bytes, root_path: str) -> list[str]:
-    """Split before decoding, so that an encoded slash stays inside its segment."""
-    raw_segments = raw_path.decode("latin-1").strip("/").split("/")
-    segments = [unquote(segment) for segment in raw_segments]
-    prefix = root_path.strip("/").split("/") if root_path.strip("/") else []
-    return segments[len(prefix) :] if segments[: len(prefix)] == prefix else segments
+    """Split before decoding, so that an encoded slash stays inside its segment.
+
+    The first one, before the first slash, is empty.
+    """
+    segments = [unquote(segment) for segment in raw_path.decode("latin-1").split("/")]
+    prefix = root_path.rstrip("/").split("/")
+    if len(prefix) > 1 and segments[: len(prefix)] == prefix:
+        return ["", *segments[len(prefix) :]]
+    return segments
 
 
-def handler_url(
-    root_path: str, name: str, segments: Iterable[object], query: Mapping[str, object]
-) -> str:
-    """Return the path that reaches the handler of the public *name* below *root_path*."""
-    parts = [quote(str(segment), safe="") for segment in segments]
-    # Before its segments index is named, for the first of them may be another's name.
-    if name != "index" or parts:
-        parts.insert(0, quote(name))
-    url = quote(root_path) + "/" + "/".join(parts)
-    return url + "?" + urlencode(query, doseq=True) if query else url
+def quoted_path(segments: Iterable[object]) -> str:
+    """Return the path of *segments*, each encoded: "/a%2Fb/c" for "a/b" and "c".
+
+    Raises:
+        ValueError: one of them can't be in a path: it is empty, or dots, which clients resolve.
+    """
+    path = ""
+    for segment in segments:
+        text = str(segment)
+        if text in ("", ".", ".."):
+            raise ValueError(f"a segment of a path can't be {text!r}")
+        path += "/" + quote(text, safe="")
+    return path
 
 
 def redirection(

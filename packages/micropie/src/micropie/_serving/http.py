@@ -90,16 +90,17 @@ class HttpExchange:
                         session_id = request.cookies.get(parts.sessions.cookie_name, "")
                         request._session = await parts.sessions.load(session_id)
                 if parts.middlewares:
+                    request._found = route
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
-                        mount, route = None, parts.routes.resolve(chosen)
+                        mount, route = None, parts.routes.resolve(chosen, request.method)
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if route is None:
                         raise HTTPError(404)
-                    request._handler_name = route.name
+                    request._route = route
                     if route.allowed is not None and request.method not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:

@@ -7,7 +7,7 @@ from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.forms import FormLimits
-from micropie._handlers.models import signature
+from micropie._handlers.annotations import signature
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates

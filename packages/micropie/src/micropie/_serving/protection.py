@@ -1,6 +1,6 @@
 """Hooks that protect visitors: from pages of other sites, and from what gets into the own ones."""
 
-import secrets
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -85,7 +85,7 @@ class SecurityHeaders(HttpMiddleware):
     async def before_request(self, request: Request) -> None:
         """Give *request* its nonce if the policy has one."""
         if self._has_nonce:
-            request.state.csp_nonce = secrets.token_urlsafe(16)
+            request.state.csp_nonce = os.urandom(16).hex()
 
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: Headers

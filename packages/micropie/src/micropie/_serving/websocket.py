@@ -13,18 +13,16 @@ from micropie._errors import (
 )
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
-from micropie._http.request import PARENT, WebSocketRequest
-from micropie._http.response import Response
-from micropie._http.websocket import (
+from micropie._http.channel import (
     INTERNAL_ERROR,
     NORMAL,
     POLICY_VIOLATION,
+    Channel,
     ConnectionClosed,
-    Denial,
-    InvalidMessage,
-    WebSocket,
-    check_close,
 )
+from micropie._http.request import PARENT, WebSocketRequest
+from micropie._http.response import Response
+from micropie._http.websocket import Denial, InvalidMessage, WebSocket, check_close
 from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware
 from micropie._serving.origins import checks_origin, is_allowed
@@ -79,6 +77,7 @@ class WebSocketExchange:
         try:
             try:
                 mount, route = mount_or_route(request, parts.mounts, parts.ws_routes)
+                request._found = route
                 is_trusted = mount is not None and checks_origin(mount.app)
                 if not is_trusted and not is_allowed(request, parts.websocket_origins):
                     raise _Refused(POLICY_VIOLATION, "this origin is not allowed")
@@ -102,15 +101,10 @@ class WebSocketExchange:
                 reset_current(token)
 
     def _websocket(self) -> WebSocket:
-        parts = self._parts
-        return WebSocket(
-            self._request,
-            self._receive,
-            self._send,
-            parts.max_message_size,
-            parts.websocket_send_timeout,
-            self._start_session,
-        )
+        request, parts = self._request, self._parts
+        limits = parts.max_message_size, parts.websocket_send_timeout
+        channel = Channel(request.scope, self._receive, self._send, *limits)
+        return WebSocket(request, channel, self._start_session)
 
     async def _load_session(self) -> None:
         request, sessions = self._request, self._parts.sessions
@@ -128,7 +122,7 @@ class WebSocketExchange:
 
     async def _run_handler(self, route: Route) -> None:
         request = self._request
-        request._handler_name = route.name
+        request._route = route
         websocket = self._websocket()
         ending: Ending = NORMAL, "", None
         try:
@@ -140,7 +134,7 @@ class WebSocketExchange:
         except CancelledError as error:
             ending = self._ending(cancelled_within(error))
         finally:
-            websocket._stop_looking_ahead()
+            websocket._channel.stop_looking_ahead()
         try:
             # Before the close, so that a client that has seen it finds what was stored.
             await self._store_session()
