@@ -24,6 +24,7 @@ PARTS = {
     "upload": "benchmarks.uploads",
     "websocket": "benchmarks.echoes",
     "import": "benchmarks.imports",
+    "worst": "benchmarks.worst_inputs",
 }
 JOB_NAMES = [*JOBS, "static", "upload", "websocket"]
 QUICK_JOBS = ["hello", "item", "upload", "websocket"]

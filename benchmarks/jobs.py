@@ -110,6 +110,9 @@ class Job:
         return None if answer == self.answer else f"answered {body[:200]!r}"
 
 
+PATTERN = "/route_500/42/page"
+
+
 def route_names(count: int) -> list[str]:
     """Return *count* names, with the one that is asked for, "route_500", in their middle."""
     return [f"route_{number}" for number in range(500 - count // 2, 500 + (count + 1) // 2)]
@@ -159,6 +162,17 @@ JOBS = {
         Job("session_write", "session write", "session", "/write", before="/write", answer="2"),
         Job("one_route", "1 route", "routes", "/route_500", arguments=(1,), answer=HELLO),
         Job("many_routes", "1,000 routes", "routes", "/route_500", arguments=(1000,), answer=HELLO),
+        Job(
+            "one_pattern", "1 explicit route", "patterns", PATTERN, arguments=(1,), answer="page 42"
+        ),
+        Job(
+            "many_patterns",
+            "1,000 explicit routes",
+            "patterns",
+            PATTERN,
+            arguments=(1000,),
+            answer="page 42",
+        ),
         Job("template", "template of 20 rows", "template", media_type="text/html"),
         Job("stream", "stream of 10,000 chunks", "stream", answer=CHUNK * CHUNKS),
     )

@@ -104,7 +104,8 @@ class Table:
             numbers = self.rounds[name]
             cells = [title_of(name), figure_of(self.median(name))]
             cells.append(f"{figure_of(min(numbers))} to {figure_of(max(numbers))}")
-            cells += [f"{self.ratio(name, self.reference):.2f}"] * has_reference
+            if has_reference:
+                cells.append(f"{self.ratio(name, self.reference):.2f}")
             cells += [
                 figure_of(column[name]) if name in column else ""
                 for column in self.columns.values()

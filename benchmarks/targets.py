@@ -32,6 +32,8 @@ TARGETS = [
     Target("process/form", 1.0, PEERS),
     Target("process/not_found", 1.0, ("starlette",)),
     Target("process/middlewares", 1.0, ("starlette",)),
+    Target("process/one_pattern", 1.0, PEERS),
+    Target("process/many_patterns", 1.0, PEERS),
     Target("process/session_read", 1.0, ("starlette",)),
     Target("process/session_write", 1.0, ("starlette",)),
     *(
@@ -79,10 +81,15 @@ def judged(tables: list[Table]) -> Iterator[tuple[str, str, bool]]:
             f"{ours['import']:.1f} ms",
             ours["import"] <= IMPORT_LIMIT,
         )
-    if {"process/one_route", "process/many_routes"} <= ours.keys():
-        ratio = ours["process/many_routes"] / ours["process/one_route"]
+    for one, many, kind in (
+        ("process/one_route", "process/many_routes", ""),
+        ("process/one_pattern", "process/many_patterns", "explicit "),
+    ):
+        if not {one, many} <= ours.keys():
+            continue
+        ratio = ours[many] / ours[one]
         yield (
-            f"1,000 routes: at most {ROUTES_LIMIT:g} x 1 route",
+            f"1,000 {kind}routes: at most {ROUTES_LIMIT:g} x 1 {kind}route",
             f"{ratio:.2f}",
             ratio <= ROUTES_LIMIT,
         )

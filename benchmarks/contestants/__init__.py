@@ -43,7 +43,7 @@ CANNOT = {
     BARE: dict.fromkeys(
         ("middlewares", "session", "template", "upload", "files"), "a framework's work"
     ),
-    OLD: {"files": "has an example for it"},
+    OLD: {"files": "has an example for it", "patterns": "has none"},
     "falcon": {"session": "has none", "template": "has none"},
     "muffin": {"session": "has a plugin for it", "template": "has a plugin for it"},
     "sanic": {

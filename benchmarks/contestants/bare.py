@@ -70,6 +70,17 @@ def routes(count):
     return app
 
 
+def patterns(count):
+    names = frozenset(route_names(count))
+
+    async def app(scope, receive, send):
+        _, name, number, page = scope["path"].split("/")
+        if name in names and page == "page":
+            await answer(send, f"page {int(number)}".encode())
+
+    return app
+
+
 def stream():
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": [TEXT]})

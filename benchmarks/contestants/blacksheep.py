@@ -116,6 +116,16 @@ def routes(count):
     return app
 
 
+def patterns(count):
+    async def page(number: int):
+        return html(f"page {number}")
+
+    app = site()
+    for name in route_names(count):
+        app.router.add_get(f"/{name}/{{number}}/page", page)
+    return app
+
+
 def template():
     os.environ["APP_JINJA_EXTENSION"] = ".html"  # read when the renderer is imported
     from blacksheep.server.rendering.jinja2 import JinjaRenderer

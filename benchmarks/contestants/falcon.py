@@ -79,6 +79,18 @@ def routes(count):
     return app
 
 
+def patterns(count):
+    class Page:
+        async def on_get(self, request, response, number):
+            response.text = f"page {number}"
+
+    names = route_names(count)
+    app = site(f"/{names[0]}/{{number:int}}/page", Page())
+    for name in names[1:]:
+        app.add_route(f"/{name}/{{number:int}}/page", Page())
+    return app
+
+
 def stream():
     async def chunks():
         for _ in range(CHUNKS):

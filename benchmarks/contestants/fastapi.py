@@ -88,6 +88,16 @@ def routes(count):
     return app
 
 
+def patterns(count):
+    async def page(number: int):
+        return f"page {number}"
+
+    app = FastAPI()
+    for name in route_names(count):
+        app.get(f"/{name}/{{number}}/page", response_class=HTMLResponse)(page)
+    return app
+
+
 def template():
     app = FastAPI()
     templates = Jinja2Templates(TEMPLATES)

@@ -107,6 +107,17 @@ def routes(count):
     return site(*map(page, route_names(count)))
 
 
+def patterns(count):
+    def page(name):
+        @get(f"/{name}/{{number:int}}/page", name=name, media_type=MediaType.HTML)
+        async def page(number: int) -> str:
+            return f"page {number}"
+
+        return page
+
+    return site(*map(page, route_names(count)))
+
+
 def template():
     @get("/")
     async def page() -> Template:

@@ -3,7 +3,7 @@
 import os
 
 from benchmarks.jobs import CHUNK, CHUNKS, CUSTOMER, HELLO, ROWS, TEMPLATES, route_names
-from micropie import App, HttpMiddleware, InMemorySessionBackend, UploadFile
+from micropie import App, HttpMiddleware, InMemorySessionBackend, UploadFile, route
 
 
 class AddHeader(HttpMiddleware):
@@ -72,6 +72,17 @@ def routes(count):
         return HELLO
 
     return type("Site", (App,), dict.fromkeys(route_names(count), page))()
+
+
+def patterns(count):
+    def page(name):
+        @route(f"/{name}/{{number}}/page")
+        async def page(self, number: int):
+            return f"page {number}"
+
+        return page
+
+    return type("Site", (App,), {name: page(name) for name in route_names(count)})()
 
 
 def template():

@@ -76,6 +76,16 @@ def routes(count):
     return app
 
 
+def patterns(count):
+    async def page(request):
+        return f"page {request.path_params['number']}"
+
+    app = site()
+    for name in route_names(count):
+        app.route(f"/{name}/{{number:int}}/page")(page)
+    return app
+
+
 def stream():
     app = site()
 

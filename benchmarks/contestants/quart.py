@@ -109,6 +109,16 @@ def routes(count):
     return app
 
 
+def patterns(count):
+    async def page(number):
+        return f"page {number}"
+
+    app = site()
+    for name in route_names(count):
+        app.add_url_rule(f"/{name}/<int:number>/page", name, page)
+    return app
+
+
 def template():
     app = site()
 

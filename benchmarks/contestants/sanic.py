@@ -80,6 +80,16 @@ def routes(count):
     return app
 
 
+def patterns(count):
+    async def page(request, number):
+        return html(f"page {number}")
+
+    app = site()
+    for name in route_names(count):
+        app.add_route(page, f"/{name}/<number:int>/page", name=name)
+    return app
+
+
 def stream():
     app = site()
 

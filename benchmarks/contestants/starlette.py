@@ -106,6 +106,15 @@ def routes(count):
     return Starlette(routes=[Route(f"/{name}", index) for name in route_names(count)])
 
 
+def patterns(count):
+    async def page(request):
+        return HTMLResponse(f"page {request.path_params['number']}")
+
+    return Starlette(
+        routes=[Route(f"/{name}/{{number:int}}/page", page) for name in route_names(count)]
+    )
+
+
 def template():
     templates = Jinja2Templates(TEMPLATES)
 

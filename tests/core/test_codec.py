@@ -1,5 +1,6 @@
 """JSON: the same bytes with orjson and without, and only what JSON is on the way in."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -53,6 +54,31 @@ def test_what_could_not_be_read_again_is_not_stored():
 def test_brackets_are_no_levels_inside_of_texts_or_beside_each_other():
     value = ["[{" * 1000, [[], {}] * 1000]
     assert codec.loads(codec.dumps(value)) == value
+
+
+@pytest.mark.parametrize("nested", NESTED)
+def test_the_deepest_place_may_be_anywhere(nested):
+    opening, closing = NESTED[nested]
+    levels = (codec.MAX_DEPTH - 2) // len(closing)
+    for before, behind in ((b"", b""), (b"[]," * 700, b""), (b"", b",[]" * 700)):
+        document = b"[" + before + opening * levels + b"[]" + closing * levels + behind + b"]"
+        codec.loads(document)
+        with pytest.raises(ValueError, match="nested too deep"):
+            codec.loads(document.replace(b"[]" + closing, b"[[]]" + closing, 1))
+
+
+def test_the_garbage_collector_is_left_as_it_was():
+    document = b"[" + b"[]," * 1000 + b"1]"
+    try:
+        for switch in (gc.disable, gc.enable):
+            switch()
+            was_enabled = gc.isenabled()
+            codec.loads(document)
+            with pytest.raises(ValueError, match="JSON"):
+                codec.loads(document + b"]")
+            assert gc.isenabled() == was_enabled
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", OUT)

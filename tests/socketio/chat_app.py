@@ -32,6 +32,7 @@ class Chat(App):
         self._events: list[str] = []
         self._arrived: Counter[str | None] = Counter()
         self._released = asyncio.Event()
+        self._is_slow = False
         self.middlewares.append(HttpDoor())
         self.ws_middlewares.append(WebSocketDoor())
 
@@ -105,14 +106,59 @@ class Chat(App):
     async def kick(self, sid):
         await sio.disconnect(sid)
 
+    async def slow_down(self):
+        """Let disconnect handlers wait for `release`."""
+        self._is_slow = True
+
+    async def question(self, sid, timeout: float = PATIENCE):
+        """Return what a client of whichever worker answers, as Python shows it."""
+        try:
+            return repr(await sio.call("question", "Pie?", to=sid, timeout=timeout))
+        except socketio.exceptions.TimeoutError:
+            return "no answer"
+
+    async def question_later(self, sid):
+        """Ask, and let a callback that never ends take the answer."""
+
+        async def callback(*answer):
+            self._events.append(f"answer {answer}")
+            await asyncio.Event().wait()
+
+        await sio.emit("question", "Pie?", to=sid, callback=callback)
+
+    async def pending(self, number: int):
+        """Wait until so many callbacks are kept."""
+        deadline = time.monotonic() + PATIENCE
+        while sum(map(len, sio.manager.callbacks.values())) != number:
+            if time.monotonic() > deadline:
+                raise HTTPError(504, repr(sio.manager.callbacks))
+            await asyncio.sleep(0.005)
+
 
 options = {}
 if os.environ.get("CHAT_REDIS"):
     options["redis_url"] = os.environ["CHAT_REDIS"]
+if os.environ.get("CHAT_SENTINEL"):
+    from redis.asyncio.sentinel import Sentinel
+
+    sentinel = Sentinel([("127.0.0.1", int(os.environ["CHAT_SENTINEL"]))], protocol=2)
+    options["redis_url"] = sentinel.master_for("mymaster")
 if os.environ.get("CHAT_PING"):
     options["ping_interval"] = options["ping_timeout"] = float(os.environ["CHAT_PING"])
 
-app = Chat()
+if os.environ.get("CHAT_LOGOUT"):
+    options["disconnect_on_logout"] = True
+if os.environ.get("CHAT_SERIALIZER"):
+    options["serializer"] = os.environ["CHAT_SERIALIZER"]
+session_options = {}
+if os.environ.get("CHAT_SESSIONS"):
+    from micropie_redis import RedisSessionBackend
+
+    session_options["session_backend"] = RedisSessionBackend(os.environ["CHAT_SESSIONS"])
+if os.environ.get("CHAT_SESSION_TIMEOUT"):
+    session_options["session_timeout"] = float(os.environ["CHAT_SESSION_TIMEOUT"])
+
+app = Chat(**session_options)
 sio = SocketIO(app, max_http_buffer_size=100_000, **options)
 
 
@@ -128,6 +174,8 @@ async def connect(sid, environ, auth):
 @sio.event
 async def disconnect(sid, reason):
     app._events += [f"disconnect {reason}", f"disconnect {sid}"]
+    if app._is_slow:
+        await app._released.wait()
 
 
 @sio.event
@@ -188,6 +236,11 @@ async def transport(sid):
 @sio.event
 async def leave(sid):
     await sio.disconnect(sid)
+
+
+@sio.event
+async def unsendable(sid):
+    return object()
 
 
 @sio.event

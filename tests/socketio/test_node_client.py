@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from support.programs import program
+from support.servers import serve
 
+APP_FOLDER = Path(__file__).parent
+MSGPACK = {"CHAT_SERIALIZER": "msgpack"}
 FOLDER = Path(__file__).parent / "node"
 # What makes the client wait for the upgrade: it is begun at once, and done before the goodbye.
 TRANSPORTS = {
@@ -30,19 +33,33 @@ def modules(tmp_path_factory):
     return folder
 
 
-def talk(modules, server, transports, **headers):
+def talk(modules, server, transports, *, parser="", **headers):
     command = [program("node"), str(FOLDER / "client.js"), str(modules), server.url]
-    arguments = [json.dumps(transports), json.dumps(headers)]
+    arguments = [json.dumps(transports), json.dumps(headers), parser]
     done = subprocess.run(
         [*command, *arguments], check=True, capture_output=True, text=True, timeout=60
     )
     return json.loads(done.stdout)
 
 
+SERIALIZERS = {"default": "", "msgpack": "socket.io-msgpack-parser"}
+
+
+@pytest.fixture(scope="module")
+def msgpack_server():
+    with serve("uvicorn", "chat_app:app", APP_FOLDER, environment=MSGPACK) as running:
+        yield running
+        assert "Traceback" not in running.log()
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
 @pytest.mark.parametrize("transports", TRANSPORTS)
-def test_the_client_of_node_talks(modules, server, transports):
+def test_the_client_of_node_talks(modules, request, serializer, transports):
+    name = "server" if serializer == "default" else "msgpack_server"
+    server = request.getfixturevalue(name)
     cookie = SimpleCookie(server.get("/login/Ada").headers["Set-Cookie"])["session_id"].value
-    seen = talk(modules, server, TRANSPORTS[transports], Cookie=f"session_id={cookie}")
+    options = {"parser": SERIALIZERS[serializer], "Cookie": f"session_id={cookie}"}
+    seen = talk(modules, server, TRANSPORTS[transports], **options)
     assert sorted(seen.pop("echoes")) == [[number, [0, number]] for number in range(40)]
     assert seen == {
         "sum": 3,

@@ -1,10 +1,17 @@
 """The HTTP session of a browser in event handlers, and where SocketIO may be mounted."""
 
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
 import socketio
+from support.redis_servers import redis_server
 from support.servers import serve
 from support.socketio_clients import browsing
+
+FOLDER = Path(__file__).parent
 
 pytestmark = [
     pytest.mark.anyio,
@@ -153,3 +160,46 @@ async def app(scope, receive, send):
             for path in ("/prefix/own/path", "/prefix/shared/socket.io"):
                 client = await browser.connect(transports=transports, socketio_path=path)
                 assert await client.call("name") == "Ada"
+
+
+@pytest.fixture
+def logouts(monkeypatch, tmp_path):
+    """Two workers that share sessions, and disconnect whose session is deleted."""
+    with redis_server(tmp_path / "redis") as redis, ExitStack() as stack:
+        monkeypatch.setenv("CHAT_SESSIONS", redis.url)
+        monkeypatch.setenv("CHAT_LOGOUT", "1")
+        yield [stack.enter_context(serve("uvicorn", "chat_app:app", FOLDER)) for _ in range(2)]
+
+
+@pytest.mark.parametrize("ending", ["/logout", "/login/Ada"], ids=["logout", "new login"])
+async def test_who_logs_out_is_disconnected_by_every_worker(logouts, ending):
+    async with browsing(logouts[0]) as ada, browsing(logouts[1]) as other:
+        await ada.get("/login/Ada")
+        other.http = ada.http  # the same browser, at another worker
+        clients = [
+            (ada, await ada.connect(transports=["polling"])),
+            (ada, await ada.connect(transports=["websocket"])),
+            (other, await other.connect()),
+        ]
+        sids = [(browser, client.get_sid()) for browser, client in clients]
+        async with browsing(logouts[0]) as bob, browsing(logouts[0]) as guest:
+            await bob.get("/login/Bob")
+            stays = [await bob.connect(), await guest.connect()]
+            await ada.get(ending)
+            for browser, sid in sids:
+                assert (await browser.get(f"/gone/{sid}"))[0] == 204
+            for client in stays:
+                assert await client.call("add", (1, 2)) == 3
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+async def test_a_session_is_used_while_its_socket_lives(monkeypatch, transports, is_connected):
+    monkeypatch.setenv("CHAT_SESSION_TIMEOUT", "1")
+    with serve("uvicorn", "chat_app:app", FOLDER) as running:
+        async with browsing(running) as browser:
+            await browser.get("/login/Ada")
+            if is_connected:
+                await browser.connect(transports=transports)
+            await asyncio.sleep(3)  # three times the timeout
+            name = '{"name":"Ada"}' if is_connected else "{}"
+            assert await browser.get("/whoami") == (200, name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import typing
 from dataclasses import dataclass
 from datetime import date as day
 from enum import Enum
 from typing import NotRequired, Optional, Required, TypedDict
 
+import annotated_types as at
 import pydantic
 
 from micropie import App, UploadFile
@@ -78,3 +80,9 @@ class BodyHandlers(App):
 
     async def labels(self, labels: Labels):
         return labels.labels
+
+    async def bounded(self, number: typing.Annotated[int, at.Gt(LIMIT)]):
+        return number
+
+
+LIMIT = 10  # after the class that names it

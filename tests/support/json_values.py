@@ -183,7 +183,8 @@ IN: dict[str, tuple[bytes, Any]] = {
     "no utf-8": (b'["\xff"]', ...),
     "no utf-8 among large": (b'["\xff", 18446744073709551616]', ...),
     "utf-16": ('["a"]'.encode("utf-16"), ...),
-    "byte order mark": (b'\xef\xbb\xbf["a"]', ...),
+    "byte order mark": (b'\xef\xbb\xbf["a"]', ["a"]),
+    "two byte order marks": (b'\xef\xbb\xbf\xef\xbb\xbf["a"]', ...),
     "empty": (b" ", ...),
     "cut": (b'{"a": ', ...),
     "surplus": (b"[1] x", ...),
@@ -196,7 +197,33 @@ IN: dict[str, tuple[bytes, Any]] = {
     "deep": (b"[" * 100_000 + b"]" * 100_000, ...),
     "deep and large": (b"[" * 100_000 + b"1" * 30 + b"]" * 100_000, ...),
     "thousands of digits": (b"[" + b"1" * 10_000 + b"]", ...),
+    "pairs of halves": (b'["\\ud83d\\ude00\\uD834\\uDD1E", 18446744073709551616]', ["😀𝄞", 2**64]),
+    "halves in the wrong order": (b'["\\ude00\\ud83d", 18446744073709551616]', ...),
+    "one half too many": (b'["\\ud83d\\ud83d\\ude00", 18446744073709551616]', ...),
+    "no half but a backslash": (b'["\\\\ud83d", 18446744073709551616]', ["\\ud83d", 2**64]),
 }
+
+# Beyond so many brackets the depth is looked at: what is deep, and what only seems to be.
+MANY = b"[]," * 600
+LONG = b"18446744073709551616"
+for name, item, value in [
+    ("shallow", b"1", 1),
+    ("brackets in a text", b'"' + b"[" * 600 + b'"', "[" * 600),
+    ("a quote in a text", b'"\\"' + b"[" * 600 + b'"', '"' + "[" * 600),
+    ("a backslash at the end of a text", b'"\\\\"', "\\"),
+    ("a key of brackets", b'{"}]":1}', {"}]": 1}),
+    ("deep behind brackets in a text", b'"' + b"]" * 600 + b'",' + b"[" * 500 + b"]" * 500, ...),
+    ("deep behind a quote in a text", b'"\\"]",' + b"[" * 500 + b"]" * 500, ...),
+    ("deep, of both kinds", b'[{"a":' * 250 + b"1" + b"}]" * 250, ...),
+    ("closed twice", b"1],[1", ...),
+    ("closed twice and opened twice", b"1]],[[1", ...),
+    ("closed without end", b"1]" + b"]" * 600, ...),
+    ("opened without end", b"[" * 600, ...),
+]:
+    for kind, last in (("", b"1"), (", large", LONG)):
+        body = b"[" + MANY + item + b"," + last + b"]"
+        expected = value if value is ... else [*[[]] * 600, value, int(last)]
+        IN["many, " + name + kind] = (body, expected)
 
 
 class Json(App):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from micropie import HttpMiddleware, allow
 from support.asgi import Client
 from support.bodies import BINARY, FORM, JSON
 from support.body_app import CHUNKED, PARSED, PARSED_IDS, Bodies, head, hooked
@@ -58,6 +59,34 @@ async def test_a_content_length_beside_a_transfer_encoding_is_a_400_and_the_end(
     headers = {"Content-Type": JSON, "Content-Length": length, **CHUNKED}
     answer = await Client(Bodies()).post("/parsed", headers=headers, body=b"{ }")
     assert (answer.status, answer.header("connection")) == (400, "close")
+
+
+class Refusing(HttpMiddleware):
+    async def before_request(self, request):
+        is_refused = request.path == "/refused"
+        return {"status_code": 403, "body": "refused"} if is_refused else None
+
+
+@pytest.mark.parametrize(
+    "path", ["/parsed", "/ignore", "/nowhere", "/only", "/refused", "/asgi/x", "/app/ignore"]
+)
+@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+async def test_a_contradictory_length_ends_the_connection_whoever_answers(path, method):
+    class Site(Bodies):
+        @allow("PUT")
+        async def only(self): ...
+
+    async def asgi(scope, receive, send):
+        raise AssertionError("served")
+
+    app = Site()
+    app.middlewares.append(Refusing())
+    app.mount("/asgi", asgi)
+    app.mount("/app", Bodies())
+    headers = {"Content-Length": "40", **CHUNKED}
+    answer = await Client(app).request(method, path, headers=headers, body=b"")
+    assert (answer.status, answer.header("connection")) == (400, "close")
+    assert answer.text.endswith("Content-Length and Transfer-Encoding exclude each other")
 
 
 @pytest.mark.parametrize("value", ["3", "003", " 3 "])

@@ -153,7 +153,7 @@ async def test_of_equal_keys_in_json_the_last_counts():
         b"\xff",
         b'"\xff"',
         b'"\\ud800"',
-        b"\xef\xbb\xbf{}",
+        b"\xef\xbb\xbf",
         '"Zoë"'.encode("utf-16"),
         '"Zoë"'.encode("latin-1"),
     ],

@@ -40,6 +40,16 @@ class Shade(enum.StrEnum):
     DARK = "dark"
 
 
+class Careless(enum.Enum):
+    """Takes its values in capitals, too."""
+
+    RED = "red"
+
+    @classmethod
+    def _missing_(cls, value):
+        return cls.RED if value == "RED" else None
+
+
 @dataclasses.dataclass
 class Data:
     price: int
@@ -96,6 +106,7 @@ KINDS: dict[str, tuple[Any, Any, Any]] = {
     "datetime": (datetime, "2026-02-28T12:30:05", datetime(2026, 2, 28, 12, 30, 5)),
     "decimal": (Decimal, "1.50", Decimal("1.50")),
     "enum": (Shade, "dark", Shade.DARK),
+    "enum that finds others": (Careless, "RED", Careless.RED),
     "mixed enum": (Color, 3, Color.THREE),
     "literal": (Literal["a", 3], 3, 3),
     "literal of a boolean": (Literal["a", True], True, True),

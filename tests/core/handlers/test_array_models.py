@@ -1,6 +1,7 @@
 """Models whose JSON is an array, and null for a model that is optional."""
 
 import dataclasses
+from datetime import date
 from typing import Annotated, TypedDict
 
 import annotated_types as at
@@ -9,6 +10,7 @@ import pydantic
 import pytest
 
 from micropie import App
+from support.asgi import Client
 from support.binding import missing, refused, send_form, send_json
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +72,9 @@ async def test_the_only_list_of_models_takes_an_array(kind):
     answer = await send_json(app, "/two", ARRAY)
     assert (answer.status, answer.text) == (400, missing("items"))
     assert (await send_json(app, "/two", {"items": ARRAY, "others": []})).json == [ARRAY, []]
+    # No model is in a URL, so a segment is one too many.
+    assert (await send_json(app, "/optional/segment", ARRAY)).json == ARRAY
+    assert (await Client(app).post("/nowhere")).status == 404
     answer = await send_json(app, "/", [*ARRAY, 5])
     assert (answer.status, answer.text) == refused("'items' must be a list, each item an object")
 
@@ -96,7 +101,7 @@ async def test_a_model_of_an_array_is_the_body():
     answer = await send_json(app, "/numbers", [1, "x"])
     assert answer.text.startswith("400 Bad Request: '1': Input should be a valid integer")
     answer = await send_json(app, "/numbers", {"numbers": [1]})
-    assert (answer.status, answer.text) == refused("Input should be a valid array")
+    assert (answer.status, answer.text) == refused("Input should be a valid list")
     assert (await send_json(app, "/row", ["a", 1])).json == ["a", 1]
     assert (await send_json(app, "/row", {"name": "a"})).text == (
         "400 Bad Request: 'row' must be an array"
@@ -134,7 +139,13 @@ async def test_null_is_none_for_an_optional_model(kind):
 
 class Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(strict=True)
-    born: "pydantic.PastDate"
+    born: date
+
+
+class StrictField(pydantic.BaseModel):
+    born: date = pydantic.Field(strict=True)
+    raw: bytes = b""
+    model_config = pydantic.ConfigDict(val_json_bytes="base64")
 
 
 class Scores(msgspec.Struct):
@@ -155,6 +166,12 @@ async def test_the_rules_of_a_library_hold_in_its_own_models():
         async def strict(self, model: Strict):
             return model
 
+        async def field(self, model: StrictField):
+            return [str(model.born), model.raw.decode()]
+
+        async def parameter(self, day: Annotated[date, pydantic.Strict()]):
+            return [day]
+
         async def scores(self, model: Scores):
             return model
 
@@ -164,6 +181,10 @@ async def test_the_rules_of_a_library_hold_in_its_own_models():
     app = Site()
     assert (await send_json(app, "/strict", {"born": "2001-02-03"})).json == {"born": "2001-02-03"}
     assert (await send_json(app, "/strict", {"born": 5})).status == 400
+    answer = await send_json(app, "/field", {"born": "2001-02-03", "raw": "cGll"})
+    assert answer.json == ["2001-02-03", "pie"]
+    assert (await send_json(app, "/parameter", {"day": "2001-02-03"})).json == ["2001-02-03"]
+    assert (await send_json(app, "/parameter", {"day": 5})).status == 400
     assert (await send_json(app, "/scores", {"scores": {"1": "a"}})).json == {"scores": {"1": "a"}}
     answer = await send_json(app, "/scores", {"scores": {"x": "a"}})
     assert answer.text == "400 Bad Request: 'scores': Expected `int`, got `str`"

@@ -9,7 +9,7 @@ import msgspec
 import pydantic
 import pytest
 
-from micropie import App
+from micropie import App, route
 from support.asgi import Client
 from support.binding import send_json
 
@@ -49,6 +49,14 @@ def test_a_handler_is_refused_with_its_class(kind):
     name, handler = HANDLERS[kind]
     with pytest.raises(TypeError, match=REFUSED.format(name)):
         type("Site", (App,), {name: handler})
+
+
+def test_a_private_function_with_a_route_is_refused_with_its_class():
+    with pytest.raises(TypeError, match=REFUSED.format("_shown")):
+
+        class Site(App):
+            @route("/shown")
+            async def _shown(self, value: set[int]): ...
 
 
 def test_a_handler_of_a_mixin_is_refused_with_the_class_that_uses_it():

@@ -195,6 +195,7 @@ class Unknown(at.BaseMetadata):
         Annotated[str, msgspec.Meta(gt=0)],
         Annotated[int, msgspec.Meta(gt=0), pydantic.Field(lt=3)],
         Annotated[list[Annotated[int, msgspec.Meta(gt=0)]], pydantic.Field(min_length=1)],
+        Annotated[list[NewType("Metered", Annotated[int, msgspec.Meta(gt=0)])], pydantic.Field()],
         Annotated[UploadFile, at.MaxLen(1)],
         Annotated[UploadFile, pydantic.Field(description="a picture")],
     ],

@@ -2,11 +2,14 @@
 
 import sys
 from dataclasses import dataclass
+from typing import Annotated
 
+import annotated_types as at
 import pytest
 
 from micropie import App
 from support.asgi import Client
+from support.binding import send_json
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +68,33 @@ def test_a_name_that_a_model_never_defines_is_refused_when_the_app_is_made():
 
     with pytest.raises(TypeError, match=r"^handler 'index', parameter 'model': .*Nowhere"):
         Lost()
+
+
+@deferred
+def test_what_can_be_evaluated_is_refused_with_its_class():
+    with pytest.raises(TypeError, match=r"^handler 'index', parameter 'numbers': .*set"):
+
+        class Wrong(App):
+            async def index(self, numbers: set[int]): ...
+
+
+@deferred
+async def test_a_constraint_may_name_what_is_defined_later():
+    class Early(App):
+        async def index(self, number: Annotated[int, at.Lt(LIMIT)]):  # noqa: F821
+            return number
+
+        async def items(self, items: list[Item]):  # noqa: F821
+            return items
+
+    LIMIT = 10  # noqa: N806
+
+    @dataclass
+    class Item:
+        price: Annotated[int, at.Lt(LIMIT)]
+
+    app = Early()
+    assert (await Client(app).get("/9")).json == 9
+    assert (await Client(app).get("/10")).text == ("400 Bad Request: 'number' must be less than 10")
+    assert (await send_json(app, "/items", [{"price": 9}])).json == [{"price": 9}]
+    assert (await send_json(app, "/items", [{"price": 10}])).status == 400

@@ -489,3 +489,5 @@ async def test_annotations_may_be_strings():
         "400 Bad Request: 'title' is missing"
     )
     assert (await send_form(app, "/labels", "labels=ab")).json == ["ab"]
+    assert (await send_form(app, "/bounded", "number=11")).json == 11
+    assert (await send_form(app, "/bounded", "number=10")).status == 400

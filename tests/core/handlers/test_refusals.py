@@ -183,6 +183,11 @@ async def test_a_body_that_was_parsed_gets_no_such_hint():
         assert (answer.status, answer.text) == (400, missing("name"))
 
 
+async def test_a_body_is_no_excuse_for_a_value_of_the_url():
+    answer = await send(Shop(), "/count?number=x", b"{}", "text/plain")
+    assert answer.text == "400 Bad Request: 'number' must be an integer"
+
+
 async def test_a_default_still_stands_for_a_body_that_is_not_parsed():
     class Site(App):
         async def index(self, order: Order | None = None, name="none"):

@@ -224,7 +224,7 @@ def test_the_url_of_an_explicit_route_takes_its_parameters_once(arguments, query
     [
         *(("about", ""), ("about", "a", ""), ("about", ".."), ("index", "."), ("index", "")),
         *(("post", "", 7), ("_files", ""), ("_files", "a//b"), ("_files", "a/../b")),
-        *(("_files", "/a"), ("_files", "a/")),
+        *(("_files", "/a"), ("_files", "a/"), ("about", "../x"), ("about", "a/.")),
     ],
 )
 def test_what_no_path_can_say_has_no_url(arguments):

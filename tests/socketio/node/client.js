@@ -1,13 +1,15 @@
 // Talks with the chat through each transport; prints what it saw as JSON.
 const { createRequire } = require("node:module");
-const { io } = createRequire(process.argv[2] + "/")("socket.io-client");
+const load = createRequire(process.argv[2] + "/");
+const { io } = load("socket.io-client");
 
 const url = process.argv[3];
 const transports = JSON.parse(process.argv[4]);
 const extraHeaders = JSON.parse(process.argv[5]);
+const parser = process.argv[6] ? load(process.argv[6]) : undefined;
 
 const seen = { echoes: [] };
-const socket = io(url, { transports, extraHeaders, reconnection: false, timeout: 10000 });
+const socket = io(url, { transports, extraHeaders, parser, reconnection: false, timeout: 10000 });
 const fail = (error) => { console.log(JSON.stringify({ error: error.message })); process.exit(); };
 
 socket.on("connect_error", fail);

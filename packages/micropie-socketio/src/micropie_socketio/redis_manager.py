@@ -1,7 +1,9 @@
 """The client manager that joins several workers or machines through Redis."""
 
 import asyncio
+import json
 import logging
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from redis.exceptions import RedisError
 from socketio.async_pubsub_manager import (  # type: ignore[import-untyped] # has no annotations
     AsyncPubSubManager,
 )
+from socketio.packet import Packet  # type: ignore[import-untyped] # likewise
 
 _logger = logging.getLogger("micropie")
 
@@ -34,34 +37,43 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
 
     It speaks as python-socketio's `AsyncRedisManager` does, so a process without clients can emit
     through that one. Unlike it, it notices a Redis that does not answer, tries again within
-    seconds, and logs once that Redis is away and once that it is back.
+    seconds, and logs once that Redis is away and once that it is back. What runs code of the
+    application, callbacks and disconnect handlers, runs in tasks: the loop that listens goes on.
+
+    `_publish` and `_listen` are what the library has its subclasses implement. Messages are JSON in
+    both directions: what `_listen` gives to the library are dicts, which it does not decode.
 
     Args:
-        url: as redis-py takes it.
-        channel: the name under which the workers meet.
+        url_or_client: a URL as redis-py takes it, or a `redis.asyncio.Redis`, as
+            `Sentinel.master_for` returns it. A client is closed by whoever made it.
 
     Raises:
-        ValueError: redis-py can't make a client from *url*.
+        ValueError: redis-py can't make a client from a URL.
     """
 
     name = "redis"
 
-    def __init__(self, url: str, channel: str = "socketio") -> None:
-        super().__init__(channel=channel)
-        self._url = url
+    def __init__(self, url_or_client: "str | Redis") -> None:
+        super().__init__()
+        self._source = url_or_client
         self._client: Redis | None = None
         self._is_away = False
         try:
             self._new_client()
         except Exception:
             # Nothing of the URL or of redis-py's message: parts of the password may be in them.
-            raise ValueError("redis_url is no URL that redis-py takes") from None
+            raise ValueError("redis_url is not a URL that redis-py takes") from None
 
     async def close(self) -> None:
         """Close the connections; the next use makes others."""
         client, self._client = self._client, None
-        if client is not None:
+        if client is not None and client is not self._source:
             await client.aclose()
+
+    def announce_left(self, sid: Any) -> None:
+        """Tell the other workers that a client has left for which callbacks wait."""
+        message = {"method": "left", "sid": sid, "host_id": self.host_id}
+        self.server.start_background_task(self._publish, message)
 
     def _redis(self) -> Redis:
         if self._client is None:
@@ -69,24 +81,27 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
         return self._client
 
     def _new_client(self) -> Redis:
-        return Redis.from_url(
-            self._url,
-            # One more try, for a connection that Redis has closed since.
-            retry=Retry(NoBackoff(), retries=1),
-            socket_connect_timeout=_TIMEOUT,
-            socket_timeout=None,
-            protocol=2,
-        )
+        if not isinstance(self._source, str):
+            return self._source
+        # One more try, for a connection that Redis has closed since.
+        retry = Retry(NoBackoff(), retries=1)
+        timeouts: Any = {"socket_connect_timeout": _TIMEOUT, "socket_timeout": None}
+        return Redis.from_url(self._source, retry=retry, protocol=2, **timeouts)
 
     async def _publish(self, data: dict[str, Any]) -> None:
+        if data["method"] == "callback" and Packet.data_is_binary(args := list(data["args"])):
+            # As the library does it with what is emitted.
+            args, attachments = Packet.deconstruct_binary(args)
+            args = [args, *(b64encode(one).decode() for one in attachments)]
+            data = {**data, "args": args, "binary": True}
         message = self.json.dumps(data)
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await self._redis().publish(self.channel, message)
         except _FAILURES as error:
-            self._note_absence(error)
+            self._note(error)
 
-    async def _listen(self) -> AsyncIterator[bytes]:
+    async def _listen(self) -> AsyncIterator[dict[str, Any]]:
         wait = _FIRST_WAIT
         while True:
             try:
@@ -94,29 +109,47 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
                     async with asyncio.timeout(_TIMEOUT):
                         await pubsub.subscribe(self.channel)
                     async for message in _messages(pubsub):
-                        if message["type"] == "message":
-                            yield message["data"]
-                        elif message["type"] == "subscribe":
+                        if message["type"] == "subscribe":
                             wait = _FIRST_WAIT
-                            self._note_presence()
+                            self._note(None)
+                        elif message["type"] == "message" and (data := self._take(message["data"])):
+                            yield data
             except _FAILURES as error:
-                self._note_absence(error)
+                self._note(error)
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
 
-    def _note_absence(self, error: Exception) -> None:
-        if not self._is_away:
-            self._is_away = True
+    def _take(self, text: bytes | str) -> dict[str, Any] | None:
+        """Do what a message asks for; return one that the library is to handle."""
+        run = self.server.start_background_task
+        try:
+            data: dict[str, Any] = json.loads(text)
+            method, sid, is_own = data["method"], data.get("sid"), data["host_id"] == self.host_id
+            if method == "callback" and is_own:
+                args = data["args"]
+                if data.get("binary"):
+                    args = Packet.reconstruct_binary(args[0], [b64decode(one) for one in args[1:]])
+                run(self.trigger_callback, sid, data["id"], args)
+            elif method == "disconnect" and not is_own:
+                run(self.server.disconnect, sid, data["namespace"], ignore_queue=True)
+            elif method == "left" and not is_own:
+                self.callbacks.drop(sid)
+            elif not is_own:
+                return data
+        except (LookupError, TypeError, ValueError, RecursionError):
+            _logger.warning("Socket.IO: a message from Redis is not one of python-socketio")
+        return None
+
+    def _note(self, error: Exception | None) -> None:
+        """Log once that Redis is away, because of *error*, and once that it is back."""
+        was_away, self._is_away = self._is_away, error is not None
+        if error is not None and not was_away:
             _logger.error(
                 "Socket.IO: Redis is away, so clients of other workers get nothing until it is "
                 "back (%s: %s)",
-                type(error).__name__,
-                error,
+                *(type(error).__name__, error),
             )
-
-    def _note_presence(self) -> None:
-        if self._is_away:
-            self._is_away = False
+        elif error is None and was_away:
             _logger.warning("Socket.IO: Redis is back")
 
 

@@ -2,32 +2,39 @@
 
 import asyncio
 import logging
-import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
-
-from socketio.exceptions import (  # type: ignore[import-untyped] # likewise
-    ConnectionRefusedError as Refusal,
-)
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import socketio  # type: ignore[import-untyped] # has no annotations
 from micropie import App, HTTPError, Session
 from micropie.types import Receive, Scope, Send
-from micropie_socketio.engine import Engine
-from micropie_socketio.packets import InvalidPacket, check_packet
+from micropie_socketio.callbacks import Callbacks
+from micropie_socketio.gate import GRACE, Gate, within
+from micropie_socketio.handlers import GuardedNamespace, current_events, guarded, run_event
+from micropie_socketio.packets import InvalidPacket, checked, is_socketio_packet
 from socketio import packet
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _logger = logging.getLogger("micropie")
 
-# Seconds for event handlers that are at work when the app shuts down, before they are cancelled.
-_GRACE = 1.0
+# Seconds for a client to connect to a namespace, as in the server for Node.
+_CONNECT_TIMEOUT = 45.0
 
 # Events of one client at work at the same time. The next ones wait, unread: a flood fills the
 # client's own connection then, not the server's memory.
 _MAX_EVENTS = 1000
 
-_LOGGED = 100  # characters of an event's name, which the client chose
+# Seconds between looks at the session of a connected browser, at most: to keep it alive, and to
+# notice that it was deleted. And at least.
+_KEEP_ALIVE = 300.0
+_LOGOUT_NOTICE = 5.0
+_SHORTEST = 0.1
 
 
 class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without annotations
@@ -39,14 +46,17 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
     Args:
         app: the App it is mounted on.
         path: where; clients use "/socket.io" unless told otherwise.
-        redis_url: a URL as redis-py takes it, that joins several workers or machines.
+        redis_url: what joins several workers or machines: a URL as redis-py takes it, or a
+            `redis.asyncio.Redis`, as `Sentinel.master_for` returns it.
+        disconnect_on_logout: disconnect a client within 5 seconds when the session of its browser
+            was deleted, by whichever worker.
         server_options: those of `socketio.AsyncServer`; `cors_allowed_origins` follows the app's
             `websocket_origins` unless it is given.
 
     Raises:
         RuntimeError: *redis_url* is given, and redis-py is not installed.
-        TypeError: *app* is no App.
-        ValueError: an argument has a value that can't be.
+        TypeError: *app* is not an App.
+        ValueError: an argument has an invalid value.
     """
 
     def __init__(
@@ -54,7 +64,8 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         app: App,
         *,
         path: str = "/socket.io",
-        redis_url: str | None = None,
+        redis_url: "str | Redis | None" = None,
+        disconnect_on_logout: bool = False,
         **server_options: Any,
     ) -> None:
         if not isinstance(app, App):
@@ -66,19 +77,36 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
             if server_options.get("client_manager") is not None:
                 raise ValueError("redis_url and client_manager exclude each other")
             self._redis = server_options["client_manager"] = _redis_manager(redis_url)
-        if server_options.get("cors_allowed_origins") is None:
-            server_options["cors_allowed_origins"] = _origin_rule(app)
-        for name in ("socketio.server", "engineio.server"):
+        if not (origins := server_options.get("cors_allowed_origins")):
+            # An empty list, which allows all for the library, allows nobody.
+            server_options["cors_allowed_origins"] = lambda origin, environ: (
+                origins is None and app.allows_origin(environ["asgi.scope"])
+            )
+        for logger in map(logging.getLogger, ("socketio.server", "engineio.server")):
             # As the library has it, but without a handler that writes to stderr what the
             # application's own logging configuration gets as well.
-            if logging.getLogger(name).level == logging.NOTSET:
-                logging.getLogger(name).setLevel(logging.ERROR)
+            logger.setLevel(logger.level or logging.ERROR)
         self._app = app
-        self._at_work: dict[str, set[asyncio.Task[Any]]] = {}  # event handlers, by eio_sid
+        self._disconnects_on_logout = disconnect_on_logout
+        self._tasks: set[asyncio.Task[Any]] = set()
+        # By the id of the connection: event handlers at work, and what ends with it.
+        self._events: dict[str, set[asyncio.Task[Any]]] = {}
+        self._keepers: dict[str, asyncio.Task[Any]] = {}
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}  # until it has joined a namespace
         super().__init__(**server_options)
-        app.mount(path, self.handle_request)
+        self.manager_initialized: bool = False
+        self.packet_class: Any = checked(self.packet_class, self.eio.max_http_buffer_size)
+        self.manager.callbacks = Callbacks(self._redis and self._redis.announce_left)
+        # What a client does wrong is not an error of the server, the first time neither.
+        self.eio.log_message_keys = _Everything()
+        self._gate = Gate(self.eio, is_socketio_packet)
+        self._library: dict[str, Any] = dict(self.eio.handlers)
+        self.eio.on("connect", self._on_connect)
+        self.eio.on("message", self._on_message)
+        self.eio.on("disconnect", self._on_disconnect)
+        app.mount(path, self._serve)
         app.startup_handlers.append(self._start)
-        app.shutdown_handlers.append(self.shutdown)
+        app.shutdown_handlers.append(self._stop)
 
     @asynccontextmanager
     async def http_session(self, sid: str, namespace: str | None = None) -> AsyncIterator[Session]:
@@ -102,164 +130,189 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         async with self._app.session_for(environ["asgi.scope"]) as session:
             yield session
 
-    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection: this is what is mounted."""
-        # By the App's own scope, not that of the mount: what its session_for() expects.
-        await self.eio.serve(self._app.request, receive, send)
+    def on(
+        self, event: str, handler: Any = None, namespace: str | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Register a handler for *event*: *handler*, or what is decorated."""
+        register = super().on(event, None, namespace)
 
-    handle_request.checks_origin = True  # type: ignore[attr-defined] # for App.mount()
+        def decorate(handler: Handler) -> Handler:
+            register(guarded(event, handler, self.not_handled))
+            return handler
 
-    async def shutdown(self) -> None:
-        """Disconnect all clients, and end everything that runs in the background.
+        if handler is not None:
+            decorate(handler)
+        return decorate
 
-        The app's shutdown calls it. Handlers that are at work have a second to end.
+    if TYPE_CHECKING:
+
+        @overload
+        def event(self, handler: Handler, /) -> Handler: ...
+        @overload
+        def event(self, *, namespace: str | None = None) -> Callable[[Handler], Handler]: ...
+        def event(self, *args: Any, **kwargs: Any) -> Any:
+            """Register a handler for the event of its name."""
+
+    def register_namespace(self, namespace_handler: socketio.AsyncNamespace) -> None:
+        """Register a class-based namespace."""
+        super().register_namespace(namespace_handler)
+        super().register_namespace(GuardedNamespace(namespace_handler, self.not_handled))
+
+    async def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Emit an event to one client, and return what it answers.
+
+        Takes the arguments of `socketio.AsyncServer.call`. What comes after the time-out is
+        dropped.
+
+        Raises:
+            socketio.exceptions.TimeoutError: no answer within `timeout` seconds, 60 by default.
         """
-        await self.eio.disconnect_all()
-        if handlers := set().union(*self._at_work.values()):
-            await asyncio.wait(handlers, timeout=_GRACE)
-        await self.eio.shutdown()
-        self.manager_initialized = False
-        if self._redis is not None:
-            await self._redis.close()
+        with self.manager.callbacks.forgetting():
+            return await super().call(*args, **kwargs)
+
+    def start_background_task(
+        self, target: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
+    ) -> asyncio.Task[Any]:
+        """Run *target* until it ends or the app shuts down."""
+        events = current_events.get()
+        if events is not None:  # the library's, for a message
+            target, args = run_event, (target, *args)
+        task: asyncio.Task[Any] = super().start_background_task(target, *args, **kwargs)
+        for tasks in (self._tasks, self._tasks if events is None else events):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        return task
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # By the App's own scope, not that of the mount: what its session_for() expects.
+        await self._gate(self._app.request.scope, receive, send)
+
+    # `cors_allowed_origins` takes the place of the App's origins.
+    _serve.checks_origin = True  # type: ignore[attr-defined] # as App.mount() reads it
 
     async def _start(self) -> None:
         """Listen to the other workers from the start: they may answer before a client comes."""
-        self.eio.start()
+        self._gate.is_stopping = False
         if not self.manager_initialized:
             self.manager_initialized = True
             self.manager.initialize()
 
-    def _engineio_server_class(self) -> type[Engine]:
-        return Engine
+    async def _stop(self) -> None:
+        """Disconnect all clients, and end everything that runs in the background."""
+        events = set().union(*self._events.values())
+        await self._gate.disconnect_all()
+        await within(GRACE, events)
+        await within(0, self._tasks - {asyncio.current_task()})
+        monitors_clients = self.eio.start_service_task or self.eio.service_task_handle is not None
+        await self.shutdown()
+        # As they were: the app may start again.
+        self.eio.service_task_handle = self.eio.service_task_event = None
+        self.eio.start_service_task = monitors_clients
+        self.manager_initialized = False
+        if self._redis is not None:
+            await self._redis.close()
 
-    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        self._at_work[eio_sid] = set()
-        if client := environ["asgi.scope"].get("client"):
+    async def _on_connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
+        scope = environ["asgi.scope"]
+        if address := scope.get("client"):
             # The library makes it 127.0.0.1, whoever comes.
-            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client[0], str(client[1])
-        await super()._handle_eio_connect(eio_sid, environ)
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = address[0], str(address[1])
+        self._events[eio_sid] = set()
+        give_up = partial(self._gate.drop, eio_sid, self.reason.SERVER_DISCONNECT)
+        loop = asyncio.get_running_loop()
+        deadline = loop.call_later(_CONNECT_TIMEOUT, self.start_background_task, give_up)
+        self._deadlines[eio_sid] = deadline
+        if "HTTP_COOKIE" in environ:
+            keeping = self.start_background_task(self._keep_session, eio_sid, scope)
+            self._keepers[eio_sid] = keeping
+        return await self._library["connect"](eio_sid, environ)
 
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+    async def _on_disconnect(self, eio_sid: str, reason: str) -> None:
+        self._cancel(self._deadlines, eio_sid)
+        self._cancel(self._keepers, eio_sid)
+        self._events.pop(eio_sid, None)
         try:
-            await super()._handle_eio_disconnect(eio_sid, reason)
+            await self._library["disconnect"](eio_sid, reason)
         finally:
             # However a disconnect handler ended.
             self.environ.pop(eio_sid, None)
-            self._at_work.pop(eio_sid, None)
             self._binary_packet.pop(eio_sid, None)
 
-    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        """Do what a message asks for; a client that sends what is none is disconnected."""
-        if eio_sid not in self.environ:
-            return  # it has said goodbye before
-        try:
-            message = self._assembled(eio_sid, data)
-        except Exception as error:
-            # Whatever the decoder raises: the client sent it.
-            _logger.info("client %s is disconnected: %s", eio_sid, error)
-            await self.eio.drop(eio_sid, self.reason.TRANSPORT_ERROR)
-            return
-        if message is None:
-            return
-        kind, namespace = message.packet_type, message.namespace
-        if kind == packet.CONNECT:
-            await self._handle_connect(eio_sid, namespace, message.data)
-        elif kind == packet.DISCONNECT:
-            await self._handle_disconnect(eio_sid, namespace, self.reason.CLIENT_DISCONNECT)
-        elif kind in (packet.EVENT, packet.BINARY_EVENT):
-            await self._handle_event(eio_sid, namespace, message.id, message.data)
-        else:
-            await self._handle_ack(eio_sid, namespace, message.id, message.data)
+    def _cancel(self, table: dict[str, Any], eio_sid: str) -> None:
+        ending = table.pop(eio_sid, None)
+        if ending is not None and ending is not asyncio.current_task():
+            ending.cancel()
 
-    def _assembled(self, eio_sid: str, data: str | bytes) -> Any:
-        """Return the packet that *data* is, or completes; None while attachments are missing.
+    async def _on_message(self, eio_sid: str, data: str | bytes) -> None:
+        """Have a message handled; a client that breaks the protocol is disconnected."""
+        if (events := self._events.get(eio_sid)) is None:
+            return  # it has said goodbye before
+        while len(events) >= _MAX_EVENTS:
+            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+        token = current_events.set(events)
+        try:
+            if eio_sid in self._deadlines:
+                await self._take_first(eio_sid, data)
+            else:
+                await self._library["message"](eio_sid, data)
+        except Exception as error:
+            is_bad = isinstance(error, ValueError)
+            level = logging.INFO if is_bad else logging.ERROR
+            _logger.log(level, "a client is disconnected: %s", error, exc_info=not is_bad)
+            await self._gate.drop(eio_sid, self.reason.TRANSPORT_ERROR)
+        finally:
+            current_events.reset(token)
+        if eio_sid not in self._events:
+            # It left while its connect handler ran, and counts as connected since.
+            await self._library["disconnect"](eio_sid, self.reason.TRANSPORT_CLOSE)
+
+    async def _take_first(self, eio_sid: str, data: str | bytes) -> None:
+        """Take a message of a client that has joined no namespace yet.
 
         Raises:
-            Exception: it is none.
+            InvalidPacket: it is not CONNECT (socket.io-protocol, "Connection to a namespace").
         """
-        waiting = self._binary_packet.get(eio_sid)
-        if waiting is None:
-            message = self.packet_class(encoded_packet=data)
-            check_packet(message)
-            if getattr(message, "attachment_count", 0):  # one of msgpack has none
-                self._binary_packet[eio_sid] = message
-                return None
-            return message
-        size = len(data) + sum(map(len, waiting.attachments))
-        if isinstance(data, str) or size > self.eio.max_http_buffer_size:
-            raise InvalidPacket("its attachments are too large, or none")
-        if not waiting.add_attachment(data):
-            return None
-        return self._binary_packet.pop(eio_sid)
+        if self.packet_class(encoded_packet=data).packet_type != packet.CONNECT:
+            raise InvalidPacket("a client has to connect to a namespace first")
+        await self._library["message"](eio_sid, data)
+        namespaces = list(self.manager.get_namespaces())
+        if any(self.manager.sid_from_eio_sid(eio_sid, name) for name in namespaces):
+            self._cancel(self._deadlines, eio_sid)
 
-    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        try:
-            await super()._handle_connect(eio_sid, namespace, data)
-        except Exception as error:
-            # Without an answer the client would wait, neither connected nor refused.
-            _log_failure("connect", error)
-            sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-            refusal = self.packet_class(
-                packet.CONNECT_ERROR, data=Refusal().error_args, namespace=namespace or "/"
-            )
-            await self._send_packet(eio_sid, refusal)
-            await self.manager.disconnect(sid, namespace or "/", ignore_queue=True)
+    async def _keep_session(self, eio_sid: str, scope: Scope) -> None:
+        """Keep the session of a browser alive for as long as it is connected.
 
-    async def _handle_disconnect(
-        self, eio_sid: str, namespace: str | None, reason: str | None = None
-    ) -> None:
-        try:
-            await super()._handle_disconnect(eio_sid, namespace, reason)
-        except Exception as error:
-            _log_failure("disconnect", error)
-            sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-            await self.manager.disconnect(sid, namespace or "/", ignore_queue=True)
-
-    async def _handle_event(
-        self, eio_sid: str, namespace: str | None, id_: int | None, data: list[Any]
-    ) -> None:
-        while len(at_work := self._at_work.get(eio_sid, ())) >= _MAX_EVENTS:
-            await asyncio.wait(at_work, return_when=asyncio.FIRST_COMPLETED)
-        await super()._handle_event(eio_sid, namespace, id_, data)
-
-    async def _handle_event_internal(
-        self, server: Any, sid: str, eio_sid: str, data: list[Any], *rest: Any
-    ) -> None:
-        at_work = self._at_work.get(eio_sid, set())
-        task: Any = asyncio.current_task()
-        at_work.add(task)
-        try:
-            await super()._handle_event_internal(server, sid, eio_sid, data, *rest)
-        except Exception as error:
-            _log_failure(data[0], error)
-        finally:
-            at_work.discard(task)
+        Loading a session through the App counts as use.
+        """
+        longest = _LOGOUT_NOTICE if self._disconnects_on_logout else _KEEP_ALIVE
+        had_one = False
+        while True:
+            left: float | None = None
+            try:
+                async with self._app.session_for(scope) as session:
+                    left = session.expires_in
+                    if session.session_id is None:
+                        break
+                had_one = True
+            except HTTPError:
+                pass  # the store is away
+            await asyncio.sleep(max(_SHORTEST, min(longest, (left or longest) / 2)))
+        if had_one and self._disconnects_on_logout:
+            await self._gate.drop(eio_sid, self.reason.SERVER_DISCONNECT)
 
 
-def _origin_rule(app: App) -> Callable[[str, dict[str, Any]], bool]:
-    def is_allowed(origin: str, environ: dict[str, Any]) -> bool:
-        return app.allows_origin(environ["asgi.scope"])
+class _Everything(set[str]):
+    """A set that everything is in."""
 
-    return is_allowed
+    def __contains__(self, item: object) -> bool:
+        return True
 
 
-def _redis_manager(url: str) -> Any:
+def _redis_manager(url_or_client: Any) -> Any:
     try:
         from micropie_socketio.redis_manager import RedisManager
     except ModuleNotFoundError as error:
         raise RuntimeError(
             "redis_url needs redis-py: pip install micropie-socketio[redis]"
         ) from error
-    return RedisManager(url)
-
-
-def _log_failure(event: str, error: Exception) -> None:
-    """Log that the handler of *event* failed, with a traceback unless it was never entered."""
-    event = event[:_LOGGED]
-    *_, (last, _) = traceback.walk_tb(error.__traceback__)
-    if isinstance(error, TypeError) and last.f_code.co_name in ("_trigger_event", "trigger_event"):
-        _logger.warning("Socket.IO event %r: %s", event, error)  # the client's arguments don't fit
-    elif isinstance(error, HTTPError):
-        _logger.warning("Socket.IO event %r: its handler ended with %s", event, error)
-    else:
-        _logger.error("Socket.IO event %r: its handler failed", event, exc_info=error)
+    return RedisManager(url_or_client)

@@ -2,6 +2,7 @@
 
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import ClientDisconnected, HTTPError
+from micropie._handlers.limits import limit
 from micropie._handlers.patterns import route
 from micropie._handlers.route import allow
 from micropie._http.broadcast import Broadcast, Member
@@ -50,6 +51,7 @@ __all__ = [
     "WebSocketRequest",
     "allow",
     "hash_session_id",
+    "limit",
     "route",
 ]
 

@@ -57,9 +57,11 @@ class App:
         template_dir: the folder of the Jinja2 templates.
         debug: show tracebacks in 500 responses, and reload changed templates.
         max_body_size: bytes of a body; None for no limit.
-        max_form_fields: fields of a form.
+        max_form_fields: fields of a form, or keys of a JSON object that are bound by name.
         max_form_field_size: bytes of one field.
         max_files: files of a form.
+        max_json_size: bytes of a JSON body, which is parsed as a whole; None for no limit but
+            `max_body_size`.
         body_timeout: seconds without a chunk of the body; None for no limit.
         max_message_size: bytes of a WebSocket's message, of text in UTF-8; a bigger one closes the
             connection with 1009. None leaves the limit to the server.
@@ -118,6 +120,7 @@ class App:
         max_form_fields: int = 1000,
         max_form_field_size: int = 1024**2,
         max_files: int = 1000,
+        max_json_size: int | None = 1024**2,
         body_timeout: float | None = 30.0,
         max_message_size: int | None = 1024**2,
         session_timeout: float = 8 * 3600,
@@ -130,9 +133,8 @@ class App:
         websocket_send_timeout: float | None = 30.0,
         sync_workers: int = 40,
     ) -> None:
-        limits = body_limits(
-            max_body_size, body_timeout, max_form_fields, max_form_field_size, max_files
-        )
+        form = (max_form_fields, max_form_field_size, max_files)
+        limits = body_limits(max_body_size, max_json_size, body_timeout, *form)
         check_number("session_timeout", session_timeout, float, least=1)
         check_number("max_message_size", max_message_size, int, least=0, optional=True)
         check_seconds("websocket_send_timeout", websocket_send_timeout, optional=True)

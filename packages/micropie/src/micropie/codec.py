@@ -6,13 +6,15 @@ the standard library's path is the reference, and takes over whenever orjson ref
 """
 
 import dataclasses
+import gc
 import json
+import operator
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
 from enum import Enum
 from functools import cache
-from itertools import chain
+from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -44,52 +46,98 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Return the value of a JSON document; integers keep every digit.
+    """Return the value of a JSON document; integers keep every digit, a byte order mark is skipped.
 
     Raises:
         ValueError: *data* is not JSON in UTF-8 (RFC 8259), nests deeper than MAX_DEPTH, or holds a
             number or a character that no other program would be sure to read the same: NaN, an
             infinity, a lone surrogate.
     """
+    data = data.removeprefix(b"\xef\xbb\xbf")
     fast = _orjson_loads()
-    # orjson reads integers over 64 bits as floats.
-    if fast is not None and not _has_long_digits(data):
-        value = fast(data)
-    else:
+    if fast is not None and b"0" * _LONG in data.translate(_DIGITS_AS_ZEROS):
+        fast = None  # orjson reads integers over 64 bits as floats
+    if len(data) <= MAX_DEPTH or data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return _reference_loads(data) if fast is None else fast(data)
+    # The collector would look at all that has been made, again and again: of 1 MiB that is mostly
+    # brackets it takes 60 ms of 90.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        if fast is not None:
+            return _shallow(fast, data)
         value = _reference_loads(data)
-    # Few documents have so many brackets that it is worth looking at all of their values.
-    if (
-        len(data) > MAX_DEPTH
-        and data.count(b"[") + data.count(b"{") > MAX_DEPTH
-        and _is_deep(value)
-    ):
-        raise ValueError(_TOO_DEEP)
-    return value
+        if _depth(data) > MAX_DEPTH:
+            raise ValueError(_TOO_DEEP)
+        return value
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _reference_loads(data: bytes) -> Any:
     try:
         value = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
-        if b"\\u" in data:
-            json.dumps(value, ensure_ascii=False).encode()  # raises for a lone surrogate
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+    if b"\\u" in data:
+        escapes = re.sub(_SURROGATE_PAIR, b"", data.replace(rb"\\", b""))
+        if re.search(rb"\\u[dD][89a-fA-F]", escapes):
+            raise ValueError("a lone surrogate")
     return value
 
 
+# Two escapes that are one character (RFC 8259, 7). Compiled on first use.
+_SURROGATE_PAIR = rb"\\u[dD][89abAB]..\\u[dD][c-fC-F].."
+
 _TOO_DEEP = "nested too deep"
 
+# Levels that orjson reads: it documents that, and a test holds it.
+_ORJSON_DEPTH = 1024
 
-def _is_deep(value: Any) -> bool:
-    """Tell whether *value* has more levels of dicts and lists than are allowed."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [item for item in level if isinstance(item, dict | list)]
-        if not level:
-            return False
-        values = (item.values() if isinstance(item, dict) else item for item in level)
-        level = list(chain.from_iterable(values))
-    return True
+
+def _shallow(fast: Callable[[bytes], Any], data: bytes) -> Any:
+    """Parse *data* with orjson, and let that refuse what nests deeper than MAX_DEPTH.
+
+    Inside so many arrays that its own limit is ours. A check of the bytes would take as long as
+    orjson does, and one of the values several times as long.
+    """
+    around = _ORJSON_DEPTH - MAX_DEPTH
+    try:
+        value = fast(b"[" * around + data + b"]" * around)
+    except ValueError as error:
+        raise ValueError(_TOO_DEEP if "limit" in str(error) else "not JSON") from None
+    for _ in range(around):
+        (value,) = value  # two, if *data* closes an array that it has not opened
+    return value
+
+
+def _depth(data: bytes) -> int:
+    """Return how deep the JSON document *data* nests."""
+    if b"\\" in data:
+        data = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    outside_of_strings = b"".join(data.split(b'"')[::2])
+    bits = outside_of_strings.translate(_BRACKETS_AS_BITS, _NO_BRACKETS)
+    bits += b"0" * (-len(bits) % 8)
+    # Eight brackets a step: one a step takes as long as parsing does.
+    eights = int(bits or b"0", 2).to_bytes(len(bits) // 8)
+    rises, peaks = _profiles()
+    depths = accumulate(map(rises.__getitem__, eights), initial=0)
+    return max(map(operator.add, depths, map(peaks.__getitem__, eights)), default=0)
+
+
+@cache
+def _profiles() -> tuple[list[int], list[int]]:
+    """Return, for each sequence of eight brackets, how far it rises, and up to where."""
+    levels = [
+        list(accumulate((bits >> place & 1) * 2 - 1 for place in range(7, -1, -1)))
+        for bits in range(256)
+    ]
+    return [level[-1] for level in levels], [max(level) for level in levels]
+
+
+_BRACKETS_AS_BITS = bytes.maketrans(b"[{]}", b"1100")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def dumps_strict(value: Any) -> bytes:
@@ -128,16 +176,9 @@ def _check_strict(value: Any, levels: int) -> None:
             _check_strict(item, levels - 1)
 
 
-_DIGIT = re.compile(rb"[0-9]")
-_LONG_DIGITS = re.compile(rb"[0-9]{19}")
-
-
-def _has_long_digits(data: bytes) -> bool:
-    """Tell whether *data* may hold an integer of 64 bits or more: 19 digits in a row.
-
-    Those would cover one of every nineteenth place, which are looked at first.
-    """
-    return bool(_DIGIT.search(data[18::19]) and _LONG_DIGITS.search(data))
+# Digits that an integer of 64 bits or more has at least.
+_LONG = 19
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
 def _refuse(constant: str) -> Any:
@@ -146,7 +187,7 @@ def _refuse(constant: str) -> Any:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if not isfinite(number):
+    if number - number != 0:  # isfinite() takes a sixth longer
         raise ValueError("number out of range")
     return number
 

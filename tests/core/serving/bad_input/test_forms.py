@@ -19,7 +19,7 @@ def test_ten_thousand_fields_are_a_413(server):
     files = [part(b'name="f%d"; filename="f"' % number, b"x") for number in range(10_000)]
     assert talk(server, multipart(*files)).status == 413
     keys = json.dumps({f"f{number}": "x" for number in range(10_000)}).encode()
-    assert talk(server, whole("/sizes", keys, JSON)).json == [10_000, 0]
+    assert talk(server, whole("/sizes", keys, JSON)).status == 413
 
 
 def test_a_thousand_fields_are_fine(server):

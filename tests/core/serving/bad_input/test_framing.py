@@ -90,6 +90,23 @@ def test_an_ambiguous_request_is_refused_or_read_in_one_way(server, case):
         assert size in (b"0", b"%d" % len(CHUNKED_NOTHING + SMUGGLED)), received
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/greet/Ada"])
+@pytest.mark.parametrize("case", ["length and coding", "coding and length"])
+def test_a_contradictory_length_is_the_end_of_the_connection_though_nobody_reads(
+    server, case, path
+):
+    with sent(server, head(path, *AMBIGUOUS[case]) + CHUNKED_NOTHING + SMUGGLED) as connection:
+        half_close(connection)
+        received = b""
+        try:
+            while data := connection.recv(65536):
+                received += data
+        except ConnectionResetError:
+            pass
+    assert b"smuggled" not in received
+    assert len(re.findall(rb"HTTP/1\.1 ", received)) <= 1
+
+
 @pytest.mark.parametrize(
     "body",
     [

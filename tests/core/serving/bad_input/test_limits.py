@@ -112,3 +112,15 @@ def test_many_clients_that_stall_keep_no_other_waiting(server):
         for connection in connections:
             connection.sendall(b"a" * 99)
         assert {Reply(connection).status for connection in connections} == {200}
+
+
+def test_more_headers_than_anybody_sends_are_refused(server):
+    lines = [f"X-{number}: y" for number in range(3000)]
+    for more in ("Content-Length: 0", "Cookie: a=b"):
+        assert talk(server, head("/greet/Ada", *lines, more)).status in (None, 400, 431)
+
+
+@on("uvicorn")
+def test_cookies_that_no_server_limits_are_refused(server):
+    reply = talk(server, head("/greet/Ada", "Cookie: " + "a;" * MIB))
+    assert reply.status == 431

@@ -1,11 +1,15 @@
 """The body of a request by the rules of HTTP: announced, limited, and read once."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from micropie import codec
 from micropie._bodies.forms import Files, FormLimits
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.urlencoded import parse_form
 from micropie._errors import (
     BadRequest,
     ClientDisconnected,
@@ -25,14 +29,19 @@ class BodyLimits:
 
     Attributes:
         max_size: bytes; None for no limit.
+        max_json_size: bytes of a JSON body; None for no limit but `max_size`.
         timeout: seconds without a chunk; None for no limit.
         form: the limits of forms.
     """
 
     max_size: int | None
+    max_json_size: int | None
     timeout: float | None
     form: FormLimits
 
+
+# Bytes of JSON that take more than a few milliseconds to parse.
+_LARGE_JSON = 64 * 1024
 
 # How far the reading of a body has come.
 _UNREAD, _BEGUN, _COMPLETE = range(3)
@@ -53,12 +62,17 @@ class Body:
         inbox: gives the messages.
         limits: of size and time.
 
+    Attributes:
+        limits: as given.
+        length: bytes that its head announces; None if it does not say.
+
     Raises:
         BadRequest: Content-Length is not a number, is given twice with different values, or is
             given beside Transfer-Encoding.
     """
 
     _raw: bytes | None = None
+    _narrowed: int | None = None  # bytes, if the reader takes fewer than the App
     _progress = _UNREAD
     _size = 0  # bytes received
 
@@ -68,21 +82,21 @@ class Body:
         self._scope = scope
         self._names = names
         self._inbox = inbox
-        self._limits = limits
+        self.limits = limits
         headers = scope["headers"]
         value = names.get(b"content-length", b"")
         # The common case: nothing is repeated, and nothing contradicts the number.
         is_alone = len(names) == len(headers) and b"transfer-encoding" not in names
         if is_alone and value.isdigit() and len(value) <= _DIGITS:
-            self._length: int | None = int(value)
+            self.length: int | None = int(value)
         else:
-            self._length = _content_length(names, headers)
+            self.length = _content_length(names, headers)
 
     @property
     def is_expected(self) -> bool:
         """Whether the head of the request announces a body (RFC 9112, 6.3)."""
-        if self._length is not None:
-            return self._length > 0
+        if self.length is not None:
+            return self.length > 0
         # HTTP/2 and 3 need neither header: there a type announces a body.
         names = self._names
         return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
@@ -90,6 +104,20 @@ class Body:
     @property
     def _is_new_http(self) -> bool:
         return self._scope.get("http_version", "1.1") not in ("1.0", "1.1")
+
+    def exceeds(self, size: int) -> bool:
+        """Tell whether there are more than *size* bytes; if nobody knows yet, reading tells.
+
+        Raises:
+            ContentTooLarge: there are even more than the App takes.
+        """
+        known = self.length if self._raw is None else len(self._raw)
+        if known is None:
+            self._narrowed = size
+        elif known > size:
+            self._check_size(known)
+            return True
+        return False
 
     async def read(self) -> bytes:
         """Return the whole body; the same again when called again.
@@ -103,7 +131,7 @@ class Body:
             message = self._inbox.at_once() or await self._wait()
             raw = message.get("body")
             # Nearly every body comes whole, in one message: then no check can fail.
-            if not raw or len(raw) != self._length or message.get("more_body", False):
+            if not raw or len(raw) != self.length or message.get("more_body", False):
                 # A list of chunks would take twenty times their size if they are tiny.
                 data = bytearray(self._chunk_of(message))
                 while self._progress != _COMPLETE:
@@ -152,14 +180,19 @@ class Body:
         if self._progress != _UNREAD:
             raise RuntimeError("the body was read already, and was not kept")
         self._progress = _BEGUN
-        limit, length = self._limits.max_size, self._length
+        limit, length = self.limits.max_size, self.length
         if limit is not None and length is not None and length > limit:
             raise ContentTooLarge(f"the body is over {limit} bytes")
+
+    def _check_size(self, size: int) -> None:
+        for limit in (self._narrowed, self.limits.max_size):
+            if limit is not None and size > limit:
+                raise ContentTooLarge(f"the body is over {limit} bytes")
 
     async def _wait(self) -> Message:
         """Return the message that had not arrived yet."""
         try:
-            return await self._inbox.next(self._limits.timeout)
+            return await self._inbox.next(self.limits.timeout)
         except TimeoutError:
             error = RequestTimeout("no data came for too long")
             # The rest of the body may still come: it must not be taken for another request. But
@@ -173,40 +206,87 @@ class Body:
         chunk: bytes = message.get("body", b"")
         is_complete = not message.get("more_body", False)
         self._size += len(chunk)
-        limit, length, size = self._limits.max_size, self._length, self._size
+        length, size = self.length, self._size
         if is_complete:
             self._progress = _COMPLETE
-        if limit is not None and size > limit:
-            raise ContentTooLarge(f"the body is over {limit} bytes")
+        self._check_size(size)
         if length is not None and (size > length or (size < length and is_complete)):
             raise BadRequest("the body is not as long as its Content-Length")
         return chunk
 
 
 class ParsedBody:
-    """What parsing made of a body: the fields of a form, or the value of a JSON document.
+    """A body that was received, and is parsed when first looked at: a form, or a JSON document.
+
+    Args:
+        raw: what to parse: JSON if *is_json*, else a urlencoded form.
+        limits: of the form, and of a JSON object's keys, which bind like fields.
+        is_json: what *raw* is.
 
     Attributes:
-        form: all values of every name in a form; None for JSON, until `fields` is asked for.
-        is_json: whether it was JSON.
-        json: the value of the document; None for a form.
+        form: all values of every name; None until `fields` is asked for.
+        is_json: as given.
         files: the uploaded files; None if there are none.
+        refused: why it was not received, for who looks at it nevertheless.
     """
 
-    is_json = False
-    json: Any = None
+    form: dict[str, list[Any]] | None = None
     files: Files | None = None
+    refused: str | None = None
+    _value: Any = None
 
-    def __init__(self, form: dict[str, list[Any]] | None = None) -> None:
-        self.form = form
+    def __init__(self, raw: bytes, limits: FormLimits, is_json: bool) -> None:
+        self._raw: bytes | None = raw
+        self._limits = limits
+        self.is_json = is_json
+
+    @property
+    def json(self) -> Any:
+        """The value of the document; None for a form.
+
+        Raises:
+            BadRequest: it is not JSON.
+            ContentTooLarge: it was not received.
+        """
+        raw = self._raw
+        if raw is not None and self.is_json:
+            if self.refused is not None:
+                raise ContentTooLarge(self.refused)
+            try:
+                self._value = codec.loads(raw)
+            except ValueError:
+                raise BadRequest("the body is not valid JSON") from None
+            self._raw = None
+            if len(raw) > _LARGE_JSON:
+                _release_later(self._value)
+        return self._value
 
     @property
     def fields(self) -> dict[str, list[Any]]:
-        """The form, which a JSON object becomes here, with one value a name."""
-        if self.form is None:
-            values = self.json if isinstance(self.json, dict) else {}
-            self.form = {name: [value] for name, value in values.items()}
-        return self.form
+        """The form, which a JSON object becomes here, with one value a name.
+
+        Raises:
+            BadRequest: it is not JSON.
+            ContentTooLarge: a limit is exceeded.
+        """
+        if self.form is not None:
+            return self.form
+        if not self.is_json:
+            form: dict[str, list[Any]] = parse_form(self._raw or b"", self._limits)
+        else:
+            value = self.json
+            values = value if isinstance(value, dict) else {}
+            if len(values) > self._limits.max_form_fields:
+                raise ContentTooLarge("too many keys in the JSON object")
+            form = {name: [item] for name, item in values.items()}
+        self.form = form
+        return form
+
+
+def _release_later(value: Any) -> None:
+    """Let the next step of the event loop release *value*, if this one would: half of parsing."""
+    with suppress(RuntimeError):  # in a thread there is no loop to hold up
+        asyncio.get_running_loop().call_soon(id, value)
 
 
 def _content_length(
@@ -216,14 +296,21 @@ def _content_length(
     if found is None:
         return None
     if b"transfer-encoding" in names:
-        # A proxy may have gone by the other one, and see another request in what follows.
-        raise _and_close(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
+        raise ambiguous_length()
     # int() would also take "+5" and "1_0".
     found = found.strip()
     is_one = {value.strip() for name, value in headers if name == b"content-length"} == {found}
     if not is_one or not found.isdigit() or len(found) > _DIGITS:
         raise BadRequest("Content-Length must be one number")
     return int(found)
+
+
+def ambiguous_length() -> ExplainedError:
+    """Return the error for a request with both Content-Length and Transfer-Encoding.
+
+    A proxy may have gone by the other one, and see another request in what follows (RFC 9112, 6.3).
+    """
+    return _and_close(BadRequest("Content-Length and Transfer-Encoding exclude each other"))
 
 
 def _and_close(error: ExplainedError) -> ExplainedError:

@@ -1,24 +1,34 @@
-"""Form bodies, urlencoded and multipart, read within limits."""
+"""Form bodies: their limits, their files, and multipart; urlencoded.py has the other kind."""
 
 import asyncio
 import re
-from binascii import a2b_qp
 from collections.abc import AsyncIterable, AsyncIterator, Generator
+from sys import getsizeof
 from typing import Any, NamedTuple
-from urllib.parse import unquote, unquote_to_bytes
 
 from micropie._bodies.spool import Spool
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import BadRequest, ContentTooLarge
+from micropie._percent import unquoted
 
 # Of all small files of a form together; what goes beyond goes to disk, however small. The default
 # max_body_size, so it only ever counts where larger bodies are allowed.
 FORM_MEMORY = 16 * 1024**2
 
+# Of the text of all fields together. One character beyond the first 65,536 makes Python take four
+# bytes for each of a string, so that 16 MiB become 64. Longer fields may take more in proportion.
+MIB = 1024**2
+FORM_TEXT = 40 * MIB
+
 # A browser sends two headers a part, some clients four. 8 KiB is what nginx and Apache take as a
 # line; file systems allow names of 255 bytes, up to 765 once percent-encoded.
 MAX_PART_HEADERS = 8
 MAX_PART_HEADER_SIZE = 8 * 1024
+
+# Bytes of a multipart body after which the event loop serves others: parsing takes 5 ms for them at
+# most. A part's end takes as much time as so many bytes.
+_MULTIPART_STEP = 1024**2
+_PART_COST = 32 * 1024
 
 TOO_MANY_FIELDS = "too many form fields"
 TOO_MANY_FILES = "too many files"
@@ -70,52 +80,16 @@ class Files(dict[str, UploadFile]):
             raise cancelled
 
 
-def parse_form(data: bytes, limits: FormLimits) -> dict[str, list[str]]:
-    """Return every value of every name of a urlencoded form.
+def with_memory_of(text: str, memory: int, limits: FormLimits) -> int:
+    """Return the bytes of *memory* that fields take with *text* as another.
 
     Raises:
-        ContentTooLarge: a limit is exceeded.
+        ContentTooLarge: it is too much.
     """
-    # Counted before anything is split: 16 MiB of "&" would make as many million strings.
-    if data and data.count(b"&") >= limits.max_form_fields:
-        raise ContentTooLarge(TOO_MANY_FIELDS)
-    if len(data) > limits.max_form_field_size:
-        for pair in data.split(b"&"):
-            if any(_exceeds(text, limits.max_form_field_size) for text in pair.split(b"=", 1)):
-                raise ContentTooLarge(FIELD_TOO_LONG)
-    return parse_urlencoded(data)
-
-
-def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
-    """Return every value of every name, in order; bytes that are no UTF-8 become U+FFFD."""
-    values: dict[str, list[str]] = {}
-    if not data:
-        return values
-    for pair in data.decode("utf-8", "replace").replace("+", " ").split("&"):
-        if not pair:
-            continue
-        name, _, value = pair.partition("=")
-        if "%" in pair:
-            if "%" in name:
-                name = _unquoted(name)
-            if "%" in value:
-                value = _unquoted(value)
-        if name in values:
-            values[name].append(value)
-        else:
-            values[name] = [value]
-    return values
-
-
-def _unquoted(text: str) -> str:
-    # Quoted-printable (RFC 2045, 6.7) is the same with "=" for "%", and decoded in C. What it sees
-    # in a way of its own is left to Python: "=", line breaks, characters beyond ASCII, and
-    # malformed escapes, of which more is left than one byte of three.
-    if text.isascii() and "=" not in text and "\n" not in text and "\r" not in text:
-        data = a2b_qp(text.replace("%", "="))
-        if len(data) == len(text) - 2 * text.count("%"):
-            return data.decode("utf-8", "replace")
-    return unquote_to_bytes(text).decode("utf-8", "replace")
+    memory += getsizeof(text)
+    if memory > max(FORM_TEXT, FORM_TEXT // MIB * limits.max_form_field_size):
+        raise ContentTooLarge("the text of the form is too long")
+    return memory
 
 
 def multipart_boundary(content_type: str) -> bytes:
@@ -158,16 +132,22 @@ async def parse_multipart(
     """
     parser = _new_parser(boundary)
     form = _Form(limits, files)
+    work = 0
     async for chunk in chunks:
         if not chunk:
             continue  # which would end the body for the parser
+        work += len(chunk)
         for event in _events(parser, chunk):
             if event is None:
                 await form.part.end()
+                work += _PART_COST
             elif isinstance(event, (bytes, bytearray)):
                 await form.part.write(event)
             else:
                 form.begin(event)
+            if work > _MULTIPART_STEP:
+                work = 0
+                await asyncio.sleep(0)
     try:
         parser.close()
     except ValueError:
@@ -205,6 +185,7 @@ class _Form:
         self.fields: dict[str, list[str]] = {}
         self.part: _Field | _File
         self.memory_left = FORM_MEMORY
+        self.text = 0  # bytes of memory for the fields
         self._fields_left = limits.max_form_fields
         self._files_left = limits.max_files
 
@@ -251,6 +232,7 @@ class _Field:
 
     async def end(self) -> None:
         value = self._value.decode("utf-8", "replace")
+        self._form.text = with_memory_of(value, self._form.text, self._form.limits)
         self._form.fields.setdefault(self._name, []).append(value)
 
 
@@ -327,17 +309,10 @@ _EXTENDED_FILENAME = r"""(?i);\s*filename\*=utf-8'[^']*'([^\s;"]+)\s*$"""
 def _filename(filename: str | None, disposition: str) -> str | None:
     """Return the file's name out of a Content-Disposition header; None if it is a field's."""
     if extended := re.search(_EXTENDED_FILENAME, disposition):
-        return unquote(extended[1], "utf-8", "replace")
+        return unquoted(extended[1]).decode("utf-8", "replace")
     return None if filename is None else _text(filename)
 
 
 def _text(value: str) -> str:
     """Return a header's text, read as latin-1, as the UTF-8 it is meant to be."""
     return value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
-
-
-def _exceeds(text: bytes, size: int) -> bool:
-    """Tell whether *text* is longer than *size* bytes once its percent encoding is undone."""
-    if len(text) <= size:
-        return False
-    return len(text) > 3 * size or len(unquote_to_bytes(text)) > size

@@ -31,7 +31,9 @@ def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
     Raises:
         Exception: anything, as the source of an annotation may.
     """
-    holder = lambda: None  # noqa: E731 - for `get_type_hints`, which looks into list["Item"] too
+
+    def holder() -> None: ...  # for `get_type_hints`, which resolves list["Item"] too
+
     holder.__annotations__ = {"its": annotation}
     return typing.get_type_hints(holder, namespace, include_extras=True)["its"]
 
@@ -71,6 +73,7 @@ def is_of(library: str, metadata: Any) -> bool:
 
 def all_metadata(annotation: Any) -> Iterator[Any]:
     """Yield the metadata of *annotation*, and of the annotations within it."""
+    annotation = named_type(annotation)
     yield from getattr(annotation, "__metadata__", ())
     for part in typing.get_args(annotation):
         yield from all_metadata(part)

@@ -19,14 +19,15 @@ _NO_KEYWORDS: dict[str, Any] = {}
 class Parameter:
     """One parameter of a handler: its name, default and how its values are converted."""
 
-    __slots__ = ("converter", "default", "name", "takes_array", "takes_text")
+    __slots__ = ("converter", "default", "is_named", "name", "takes_array", "takes_text")
 
     def __init__(self, name: str, default: Any, converter: Converter | None) -> None:
         self.name = name
         self.default = default
         self.converter = converter
+        self.is_named = converter is None or not (converter.is_file or converter.is_model)
         # Files and models come in a body only, never out of the URL.
-        self.takes_text = converter is None or not (converter.is_file or converter.is_model)
+        self.takes_text = self.is_named and not (converter is not None and converter.of_models)
         self.takes_array = False  # a list of models may be the whole body
 
     def from_text(self, text: str) -> Any:
@@ -50,9 +51,10 @@ class Parameter:
             BadRequest: there is none, or it does not fit.
         """
         try:
-            value = self._named(request) if self.takes_text else self._from_body(request)
+            value = self._named(request) if self.is_named else self._from_body(request)
         except (ValueError, RecursionError) as error:
-            raise self._refusal(error, _why_unparsed(request)) from None
+            why = "" if self.takes_text else _why_unparsed(request)
+            raise self._refusal(error, why) from None
         if value is not _REQUIRED:
             return value
         if self.default is _REQUIRED:
@@ -266,21 +268,28 @@ class PatternBinder(Binder):
         return parameter.from_request(request) if text is None else parameter.from_text(text)
 
 
-def check_parameters(name: str, attribute: object) -> None:
-    """Check what an attribute of a class takes, if it is a handler, as soon as the class is there.
+def check_annotations(name: str, attribute: object) -> None:
+    """Check what a handler takes as soon as its class is there.
 
     Annotations that can't be resolved yet are left to `Binder`, when the App is made.
+
+    Args:
+        name: of the attribute.
+        attribute: of the class, a function as a rule; one that takes shape with the instance only,
+            a partial say, is left to the App too.
 
     Raises:
         TypeError: no value in a request converts to an annotation, or it can't be kept in full.
     """
     function = getattr(attribute, "__func__", attribute)  # of a staticmethod or classmethod
-    public = name.removeprefix("ws_")
-    if public.startswith("_") or not isinstance(function, types.FunctionType):
+    if not isinstance(function, types.FunctionType):
         return
+    given = (not isinstance(attribute, staticmethod)) + name.startswith("ws_")
     try:
-        Binder(function, (not isinstance(attribute, staticmethod)) + (public != name))
-    except UnresolvedAnnotation:
+        # Evaluated here since Python 3.14 (PEP 649), so a NameError if it is too early for one.
+        function.__annotations__  # noqa: B018
+        Binder(function, given)
+    except (UnresolvedAnnotation, NameError):
         pass
     except TypeError as error:
         raise TypeError(f"handler '{name}', {error}") from None

@@ -7,7 +7,7 @@ from micropie._handlers.route import Route
 from micropie._handlers.routing import RouteTable
 from micropie._http.request import PARENT, STATE, Connection
 from micropie._http.routes import RouteInfo
-from micropie._http.urls import below, routed_path
+from micropie._http.urls import below, has_dots, routed_path
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie.types import ASGIApp, Scope
 
@@ -113,6 +113,8 @@ def mount_or_route(
     Both are None if nothing does. Sets `path_params`, unless a mount longer than "/" serves it.
     """
     scope = connection.scope
+    if mounts and has_dots(scope["path"]):
+        return None, None
     mount, route = mounts.find(scope) if mounts else None, None
     if mount is None:
         route, connection.path_params = routes.find(scope)

@@ -4,18 +4,17 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, partialmethod
-from typing import Literal, TypeGuard, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
 from micropie._handlers.annotations import signature
 from micropie._handlers.binding import Binder, PatternBinder
+from micropie._handlers.limits import LIMITS
 from micropie._handlers.patterns import ALLOWED, checked_methods, note, noted, route
 from micropie._http.routes import ParameterInfo, RouteInfo
 from micropie.types import Handler
 
 H = TypeVar("H", bound=Handler)
-
-_EMPTY = inspect.Parameter.empty
 
 
 def allow(*methods: str) -> Callable[[H], H]:
@@ -57,6 +56,7 @@ class Route:
         is_coroutine: its result is to be awaited.
         blocks: it is an ordinary function, to be called in a worker thread.
         allowed: the methods it answers; None for all.
+        limits: those of a body that `limit` set, by their names in BodyLimits; None if it did not.
         siblings: the routes of its path by method, if it is an explicit one.
         is_plain: `await handler()` serves any request.
         takes_path: path segments can become arguments.
@@ -74,6 +74,7 @@ class Route:
         "is_coroutine",
         "is_plain",
         "is_websocket",
+        "limits",
         "name",
         "siblings",
         "takes_path",
@@ -121,7 +122,12 @@ class Route:
             self.allowed: frozenset[str] | None = noted(declared_as or handler, ALLOWED)
         else:
             self.allowed = None if is_websocket else _with_head(explicit.methods)
-        self.is_plain = self.is_coroutine and self.binder is None and self.allowed is None
+        self.limits: dict[str, Any] | None = noted(declared_as or handler, LIMITS)
+        if is_websocket and self.limits is not None:
+            raise TypeError(f"handler '{name}' serves a WebSocket, which has no body to limit()")
+        # A client may send a body without a word in the head: then the limits count.
+        has_rules = self.allowed is not None or self.limits is not None
+        self.is_plain = self.is_coroutine and self.binder is None and not has_rules
         self._path = path if explicit is None else explicit.pattern.path
         self._info: RouteInfo | None = None
 
@@ -156,11 +162,12 @@ class Route:
             source: Literal["path", "query", "file", "body"] = "query"
             if planned.converter is not None and planned.converter.is_file:
                 source = "file"
-            elif planned.converter is not None and planned.converter.is_model:
+            elif not planned.takes_text:
                 source = "body"
             elif planned.name in names if names is not None else by_position:
                 source = "path"
-            name = str(parameter.replace(annotation=_EMPTY, default=_EMPTY))  # with its stars
+            bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
+            name = str(bare)  # with its stars
             yield ParameterInfo(name, parameter.annotation, planned.default, source)
 
 

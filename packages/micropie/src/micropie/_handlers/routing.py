@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from micropie._handlers.annotations import signature
-from micropie._handlers.binding import check_parameters
+from micropie._handlers.binding import check_annotations
 from micropie._handlers.patterns import Tree, add, find, route, routes_of
 from micropie._handlers.route import Route, is_handler
 from micropie._http.routes import RouteInfo
@@ -260,7 +260,7 @@ def check_handlers(owner: type, base: type) -> None:
             continue
         if is_method(attribute):
             _check_parameters(name, attribute, routes)
-            check_parameters(name, attribute)
+            check_annotations(name, attribute)
             for each in routes:
                 add(trees[name.startswith("ws_")], each, name, name)
         elif _is_decorated(attribute) or routes:

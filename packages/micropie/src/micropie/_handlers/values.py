@@ -48,7 +48,7 @@ def value_converter(annotation: Any, converter_for: ConverterFor) -> Converter |
         if annotation is UploadFile:
             return FileConverter()
         if issubclass(annotation, Enum):
-            return _one_of([(member.value, member) for member in annotation])
+            return _one_of([(m.value, m) for m in annotation], annotation._missing_)
     if origin in (Literal, Union, types.UnionType):
         null = None if origin is Literal else type(None)
         wanted = [argument for argument in arguments if argument is not null]
@@ -87,23 +87,33 @@ def _optional(inner: Converter, *, keeps_empty: bool = False) -> Converter:
     return replaced(inner, from_text=from_text, from_json=from_json)
 
 
-def _one_of(choices: list[tuple[Any, Any]]) -> Converter:
-    """Return the converter for one of the values, each with what it stands for."""
+def _one_of(
+    choices: list[tuple[Any, Any]], find: Callable[[str], Any] = lambda _: None
+) -> Converter:
+    """Return the converter for one of some values.
+
+    Args:
+        choices: the values, each with what it stands for.
+        find: returns what another text stands for, or None.
+    """
     # True is "true" in text, as in JSON.
     by_text = {str(v).lower() if type(v) is bool else str(v): choice for v, choice in choices}
 
+    def other(value: Any) -> Any:
+        choice = find(value) if type(value) is str else None
+        if choice is None:
+            raise ValueError
+        return choice
+
     def from_text(text: str) -> Any:
-        try:
-            return by_text[text]
-        except KeyError:
-            raise ValueError from None
+        return by_text[text] if text in by_text else other(text)
 
     def from_json(value: Any) -> Any:
         for candidate, choice in choices:
             # True == 1 in Python, but not in JSON.
             if candidate == value and type(candidate) is type(value):
                 return choice
-        raise ValueError
+        return other(value)
 
     return Converter("one of " + ", ".join(repr(text) for text in by_text), from_text, from_json)
 

@@ -1,72 +1,39 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
-from micropie import codec
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
-from micropie._bodies.forms import (
-    Files,
-    multipart_boundary,
-    parse_form,
-    parse_multipart,
-    parse_urlencoded,
-)
+from micropie._bodies.forms import Files, multipart_boundary, parse_multipart
 from micropie._bodies.inbox import Inbox
-from micropie._errors import BadRequest
+from micropie._bodies.urlencoded import LONG_FORM, parse_long_form, parse_urlencoded
+from micropie._errors import HTTPError
 from micropie._headers import parse_cookies
 from micropie._http.routes import RouteInfo
 from micropie._http.urls import routed_path
+from micropie._lazy import lazy
 from micropie._sessions.session import Session
-from micropie._threads import to_thread
 from micropie.types import Handler, Receive, Scope
-
-T = TypeVar("T")
 
 # The types of bodies that are parsed.
 JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
-# Those that are read as a whole; and the header values that most clients send for them.
-_WHOLE = (JSON, URLENCODED)
-_PARSED = {media_type.encode(): media_type for media_type in _WHOLE}
+# The header values that most clients send for those that are read as a whole.
+_PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
+# Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
+# time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
+MAX_HEADERS = 1000
+_MAX_COOKIES = 64 * 1024
+
 # The key of a scope under which a mounted app finds the `state` of the request.
 STATE = "micropie.state"
-
-# Bytes of a urlencoded body above which it is decoded in a thread: a MiB of "%" alone takes a
-# quarter of a second, and would block the event loop for that long.
-_LONG_FORM = 64 * 1024
-
-
-class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
-    """Compute an attribute on first access and keep it in the instance.
-
-    functools.cached_property takes a lock on Python 3.11, which costs more than most of what is
-    computed here; this does not, because one thread at a time handles a request.
-    """
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self._name = compute.__name__
-        self.__doc__ = compute.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "lazy[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> "lazy[T] | T":
-        if instance is None:
-            return self
-        value = self._compute(instance)
-        # A non-data descriptor: from now on the instance's own attribute is found first.
-        setattr(instance, self._name, value)
-        return value
 
 
 class Connection:
@@ -133,17 +100,24 @@ class Connection:
         client = self.scope.get("client")
         return (client[0], client[1]) if client else None
 
+    @property
+    def _raw_headers(self) -> Iterable[tuple[bytes, bytes]]:
+        headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
+        if len(headers) > MAX_HEADERS:
+            raise HTTPError(431)
+        return headers
+
     @lazy
     def _last_headers(self) -> dict[bytes, bytes]:
         """The last header of each name, undecoded: cheap, and enough to see which are there."""
-        return dict(self.scope["headers"])
+        return dict(self._raw_headers)
 
     @lazy
     def headers(self) -> dict[str, str]:
         """The headers by lower-case name; repeated ones joined (RFC 9110, 5.3)."""
         headers: dict[str, str] = {}
         repeated: dict[str, list[str]] = {}
-        for raw_name, raw_value in self.scope["headers"]:
+        for raw_name, raw_value in self._raw_headers:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
             if name in headers:
                 repeated.setdefault(name, [headers[name]]).append(value)
@@ -160,8 +134,12 @@ class Connection:
         names = self._last_headers
         value = names.get(b"cookie")
         if value is not None and len(names) == len(self.scope["headers"]):
-            return parse_cookies(value.decode("latin-1"))
-        return parse_cookies(self.headers.get("cookie", ""))  # it may be there twice, to be joined
+            header = value.decode("latin-1")
+        else:
+            header = self.headers.get("cookie", "")  # it may be there twice, to be joined
+        if len(header) > _MAX_COOKIES:
+            raise HTTPError(431)
+        return parse_cookies(header)
 
     @lazy
     def query_params(self) -> dict[str, list[str]]:
@@ -315,38 +293,53 @@ class Request(Connection):
     async def parse_body(self) -> None:
         """Receive and parse a JSON, urlencoded or multipart body; others are left to `read`.
 
-        The App does this before the handler runs; a hook that needs the body does it itself.
+        The App receives it before the handler runs, and JSON and short forms are parsed when they
+        are first looked at. A hook that needs the body does it itself.
 
         Raises:
             HTTPError: 400 for what is malformed, 413 for what is over a limit, 408 for a client
                 that stalls.
             RuntimeError: it is multipart, and the library for that is not installed.
         """
+        await self._receive_body()
+        if self._parsed is not None:
+            _ = self._parsed.json if self._parsed.is_json else self._parsed.fields
+
+    async def _receive_body(self) -> None:
+        """Receive a body that can be parsed; parse it if that is not done in one step."""
         if self._parsed is not None:
             return
         body = self._body
         if not body.is_expected:
             return
-        names = self._last_headers
-        media_type = _PARSED.get(names.get(b"content-type", b"")) or self._media_type
-        if media_type in _WHOLE:
+        limits = body.limits
+        content_type = self._last_headers.get(b"content-type", b"")
+        media_type = _PARSED.get(content_type) or self._media_type
+        if media_type == JSON:
+            most, length = limits.max_json_size, body.length
+            if most is not None and (length is None or length > most) and body.exceeds(most):
+                self._parsed = ParsedBody(b"", limits.form, True)  # left to read() and stream()
+                self._parsed.refused = f"the JSON is over {most} bytes"
+                return
             data = await body.read()
-            if media_type == JSON:
-                self._parsed = _parse_json(data)
-            elif len(data) <= _LONG_FORM:
-                self._parsed = ParsedBody(parse_form(data, self._limits.form))
-            else:
-                form = await to_thread(parse_form, data, self._limits.form)
-                self._parsed = ParsedBody(form)
+            # A body that was announced without a length may turn out to be empty.
+            self._parsed = ParsedBody(data, limits.form, data != b"")
+            return
+        form: dict[str, list[str]] = {}
+        if media_type == URLENCODED:
+            data = await body.read()
+            if len(data) <= LONG_FORM:
+                self._parsed = ParsedBody(data, limits.form, False)
+                return
+            form = await parse_long_form(data, limits.form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
             if self._files is None:  # else an earlier parse failed, and left some
                 self._files = Files()
-            fields = await parse_multipart(self.stream(), boundary, self._limits.form, self._files)
-            self._parsed = ParsedBody(fields)
-            self._parsed.files = self._files
-        else:
-            self._parsed = ParsedBody({})
+            form = await parse_multipart(self.stream(), boundary, limits.form, self._files)
+        self._parsed = ParsedBody(b"", limits.form, False)
+        self._parsed.form = form
+        self._parsed.files = self._files
 
     def regenerate_session(self) -> None:
         """Give the session a new id when it is stored; call it at login, against fixation."""
@@ -377,21 +370,9 @@ class Request(Connection):
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"
                 )
-            parsed = self._parsed = ParsedBody({})
+            parsed = self._parsed = ParsedBody(b"", self._limits.form, False)
         return parsed
 
 
 class WebSocketRequest(Connection):
     """The handshake of a WebSocket, as `ws_middlewares` and the handler see it."""
-
-
-def _parse_json(data: bytes) -> ParsedBody:
-    if not data:
-        return ParsedBody({})  # the head announced a body of any length, and it has none
-    parsed = ParsedBody()
-    parsed.is_json = True
-    try:
-        parsed.json = codec.loads(data)
-    except ValueError:
-        raise BadRequest("the body is not valid JSON") from None
-    return parsed

@@ -1,22 +1,27 @@
 """Paths and URLs: what a request's path says below `root_path`, and the URLs that handlers make."""
 
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from micropie._headers import header_pairs
+from micropie._percent import unquoted
 from micropie.types import Headers, HeadersInput, Scope
 
 # Searching bytes for a number is several times faster than for other bytes.
 _PERCENT = ord("%")
 
+_DOTS = frozenset((".", ".."))
+
 
 def path_segments(scope: Scope) -> list[str] | None:
     """Split the path below `root_path` into decoded segments; "/a/b/" gives ["a", "b"].
 
-    None for a path with an empty segment anywhere else: a rule on "/admin", of a hook or a proxy,
-    would not see that "//admin" is the same.
+    None for a path with an empty segment anywhere else, or with dots: a rule on "/admin", of a hook
+    or a proxy, would not see that "//admin" or "/admin/.." leads there as well.
     """
     path: str = scope["path"]
+    if "/." in path and has_dots(path):
+        return None
     root_path: str = scope.get("root_path") or ""
     raw_path: bytes | None = scope.get("raw_path")
     if raw_path and _PERCENT in raw_path and b"%2f" in raw_path.lower():
@@ -35,7 +40,7 @@ def routed_path(scope: Scope) -> str:
     """Return the path below `root_path` as it is routed: what `path_segments` says, as a string.
 
     A slash inside a segment reads "%2F", and the one at the end is left out. A path with an empty
-    segment, which nothing serves, has all its slashes.
+    segment, which no handler serves, has all its slashes.
     """
     raw_path: bytes | None = scope.get("raw_path")
     root_path: str = scope.get("root_path") or ""
@@ -45,6 +50,15 @@ def routed_path(scope: Scope) -> str:
     else:
         path = below(scope["path"], root_path)
     return (path if "//" in path else path.rstrip("/")) or "/"
+
+
+def has_dots(path: str) -> bool:
+    """Tell whether "." or ".." is a segment of a decoded path.
+
+    Clients resolve them (RFC 3986, 5.2.4). So may a proxy, those at encoded slashes too, to compare
+    with its rules what it then sends on as it came.
+    """
+    return "/." in path and not _DOTS.isdisjoint(path.split("/"))
 
 
 def below(path: str, root_path: str) -> str:
@@ -63,7 +77,10 @@ def _raw_segments(raw_path: bytes, root_path: str) -> list[str]:
 
     The first one, before the first slash, is empty.
     """
-    segments = [unquote(segment) for segment in raw_path.decode("latin-1").split("/")]
+    segments = [
+        unquoted(segment).decode("utf-8", "replace")
+        for segment in raw_path.decode("latin-1").split("/")
+    ]
     prefix = root_path.rstrip("/").split("/")
     if len(prefix) > 1 and segments[: len(prefix)] == prefix:
         return ["", *segments[len(prefix) :]]
@@ -74,12 +91,12 @@ def quoted_path(segments: Iterable[object]) -> str:
     """Return the path of *segments*, each encoded: "/a%2Fb/c" for "a/b" and "c".
 
     Raises:
-        ValueError: one of them can't be in a path: it is empty, or dots, which clients resolve.
+        ValueError: one of them can't be in a path: it is empty, or has dots, see `has_dots`.
     """
     path = ""
     for segment in segments:
         text = str(segment)
-        if text in ("", ".", ".."):
+        if not text or has_dots("/" + text):
             raise ValueError(f"a segment of a path can't be {text!r}")
         path += "/" + quote(text, safe="")
     return path

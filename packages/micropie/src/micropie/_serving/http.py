@@ -5,13 +5,15 @@ import traceback
 from asyncio import CancelledError
 from collections.abc import Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
 from micropie._headers import raw_headers
-from micropie._http.request import PARENT, Request
+from micropie._http.request import MAX_HEADERS, PARENT, Request
 from micropie._http.response import (
     BODILESS,
     ASGIResponse,
@@ -80,7 +82,12 @@ class HttpExchange:
                     mount = None
                     route, request.path_params = parts.routes.find(request.scope)
                 if needs_more:
-                    headers = request._last_headers = dict(request.scope["headers"])
+                    pairs = request.scope["headers"]
+                    if len(pairs) > MAX_HEADERS:
+                        raise HTTPError(431)
+                    headers = request._last_headers = dict(pairs)
+                    if b"transfer-encoding" in headers and b"content-length" in headers:
+                        raise ambiguous_length()  # whether or not anybody reads the body
                     # A mounted App that shares its parent's session finds it there.
                     if (
                         b"cookie" in headers
@@ -91,21 +98,26 @@ class HttpExchange:
                         request._session = await parts.sessions.load(session_id)
                 if parts.middlewares:
                     request._found = route
+                    if route is not None and route.limits is not None:
+                        request._limits = replace(parts.limits, **route.limits)
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, route = None, parts.routes.resolve(chosen, request.method)
+                        request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if route is None:
                         raise HTTPError(404)
                     request._route = route
+                    if route.limits is not None:
+                        request._limits = replace(parts.limits, **route.limits)
                     if route.allowed is not None and request.method not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
                         if needs_more:
-                            await request.parse_body()
+                            await request._receive_body()
                         binder = route.binder
                         args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
                         if route.is_coroutine:

@@ -78,7 +78,7 @@ class UninitializedParts(Parts):
         self.routes = RouteTable(app, base)
         self.ws_routes = RouteTable(app, base, is_websocket=True)
         self.plain = self.routes.plain
-        self.limits = BodyLimits(0, None, FormLimits(0, 0, 0))
+        self.limits = BodyLimits(0, 0, None, FormLimits(0, 0, 0))
         self.shares_session = False
         self.websocket_origins = None
         self.max_message_size = self.websocket_send_timeout = None
@@ -123,18 +123,21 @@ class PartAttribute(Generic[T]):
         setattr(getattr(app, _ATTRIBUTE), self._name, value)
 
 
-def body_limits(size: Any, timeout: Any, fields: Any, field_size: Any, files: Any) -> BodyLimits:
+def body_limits(
+    size: Any, json_size: Any, timeout: Any, fields: Any, field_size: Any, files: Any
+) -> BodyLimits:
     """Return the limits of an App's bodies.
 
     Raises:
         TypeError, ValueError: as `check_number`.
     """
     check_number("max_body_size", size, int, least=0, optional=True)
+    check_number("max_json_size", json_size, int, least=0, optional=True)
     check_number("max_form_fields", fields, int, least=0)
     check_number("max_form_field_size", field_size, int, least=0)
     check_number("max_files", files, int, least=0)
     check_number("body_timeout", timeout, float, least=0.001, optional=True)
-    return BodyLimits(size, timeout, FormLimits(fields, field_size, files))
+    return BodyLimits(size, json_size, timeout, FormLimits(fields, field_size, files))
 
 
 def checked_backend(backend: object) -> SessionBackend:
