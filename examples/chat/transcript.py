@@ -17,7 +17,7 @@ class Transcript(App):
         """A file of text."""
         lines = [
             f"{datetime.fromtimestamp(message['said_at'] / 1000, UTC):%Y-%m-%d %H:%M} UTC  "
-            f"{message['name']}: {message['text']}\n"
+            f"{message['name']}: {_indented(message['text'])}\n"
             for message in await self._messages()
         ]
         headers = {
@@ -35,3 +35,8 @@ class Transcript(App):
         if "name" not in self.session:
             raise HTTPError(403, "Please log in first.")
         return await self._history.after(0)
+
+
+def _indented(text: str) -> str:
+    """Return *text* so that none of its lines can be taken for what somebody else has said."""
+    return "\n    | ".join(text.splitlines())

@@ -43,6 +43,7 @@ class Demo(App):
             RedisSessionBackend(REDIS_URL) if REDIS_URL else SQLSessionBackend(DATABASE_URL),
             template_dir=HERE / "templates",
             max_body_size=Shelf.MAX_FILE_SIZE + 10_000,  # the form around the file
+            max_message_size=10_000,  # MAX_TEXT of the chat, every character escaped
         )
         self.guestbook = Guestbook()
         self.shelf = Shelf()

@@ -6,7 +6,7 @@ from collections import deque
 from itertools import count
 from pathlib import Path
 
-from micropie import App, CrossOriginProtection, HTTPError, SecurityHeaders, allow
+from micropie import App, Broadcast, CrossOriginProtection, HTTPError, SecurityHeaders, allow
 
 MAX_NAME, MAX_TEXT = 40, 500  # characters
 HEARTBEAT = 15  # seconds; proxies close a connection on which nothing happens
@@ -19,9 +19,9 @@ class Chat(App):
             SecurityHeaders(SecurityHeaders.INLINE_SCRIPTS),
             CrossOriginProtection(),
         ]
-        self._messages = deque(maxlen=100)  # who reads too slowly misses some
+        self._messages = deque(maxlen=100)  # for those who come back
         self._ids = count(1)
-        self._news = asyncio.Event()
+        self._broadcast = Broadcast(max_waiting=100, when_slow="skip")
 
     async def index(self):
         return await self._render_template(
@@ -33,9 +33,9 @@ class Chat(App):
         name, text = " ".join(name.split()) or "Guest", text.strip()
         if not 0 < len(text) <= MAX_TEXT or len(name) > MAX_NAME:
             raise HTTPError(422, "That is too long, or nothing.")
-        self._messages.append({"id": next(self._ids), "name": name, "text": text})
-        self._news.set()  # wakes all that wait for this one; the next wait for another
-        self._news = asyncio.Event()
+        message = {"id": next(self._ids), "name": name, "text": text}
+        self._messages.append(message)
+        await self._broadcast.send(message)
 
     @allow("GET")
     async def events(self):
@@ -53,16 +53,23 @@ class Chat(App):
 
     async def _events(self, last: int):
         yield "retry: 2000\n\n"  # milliseconds until a browser that lost us tries again
-        while True:
-            news = self._news
+        async with self._broadcast.join() as news:
             for message in [message for message in self._messages if message["id"] > last]:
                 last = message["id"]
-                yield f"id: {last}\ndata: {json.dumps(message)}\n\n"
-            try:
-                async with asyncio.timeout(HEARTBEAT):
-                    await news.wait()
-            except TimeoutError:
-                yield ": still here\n\n"
+                yield _event(message)
+            while True:
+                try:
+                    async with asyncio.timeout(HEARTBEAT):
+                        message = json.loads(await anext(news))
+                except TimeoutError:
+                    yield ": still here\n\n"
+                else:
+                    if message["id"] > last:  # else it was in time for the loop above
+                        yield _event(message)
+
+
+def _event(message) -> str:
+    return f"id: {message['id']}\ndata: {json.dumps(message)}\n\n"
 
 
 app = Chat()

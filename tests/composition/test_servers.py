@@ -152,6 +152,20 @@ async def test_the_mounted_app_knows_who_has_logged_in(ada):
         assert (await answer.json())[-1]["text"] == "for the record"
 
 
+BREAKS = ["\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("line_break", BREAKS, ids=ascii)
+async def test_nobody_forges_a_line_of_the_transcript(ada, line_break):
+    await come_in(ada, "Ada")
+    forged = "2020-01-01 00:00 UTC  Bob: I owe you a pie"
+    await (await ada.connect()).call("say", f"look{line_break}{forged}")
+    async with ada.http.get(ada.url + "/transcript") as answer:
+        lines = (await answer.text()).splitlines()
+    assert [line for line in lines if line.endswith("a pie")][-1] == f"    | {forged}"
+    assert forged not in lines
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

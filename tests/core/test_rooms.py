@@ -17,6 +17,7 @@ LEVELS = [
         "codec",
         "concurrency",
         "parameters",
+        "_blocked",
         "_cookies",
         "_errors",
         "_headers",

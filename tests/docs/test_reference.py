@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from micropie import Request, Session, UploadFile, WebSocket, WebSocketRequest
+from micropie import Member, Request, Session, UploadFile, WebSocket, WebSocketRequest
 from support.pages import ROOT
 
 REFERENCE = "".join(path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md"))
@@ -23,7 +23,7 @@ NAMES = [
 ]
 
 # Handlers get them; nobody makes one.
-MADE_BY_THE_APP = {Request, Session, UploadFile, WebSocket, WebSocketRequest}
+MADE_BY_THE_APP = {Member, Request, Session, UploadFile, WebSocket, WebSocketRequest}
 
 # What python-socketio and pytest's users know from there.
 ELSEWHERE = {"SocketIO", "SessionBackendContract"}

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from support.servers import CLIENT_TIMEOUT, HOST, serve, wait_until
 
@@ -164,6 +165,17 @@ async def test_an_empty_list_of_origins_allows_no_page(tmp_path):
         for origin in (running.url, "https://evil.example"):
             assert running.request("GET", path, headers={"Origin": origin}).status == 400
         assert running.get(path).status == 200
+
+
+async def test_origins_given_to_socketio_count_for_its_websockets_in_place_of_the_app_s(tmp_path):
+    (tmp_path / "handlers_app.py").write_text(APP.replace("ORIGINS", '["https://other.example"]'))
+    with serve("uvicorn", "handlers_app:app", tmp_path) as running:
+        url = f"ws://{HOST}:{running.port}/socket.io/?EIO=4&transport=websocket"
+        async with connect(url, origin="https://other.example") as socket:
+            assert (await socket.recv()).startswith("0{")
+        for origin in (running.url, "https://evil.example"):
+            with pytest.raises(InvalidStatus):
+                await connect(url, origin=origin)
 
 
 TYPED = """

@@ -43,6 +43,16 @@ class Ending:
         return None if self.accepted else self.closed
 
     @property
+    def denied(self) -> tuple[int, dict[str, str], bytes] | None:
+        """Status, headers and body of the HTTP response that refused the handshake, if one did."""
+        kinds = [message["type"].rpartition(".")[0] for message in self.messages]
+        if kinds != ["websocket.http.response"] * 2:
+            return None
+        start, body = self.messages
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        return start["status"], headers, body["body"]
+
+    @property
     def sent(self) -> list[str | bytes]:
         """The messages for the client."""
         return [_payload(m) for m in self.messages if m["type"] == "websocket.send"]
@@ -53,6 +63,7 @@ class Socket:
 
     def __init__(self, app: Any, scope: dict[str, Any]) -> None:
         self.messages: list[dict[str, Any]] = []
+        self._scope = scope
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._incoming.put_nowait({"type": "websocket.connect"})
         self._violations: list[str] = []
@@ -62,6 +73,8 @@ class Socket:
         self._progress = asyncio.Condition()
         self._read = 0  # messages of the app that the test has looked at
         self._send_error: BaseException | None = None
+        self._reads = asyncio.Event()
+        self._reads.set()
         self._task: asyncio.Task[None] = asyncio.create_task(self._run(app, scope))
 
     async def _run(self, app: Any, scope: dict[str, Any]) -> None:
@@ -82,6 +95,7 @@ class Socket:
         return message
 
     async def _send(self, message: dict[str, Any]) -> None:
+        await self._reads.wait()
         if self._send_error is not None:
             raise self._send_error
         if self._left:  # what is sent to a client that has left is dropped
@@ -98,6 +112,8 @@ class Socket:
         complain = self._violations.append
         kind = message["type"]
         before = [m["type"] for m in self.messages]
+        if kind.startswith("websocket.http.response.") and "extensions" not in self._scope:
+            complain(f"{kind} to a server that does not take it")
         if not self._connected:
             complain(f"{kind} before websocket.connect was received")
         if "websocket.close" in before:
@@ -129,6 +145,15 @@ class Socket:
                 complain(f"close code {code!r} is none to send")
             if type(reason) is not str or len(reason.encode()) > 123:
                 complain(f"close reason {reason!r}")
+        elif kind == "websocket.http.response.start":
+            if before:
+                complain(f"denied after {before}")
+            for name, value in message["headers"]:
+                if type(name) is not bytes or type(value) is not bytes or name != name.lower():
+                    complain(f"header {name!r}: {value!r}")
+        elif kind == "websocket.http.response.body":
+            if before != ["websocket.http.response.start"] or type(message["body"]) is not bytes:
+                complain(f"{message!r} after {before}")
         else:
             complain(f"unknown message {kind!r}")
 
@@ -157,6 +182,14 @@ class Socket:
     def break_sending(self, error: BaseException) -> None:
         """Let `send` raise *error* from now on (ASGI 2.4: OSError when the client has left)."""
         self._send_error = error
+
+    def stop_reading(self) -> None:
+        """Take no more messages: what is sent waits, as for a client whose buffers are full."""
+        self._reads.clear()
+
+    def read_again(self) -> None:
+        """Take what waits to be sent."""
+        self._reads.set()
 
     def cancel(self) -> None:
         """Cancel the app, as some servers do when they shut down."""

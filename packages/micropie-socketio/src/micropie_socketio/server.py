@@ -187,6 +187,9 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         # By the App's own scope, not that of the mount: what its session_for() expects.
         await self._gate(self._app.request.scope, receive, send)
 
+    # `cors_allowed_origins` takes the place of the App's origins.
+    _serve.checks_origin = True  # type: ignore[attr-defined] # as App.mount() reads it
+
     async def _start(self) -> None:
         """Listen to the other workers from the start: they may answer before a client comes."""
         self._gate.is_stopping = False

@@ -5,10 +5,12 @@ from micropie._errors import ClientDisconnected, HTTPError
 from micropie._handlers.limits import limit
 from micropie._handlers.patterns import route
 from micropie._handlers.route import allow
+from micropie._http.broadcast import Broadcast, Member
+from micropie._http.channel import ConnectionClosed
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
 from micropie._http.routes import ParameterInfo, RouteInfo
-from micropie._http.websocket import ConnectionClosed, InvalidMessage, WebSocket
+from micropie._http.websocket import InvalidMessage, WebSocket
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.protection import CrossOriginProtection, SecurityHeaders
 from micropie._sessions.backends import (
@@ -26,6 +28,7 @@ __version__ = "1.0.0"
 __all__ = [
     "ASGIResponse",
     "App",
+    "Broadcast",
     "ClientDisconnected",
     "ConnectionClosed",
     "CrossOriginProtection",
@@ -34,6 +37,7 @@ __all__ = [
     "InMemorySessionBackend",
     "InvalidMessage",
     "LoadedSession",
+    "Member",
     "ParameterInfo",
     "Request",
     "RouteInfo",

@@ -40,7 +40,7 @@ from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
 from micropie._workers import Workers
-from micropie.parameters import LONGEST, check_number
+from micropie.parameters import LONGEST, check_number, check_seconds
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class App:
         max_json_size: bytes of a JSON body, which is parsed as a whole; None for no limit but
             `max_body_size`.
         body_timeout: seconds without a chunk of the body; None for no limit.
+        max_message_size: bytes of a WebSocket's message, of text in UTF-8; a bigger one closes the
+            connection with 1009. None leaves the limit to the server.
         session_timeout: seconds that a session lives after it was last used; at most 400 days.
         session_cookie: the name of the cookie that carries the session's id.
         session_cookie_secure: whether it is sent over https only; "auto": if the request that
@@ -76,7 +78,9 @@ class App:
         session_cookie_max_age: seconds that browsers keep it, from its last use; None until they
             are closed.
         websocket_origins: the origins whose pages may open WebSockets; None for the app's own,
-            "*" for all.
+            "*" for all. They count for mounted ASGI apps, too.
+        websocket_send_timeout: seconds that a client may take to accept a message; None for no
+            limit.
         lifespan: an async context manager function that takes the App, around all start-up and
             shutdown handlers; a dict that it yields is `scope["state"]` of every request.
         sync_workers: threads that run handlers written without `async`; generators written so
@@ -127,6 +131,7 @@ class App:
         max_files: int = 1000,
         max_json_size: int | None = 1024**2,
         body_timeout: float | None = 30.0,
+        max_message_size: int | None = 1024**2,
         session_timeout: float = 8 * 3600,
         session_cookie: str = "session_id",
         session_cookie_secure: bool | Literal["auto"] = "auto",
@@ -135,6 +140,7 @@ class App:
         session_cookie_path: str = "/",
         session_cookie_max_age: int | None = None,
         websocket_origins: Iterable[str] | None = None,
+        websocket_send_timeout: float | None = 30.0,
         lifespan: Callable[[Self], AbstractAsyncContextManager[dict[str, Any] | None]]
         | None = None,
         sync_workers: int = 40,
@@ -143,6 +149,8 @@ class App:
         form = (max_form_fields, max_form_field_size, max_files)
         limits = body_limits(max_body_size, max_json_size, body_timeout, *form)
         check_number("session_timeout", session_timeout, float, least=1, most=LONGEST)
+        check_number("max_message_size", max_message_size, int, least=0, optional=True)
+        check_seconds("websocket_send_timeout", websocket_send_timeout, optional=True)
         check_number("sync_workers", sync_workers, int, least=1)
         check_number("sync_queue", sync_queue, int, least=0)
         cookie = Cookie(
@@ -166,6 +174,8 @@ class App:
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie, max_age),
             shares_session=session_backend is None,
             websocket_origins=parse_origins(websocket_origins),
+            max_message_size=max_message_size,
+            websocket_send_timeout=websocket_send_timeout,
             own_debug=debug,
             default_debug=os.environ.get("MICROPIE_DEBUG") == "1",
             lifespan=lifespan_of(self, lifespan),
@@ -301,7 +311,9 @@ class App:
         Args:
             path: starts with "/"; "/" itself is the fallback for paths without a handler.
             asgi_app: gets `root_path` extended by *path*, and `path` whole; if it has a method
-                `on_mount` (and is not an App), that is called with this App and *path*.
+                `on_mount` (and is not an App), that is called with this App and *path*. Pages of
+                other origins can't open WebSockets to it (`websocket_origins`), unless it is an
+                App, which has origins of its own, or its attribute `checks_origin` is true.
 
         Raises:
             TypeError: *asgi_app* can't be called, or is a class.

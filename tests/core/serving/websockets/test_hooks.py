@@ -1,8 +1,10 @@
 """Hooks around WebSockets."""
 
+import asyncio
+
 import pytest
 
-from micropie import ConnectionClosed, HTTPError, WebSocketMiddleware, WebSocketRequest
+from micropie import App, ConnectionClosed, HTTPError, WebSocketMiddleware, WebSocketRequest
 from support.asgi_websocket import WebSocketClient
 from support.mounts import Noting
 from support.websockets import NEW, OLD, Chat, Recorder, app_of, hooked, noting
@@ -183,6 +185,59 @@ async def test_an_exception_after_is_logged_and_stops_no_other(logged):
     assert ending.closed == (1000, "")
     assert seen[-3:] == ["after c", "after b", "after a"]
     assert [record.exc_info[1] for record in logged] == [other, error]
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+async def test_a_hook_after_that_is_cancelled_stops_no_other_and_leaves_no_request_behind(mounted):
+    class Waiting(WebSocketMiddleware):
+        async def after_websocket(self, request):
+            waiting.set()
+            await asyncio.Event().wait()
+
+    class Outer(WebSocketMiddleware):
+        async def after_websocket(self, request):
+            assert outer.request is request
+            seen.append("outer")
+
+    async def handler(ws):
+        await ws.accept()
+
+    async def serve(scope, receive, send):
+        try:
+            await outer(scope, receive, send)
+        finally:
+            with pytest.raises(RuntimeError, match="no current request"):
+                _ = outer.request
+
+    waiting, seen = asyncio.Event(), []
+    inner = outer = app_of(handler)
+    if mounted:
+        outer = App()
+        outer.mount("/part", inner)
+    inner.ws_middlewares += [Recorder(seen, "first"), Waiting(), Recorder(seen, "last")]
+    outer.ws_middlewares.insert(0, Outer())
+    async with WebSocketClient(serve).connect("/part/test" if mounted else "/test") as socket:
+        await waiting.wait()
+        socket.cancel()
+        ending = await socket.ended()
+    assert isinstance(ending.error, asyncio.CancelledError)
+    assert seen == ["before first", "before last", "after last", "after first", "outer"]
+
+
+async def test_what_a_hook_after_awaits_being_cancelled_is_logged(logged):
+    class Failing(WebSocketMiddleware):
+        async def after_websocket(self, request):
+            task = asyncio.ensure_future(asyncio.sleep(5))
+            task.cancel()
+            await task
+
+    seen = []
+    app = app_of(noting(seen))
+    app.ws_middlewares += [Recorder(seen, "a"), Failing()]
+    ending = await WebSocketClient(app).run("/test")
+    assert (ending.error, ending.closed) == (None, (1000, ""))
+    assert seen == ["before a", "handler", "after a"]
+    assert len(logged) == 1
 
 
 async def test_a_hook_added_while_another_runs_counts_from_the_next_connection():

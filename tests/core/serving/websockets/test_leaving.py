@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from micropie import ConnectionClosed
-from support.asgi import ABSENT, PATIENCE
+from support.asgi import ABSENT, PATIENCE, settled
 from support.asgi_websocket import WebSocketClient
 from support.websockets import OLD, app_of, client_of, talk
 
@@ -72,6 +72,129 @@ async def test_a_send_that_finds_the_client_gone_raises_connection_closed(error)
         socket.break_sending(error)
         gone.set()
         assert (await socket.ended()).error is None
+
+
+CODES = [(1000, ""), (1001, ""), (3001, "I leave the table"), (4999, "é")]
+
+
+def leave_unheard(socket, code, reason):
+    """Close as a client of uvicorn: send() raises from now on, and receive() has the code."""
+    socket.break_sending(OSError("gone"))
+    socket.put({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 5], ids=lambda count: f"{count} unread")
+@pytest.mark.parametrize("send", ["send_text", "send_json"])
+@pytest.mark.parametrize(("code", "reason"), CODES)
+async def test_a_send_that_fails_tells_the_code_of_the_client(code, reason, send, waiting):
+    async def handler(ws):
+        await ws.accept()
+        await gone.wait()
+        for use in (getattr(ws, send)("a"), ws.send_bytes(b""), ws.receive_text()):
+            with pytest.raises(ConnectionClosed) as caught:
+                await use
+            assert (caught.value.code, caught.value.reason) == (code, reason)
+
+    gone = asyncio.Event()
+    async with client_of(handler, max_message_size=5).connect("/test") as socket:
+        for _ in range(waiting):  # too big as well, which is not what ends the connection
+            socket.send_text("never read")
+        leave_unheard(socket, code, reason)
+        gone.set()
+        assert (await socket.ended()).error is None
+
+
+async def test_a_send_that_waits_tells_the_code_of_the_client_that_leaves_meanwhile():
+    async def handler(ws):
+        await ws.accept()
+        await ready.wait()
+        with pytest.raises(ConnectionClosed, match="3001"):
+            await ws.send_text("a")
+
+    ready = asyncio.Event()
+    async with client_of(handler).connect("/test") as socket:
+        socket.stop_reading()
+        ready.set()
+        await settled()
+        leave_unheard(socket, 3001, "")
+        socket.read_again()
+        assert (await socket.ended()).error is None
+
+
+@pytest.mark.parametrize("takes", [0, 1, 3], ids=lambda count: f"{count} messages first")
+async def test_sender_and_receiver_are_told_the_same_code(takes):
+    async def handler(ws):
+        async def read():
+            for _ in range(takes):
+                await ws.receive_text()
+            with pytest.raises(ConnectionClosed) as caught:
+                await ws.receive_text()
+            codes.append(caught.value.code)
+
+        await ws.accept()
+        reading = asyncio.create_task(read())
+        await settled()
+        for _ in range(takes):
+            socket.send_text("a")
+        leave_unheard(socket, 3001, "")
+        for _ in range(2):
+            with pytest.raises(ConnectionClosed) as caught:
+                await ws.send_text("b")
+            codes.append(caught.value.code)
+        reading.cancel()
+        await asyncio.wait({reading})
+
+    codes = []
+    async with client_of(handler).connect("/test") as socket:
+        assert (await socket.ended()).error is None
+    assert set(codes) == {3001}
+
+
+async def test_the_server_is_asked_by_one_task_at_a_time():
+    # Some raise if two of them receive.
+    async def handler(ws):
+        await ws.accept()
+        reading = asyncio.create_task(ws.receive_text())
+        await settled()
+        socket.break_sending(OSError("gone"))
+        sending = [asyncio.create_task(ws.send_text("a")) for _ in range(3)]
+        await settled()
+        socket.leave(3001)
+        for task in (reading, *sending):
+            with pytest.raises(ConnectionClosed, match="3001"):
+                await task
+
+    busy = False
+
+    async def guarded(scope, receive, send):
+        async def receive_alone():
+            nonlocal busy
+            assert not busy
+            busy = True
+            try:
+                return await receive()
+            finally:
+                busy = False
+
+        await app_of(handler)(scope, receive_alone, send)
+
+    async with WebSocketClient(guarded).connect("/test") as socket:
+        assert (await socket.ended()).error is None
+
+
+async def test_an_accept_that_finds_the_client_gone_tells_its_code():
+    async def handler(ws):
+        await ready.wait()
+        with pytest.raises(ConnectionClosed, match="1001"):
+            await ws.accept()
+        assert not ws.accepted
+
+    ready = asyncio.Event()
+    async with client_of(handler).open("/test") as socket:
+        leave_unheard(socket, 1001, "")
+        ready.set()
+        ending = await socket.ended()
+    assert (ending.error, ending.messages) == (None, [])
 
 
 @pytest.mark.parametrize("asgi", [OLD, {"version": "3.0"}, ABSENT], ids=["2.3", "none", "no asgi"])

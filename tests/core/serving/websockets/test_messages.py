@@ -160,6 +160,63 @@ async def test_iteration_gives_text_and_bytes_and_ends_when_the_client_leaves():
     assert ending.closed is None
 
 
+ITERATIONS = {"iter_text": ["a", "é"], "iter_bytes": [b"a", b""], "iter_json": ["1", b"[2]"]}
+
+
+@pytest.mark.parametrize(("iterate", "messages"), ITERATIONS.items(), ids=ITERATIONS)
+async def test_iteration_over_one_kind_ends_when_the_client_leaves(iterate, messages):
+    async def handler(ws):
+        await ws.accept()
+        for _ in range(2):  # the second time there is nothing left
+            seen.append([message async for message in getattr(ws, iterate)()])
+
+    seen = []
+    async with client_of(handler).connect("/test") as socket:
+        for message in messages:
+            socket.put(as_received(message))
+        socket.leave()
+        ending = await socket.ended()
+    expected = list(map(json.loads, messages)) if iterate == "iter_json" else messages
+    assert (seen, ending.error, ending.closed) == ([expected, []], None, None)
+
+
+@pytest.mark.parametrize(
+    ("iterate", "message", "code"),
+    [("iter_text", b"a", 1003), ("iter_bytes", "a", 1003), ("iter_json", "{", 1007)],
+)
+async def test_iteration_over_one_kind_raises_at_another_and_may_go_on(iterate, message, code):
+    async def handler(ws):
+        await ws.accept()
+        messages = getattr(ws, iterate)()
+        with pytest.raises(InvalidMessage) as caught:
+            await anext(messages)
+        assert caught.value.code == code
+        assert not ws.closed
+        assert [other async for other in ws] == ["next"]
+
+    async with client_of(handler).connect("/test") as socket:
+        socket.put(as_received(message))
+        socket.send_text("next")
+        socket.leave()
+        assert (await socket.ended()).error is None
+
+
+async def test_a_wrong_message_let_out_of_an_iteration_closes_with_its_code():
+    async def handler(ws):
+        await ws.accept()
+        async for _ in ws.iter_text():
+            pass
+
+    async with client_of(handler).connect("/test") as socket:
+        socket.send_bytes(b"a")
+        assert (await socket.ended()).closed == (1003, "expected a text message")
+
+
+def as_received(message):
+    key = "bytes" if isinstance(message, bytes) else "text"
+    return {"type": "websocket.receive", key: message}
+
+
 async def test_iteration_may_be_broken_off_and_begun_again():
     async def handler(ws):
         await ws.accept()

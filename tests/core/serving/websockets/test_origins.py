@@ -178,3 +178,45 @@ async def test_no_hook_and_no_handler_runs_for_another_origin():
     ending = await client.run("/test", **with_origin("http://evil.example"))
     assert ending.refused == (1008, "this origin is not allowed")
     assert seen == []
+
+
+async def accepting(scope, receive, send):
+    """An ASGI app that lets everybody in."""
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+
+
+class CheckingItself:
+    checks_origin = True
+
+    async def __call__(self, scope, receive, send):
+        await accepting(scope, receive, send)
+
+
+async def is_let_into_mount(mounted, path, origin, websocket_origins=None):
+    app = App(websocket_origins=websocket_origins)
+    app.mount("/deep", inner := App(websocket_origins=websocket_origins))
+    for outer in (app, inner):
+        outer.mount("/part", mounted)
+    ending = await WebSocketClient(app).run(path, **with_origin(origin))
+    assert ending.error is None
+    return ending.accepted
+
+
+@pytest.mark.parametrize("path", ["/part", "/part/any/where", "/deep/part"])
+async def test_an_asgi_app_that_is_mounted_is_held_to_the_origins(path):
+    assert await is_let_into_mount(accepting, path, "http://pie.example")
+    assert not await is_let_into_mount(accepting, path, "http://evil.example")
+    assert await is_let_into_mount(accepting, path, "http://a.example", ["http://a.example"])
+    assert not await is_let_into_mount(accepting, path, "http://pie.example", ["http://a.example"])
+    assert await is_let_into_mount(accepting, path, "http://evil.example", "*")
+
+
+async def test_a_mounted_app_that_looks_at_origins_itself_is_left_to_do_so():
+    assert await is_let_into_mount(CheckingItself(), "/part", "http://evil.example")
+
+
+async def test_a_client_that_is_no_browser_reaches_a_mounted_app():
+    app = App()
+    app.mount("/part", accepting)
+    assert (await WebSocketClient(app).run("/part")).accepted

@@ -293,3 +293,36 @@ async def test_daphnes_scope_without_a_scheme_is_enough():
     client = WebSocketClient(Chat(), scheme=ABSENT)
     ending = await client.run("/chat", **with_origin("http://pie.example"))
     assert ending.sent == ["chat lobby Guest"]
+
+
+UNDECODABLE = [
+    {"path": "/\ufffd", "raw_path": b"/%ff"},
+    {"path": "/a/\ufffd", "raw_path": b"/a%2f%ff"},
+    {"path": "/\udcff", "raw_path": b"/\xff"},
+    {"path": "/\ud800/%2f", "raw_path": b"/%ed%a0%80/%252f"},
+    {"path": "/\0", "raw_path": b"/%00"},
+    {"path": "/%2f", "raw_path": b"/%2f%"},
+    {"path": "", "raw_path": b""},
+    {"path": "*", "raw_path": b"*"},
+]
+
+
+@pytest.mark.parametrize("target", UNDECODABLE, ids=range(len(UNDECODABLE)))
+async def test_a_path_that_is_no_text_is_refused_like_any_unknown_one(target, logged):
+    app = App()
+    app.ws_test = Chat().ws_chat
+    assert (await refusal("/", app, **target))[0] == 1008
+    assert logged == []
+
+
+async def test_an_error_on_the_way_to_the_route_is_logged_and_refuses(logged):
+    class Forgetful(App):
+        def __init__(self):
+            pass  # without super().__init__()
+
+        async def ws_chat(self, ws):
+            await ws.accept()
+
+    for url in ("/chat", "/nothing"):
+        assert await refusal(url, Forgetful()) == (1011, "")
+    assert ["super().__init__()" in str(record.exc_info[1]) for record in logged] == [True, True]

@@ -70,6 +70,15 @@ async def closed(socket):
     return int(socket.close_code), socket.close_reason
 
 
+def handshake(server, path):
+    """Return the bytes that open a WebSocket."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: {HOST}:{server.port}\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+
+
 def drop(socket):
     """Cut the connection of *socket*, as a cable that is pulled or a browser that is killed."""
     raw = socket.transport.get_extra_info("socket")
@@ -156,13 +165,30 @@ def sent_in_handshake(server, value):
     return None if server.name in ("daphne", "granian") else value
 
 
-@pytest.mark.parametrize(
-    "path", ["/nothing", "/", "/name", "/forbidden", "/ws_echo", "/count/x", "/count"]
-)
-async def test_a_refusal_is_a_403(server, path):
+REFUSALS = {
+    "/nothing": 404,
+    "/": 404,
+    "/name": 404,
+    "/ws_echo": 404,
+    "/count/x": 400,
+    "/count": 400,
+    "/forbidden": 403,
+    "/paid": 402,
+}
+
+
+@pytest.mark.parametrize(("path", "status"), REFUSALS.items(), ids=REFUSALS)
+async def test_a_refusal_has_the_status_of_its_error(server, path, status):
+    before = server.log().count("ERROR")
     with pytest.raises(InvalidStatus) as caught:
         await opened(server, path)
-    assert caught.value.response.status_code == 403
+    response = caught.value.response
+    if server.name == "daphne":  # it has no way to send another
+        assert response.status_code == 403
+    else:
+        assert response.status_code == status
+        assert response.body.startswith(str(status).encode())
+    assert server.log().count("ERROR") == before
 
 
 async def test_a_page_of_another_origin_is_refused(server):
@@ -288,6 +314,23 @@ async def test_a_client_that_closes_ends_its_handler_with_its_code(server, key):
     assert found == ("4005 bye" if server.name == "uvicorn" else code_of(server, 4005))
 
 
+@pytest.mark.parametrize("how", ["text", "bytes", "json"])
+async def test_a_handler_that_only_sends_is_told_the_code_of_its_client(server, how, key):
+    async with opened(server, f"/sending/{how}/{key}") as socket:
+        await socket.recv()
+        await socket.close(4005, "bye")
+    found = await ending(server, key)
+    assert found == ("4005 bye" if server.name == "uvicorn" else code_of(server, 4005))
+
+
+async def test_tasks_that_read_and_send_are_told_the_same_code(server, key):
+    async with opened(server, f"/both/{key}") as socket:
+        await socket.recv()
+        await socket.close(4005)
+    code = code_of(server, 4005)
+    assert await ending(server, key) == f"{code} {code}"
+
+
 @pytest.mark.parametrize("path", ["waiting", "ticking", "silent"])
 async def test_a_client_that_drops_its_connection_ends_its_handler_at_once(server, path, key):
     socket = await opened(server, f"/{path}/{key}")
@@ -319,17 +362,37 @@ async def test_a_handler_that_returns_long_after_its_client_left_does_no_harm(se
 
 async def test_a_client_that_leaves_before_it_is_accepted_does_no_harm(server, key):
     before = server.log().count("Traceback")
-    handshake = (
-        f"GET /slow/{key} HTTP/1.1\r\nHost: {HOST}:{server.port}\r\nConnection: Upgrade\r\n"
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
     with server.connect() as raw:
-        raw.sendall(handshake.encode())
+        raw.sendall(handshake(server, f"/slow/{key}"))
         assert await ending(server, f"{key}-begun") == "begun"
     assert (await get(server, f"/release/{key}")).status == 204
     assert await ending(server, f"{key}-slow") == "over"
     assert server.log().count("Traceback") == before
+
+
+# Clients that do not keep to what can be expected.
+
+
+@pytest.mark.parametrize("message", ["x" * (2**20 + 1), b"x" * 2**21, "é" * (2**19 + 1)])
+async def test_a_message_over_the_limit_closes_with_1009(server, message):
+    async with opened(server, "/echo", max_size=None) as socket:
+        await socket.send(message)
+        code, reason = await closed(socket)
+    if server.name == "daphne":  # it has a limit of its own, of a MiB, and cuts the connection
+        assert code == 1006
+    else:
+        assert (code, reason) == (1009, "the message is too big")
+
+
+@pytest.mark.parametrize("name", [name for name in SERVERS if name not in ("daphne", "granian")])
+async def test_a_client_that_reads_nothing_ends_its_handler(name, key):
+    # Not under Daphne and Granian, which keep all that is sent in memory, without a limit.
+    server_name, options = SERVERS[name]
+    with serve(server_name, "websocket_app:impatient", FOLDER, options=options) as server:
+        with server.connect() as stuck:
+            stuck.sendall(handshake(server, f"/flood/{key}"))
+            assert await ending(server, key) == "1006 over"
+        assert "Traceback" not in server.log()
 
 
 # Load and shutdown.

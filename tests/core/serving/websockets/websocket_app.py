@@ -9,8 +9,8 @@ PATIENCE = 45.0  # seconds to wait for what becomes of a handler; the client wai
 
 
 class WebSocketApp(App):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **options):
+        super().__init__(**options)
         self._endings: dict[str, str] = {}
 
     # How a test learns what became of a handler.
@@ -59,6 +59,9 @@ class WebSocketApp(App):
 
     async def ws_forbidden(self, ws):
         raise HTTPError(403)
+
+    async def ws_paid(self, ws):
+        raise HTTPError(402)
 
     async def ws_sign_in(self, ws, name):
         self.session["name"] = name
@@ -151,6 +154,45 @@ class WebSocketApp(App):
             self._endings[key] = str(error.code)
             raise
 
+    async def ws_sending(self, ws, how, key):
+        await ws.accept()
+        value = b"tick" if how == "bytes" else "tick"
+        try:
+            while True:
+                await getattr(ws, f"send_{how}")(value)
+                await asyncio.sleep(0.005)
+        except ConnectionClosed as error:
+            self._endings[key] = f"{error.code} {error.reason}".strip()
+
+    async def ws_both(self, ws, key):
+        """Read and send at the same time."""
+
+        async def read():
+            try:
+                while True:
+                    await ws.receive_text()
+            except ConnectionClosed as error:
+                return error.code
+
+        await ws.accept()
+        reading = asyncio.create_task(read())
+        try:
+            while True:
+                await ws.send_text("tick")
+                await asyncio.sleep(0.005)
+        except ConnectionClosed as error:
+            self._endings[key] = f"{error.code} {await reading}"
+
+    async def ws_flood(self, ws, key):
+        """Send more than buffers hold, while another task waits for messages."""
+        await ws.accept()
+        reading = asyncio.create_task(anext(aiter(ws), "over"))
+        try:
+            while True:
+                await ws.send_bytes(bytes(2**20))
+        except ConnectionClosed as error:
+            self._endings[key] = f"{error.code} {await reading}"
+
     async def ws_late(self, ws, key):
         """Return long after the client has left, and without having noticed."""
         await ws.accept()
@@ -175,3 +217,4 @@ class WebSocketApp(App):
 
 
 app = WebSocketApp()
+impatient = WebSocketApp(websocket_send_timeout=0.5)

@@ -1,16 +1,12 @@
 """The receive channel of a request, shared by the body's reader and a disconnect watcher."""
 
 import asyncio
-from collections.abc import Generator
-from typing import Any
 
+from micropie._blocked import DONE, Blocked
 from micropie.types import Message, Receive
 
 # Servers pass on what one read from the socket gave, 64 to 256 KiB at most.
 _MESSAGES_AHEAD = 8
-
-# What next() returns for a coroutine that has ended.
-_DONE = object()
 
 
 class Inbox:
@@ -33,7 +29,7 @@ class Inbox:
     _room: asyncio.Event | None = None
     _ahead: list[Message] | None = None
     _message: Message  # the last one received
-    _blocked: "_Blocked | None" = None  # a receive() that `at_once` has begun
+    _blocked: Blocked | None = None  # a receive() that `at_once` has begun
 
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
@@ -44,10 +40,10 @@ class Inbox:
             return self._take(self._ahead)
         if self._receive_lock is None and self._blocked is None:
             receiving = self._receive_message().__await__()
-            waits_for = next(receiving, _DONE)
-            if waits_for is _DONE:
+            waits_for = next(receiving, DONE)
+            if waits_for is DONE:
                 return self._message
-            self._blocked = _Blocked(receiving, waits_for)
+            self._blocked = Blocked(receiving, waits_for)
         return None
 
     async def next(self, timeout: float | None) -> Message:
@@ -96,38 +92,3 @@ class Inbox:
     async def _receive_message(self) -> None:
         # Kept, because a coroutine returns its value to next() as an exception, which is slower.
         self._message = await self.receive()
-
-
-class _Blocked:
-    """The rest of a coroutine whose first step, run by next(), did not complete it.
-
-    A `receive()` that has its message ready completes in its first step. To try that before a timer
-    is set and a lock taken halves the time of a POST.
-
-    Args:
-        steps: what the coroutine's `__await__` returned.
-        waits_for: what the first step yielded to the event loop.
-    """
-
-    __slots__ = ("_steps", "_waits_for")
-
-    def __init__(self, steps: Generator[Any, Any, None], waits_for: Any) -> None:
-        self._steps = steps
-        self._waits_for = [waits_for]
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        yield from self
-
-    def __iter__(self) -> "_Blocked":
-        return self
-
-    def __next__(self) -> Any:
-        return self._waits_for.pop() if self._waits_for else next(self._steps)
-
-    def throw(self, error: BaseException) -> Any:
-        """Let the coroutine handle *error*, as `yield from` does."""
-        return self._steps.throw(error)
-
-    def close(self) -> None:
-        """End the coroutine, as `yield from` does."""
-        self._steps.close()

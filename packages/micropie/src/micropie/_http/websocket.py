@@ -3,20 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from micropie import codec
 from micropie._headers import raw_headers
+from micropie._http.channel import (
+    INVALID_DATA,
+    NORMAL,
+    UNSUPPORTED_DATA,
+    Channel,
+    ConnectionClosed,
+)
 from micropie._http.request import WebSocketRequest
 from micropie._sessions.session import Session
-from micropie.types import Headers, HeadersInput, Message, Receive, Scope, Send
-
-# RFC 6455, 7.4.1.
-NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
-INVALID_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1007, 1008, 1011
+from micropie.types import Headers, HeadersInput, Message
 
 # RFC 6455, 7.4, and IANA's registry: other codes stand for a missing close frame.
 _SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+
+# The two messages of an HTTP response.
+Denial = tuple[Message, Message]
+
+T = TypeVar("T")
 
 
 def check_close(code: object, reason: object) -> None:
@@ -30,20 +38,6 @@ def check_close(code: object, reason: object) -> None:
         raise TypeError(f"a close takes an int and a str, not {code!r} and {reason!r}")
     if not any(code in codes for codes in _SENDABLE):
         raise ValueError(f"the close code {code} may not be sent; use 1000, or 3000 to 4999")
-
-
-class ConnectionClosed(Exception):
-    """The WebSocket is closed; a handler may let this out.
-
-    Attributes:
-        code: the close code of RFC 6455; 1005 for none, 1006 for a connection that broke.
-        reason: what the other side gave, or "".
-    """
-
-    def __init__(self, code: int, reason: str = "") -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
 
 
 class InvalidMessage(ValueError):
@@ -65,36 +59,38 @@ class InvalidMessage(ValueError):
 class WebSocket:
     """A WebSocket connection, as a `ws_` handler gets it.
 
+    Whatever is sent, `accept` and `close` included, may take `websocket_send_timeout` seconds. If a
+    client has not taken it by then, the connection counts as closed, with 1006.
+
     Args:
         request: the handshake.
-        receive: the ASGI channel.
-        send: the ASGI channel.
+        channel: its ASGI channel.
         start_session: stores a new session while the handshake can carry its cookie; takes an id
             for it, or None, and returns the headers to send.
 
     Attributes:
         request: the handshake.
-        accepted: whether `accept` was called.
-        closed: whether either side has closed.
     """
 
     def __init__(
         self,
         request: WebSocketRequest,
-        receive: Receive,
-        send: Send,
+        channel: Channel,
         start_session: Callable[[str | None], Awaitable[Headers]],
     ) -> None:
         self.request = request
-        self.accepted = False
-        self.closed = False
-        self._receive = receive
-        self._send = send
+        self._channel = channel
         self._start_session = start_session
-        self._closed_with: tuple[int, str] = (ABNORMAL, "")
-        self._send_tells = _send_tells(request.scope)
-        # The next message, awaited before the handler asks for it.
-        self._ahead: asyncio.Future[Message] | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the handshake was accepted."""
+        return self._channel.accepted
+
+    @property
+    def closed(self) -> bool:
+        """Whether either side has closed."""
+        return self._channel.closed
 
     @property
     def session(self) -> Session:
@@ -139,11 +135,11 @@ class WebSocket:
             raise ValueError(f"the client did not offer the subprotocol {subprotocol!r}")
         raw = raw_headers(headers) + raw_headers(await self._start_session(session_id))
         if self.closed:
-            raise ConnectionClosed(*self._closed_with)
-        await self._transmit(
+            raise ConnectionClosed(*self._channel.closed_with)
+        await self._channel.transmit(
             {"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw}
         )
-        self.accepted = True
+        self._channel.accepted = True
 
     async def receive_text(self) -> str:
         """Return the next message.
@@ -152,10 +148,7 @@ class WebSocket:
             InvalidMessage: it is binary.
             ConnectionClosed: there will be none.
         """
-        message = await self._next()
-        if not isinstance(message, str):
-            raise InvalidMessage(UNSUPPORTED_DATA, "expected a text message")
-        return message
+        return await self._next_of(str, "expected a text message")
 
     async def receive_bytes(self) -> bytes:
         """Return the next message.
@@ -164,10 +157,7 @@ class WebSocket:
             InvalidMessage: it is text.
             ConnectionClosed: there will be none.
         """
-        message = await self._next()
-        if not isinstance(message, bytes):
-            raise InvalidMessage(UNSUPPORTED_DATA, "expected a binary message")
-        return message
+        return await self._next_of(bytes, "expected a binary message")
 
     async def receive_json(self) -> Any:
         """Return the value of the next message, text or binary.
@@ -176,7 +166,7 @@ class WebSocket:
             InvalidMessage: it is not JSON.
             ConnectionClosed: there will be none.
         """
-        message = await self._next()
+        message = await self._channel.next()
         try:
             return codec.loads(message.encode() if isinstance(message, str) else message)
         except ValueError:
@@ -194,8 +184,8 @@ class WebSocket:
             raise TypeError(f"send_text() takes a str, not {type(text).__name__}")
         if not text.isascii():
             text.encode()  # raises for a lone surrogate; Granian would send an empty text
-        self._check_sending()
-        await self._transmit({"type": "websocket.send", "text": text})
+        self._channel.check_sending()
+        await self._channel.transmit({"type": "websocket.send", "text": text})
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message.
@@ -206,8 +196,8 @@ class WebSocket:
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}")
-        self._check_sending()
-        await self._transmit({"type": "websocket.send", "bytes": bytes(data)})
+        self._channel.check_sending()
+        await self._channel.transmit({"type": "websocket.send", "bytes": bytes(data)})
 
     async def send_json(self, value: Any) -> None:
         """Send a text message of *value* as JSON.
@@ -230,85 +220,56 @@ class WebSocket:
             ValueError: *code* may not be sent.
         """
         check_close(code, reason)
-        if self.closed:
-            return
         reason = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
-        self.closed = True
-        self._closed_with = (code, reason)
-        # Granian closes only when nobody receives any more.
-        self._stop_looking_ahead()
-        with suppress(OSError):  # the client was faster
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        await self._channel.close(code, reason)
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Iterate over the messages; the iteration ends when the connection is closed."""
+        return Incoming(self._channel.next)
+
+    def iter_text(self) -> AsyncIterator[str]:
+        """Iterate over messages of text; one that is binary raises InvalidMessage."""
+        return Incoming(self.receive_text)
+
+    def iter_bytes(self) -> AsyncIterator[bytes]:
+        """Iterate over binary messages; one of text raises InvalidMessage."""
+        return Incoming(self.receive_bytes)
+
+    def iter_json(self) -> AsyncIterator[Any]:
+        """Iterate over the values of messages; one that is not JSON raises InvalidMessage."""
+        return Incoming(self.receive_json)
+
+    async def _end(self, code: int, reason: str, denial: Denial | None) -> None:
+        """Close, or refuse the handshake with *denial* (ASGI, WebSocket Denial Response)."""
+        if denial is None or self.accepted or self.closed:
+            await self.close(code, reason)
+            return
+        self._channel.mark_closed(code, reason)
+        with suppress(ConnectionClosed):
+            for part, message in zip(("start", "body"), denial, strict=True):
+                await self._channel.transmit({**message, "type": f"websocket.http.response.{part}"})
+            # In this turn uvicorn loses the connection, without which it takes the handshake for
+            # unfinished when the App returns, and logs an error.
+            await asyncio.sleep(0)
+
+    async def _next_of(self, kind: type[T], expected: str) -> T:
+        message = await self._channel.next()
+        if not isinstance(message, kind):
+            raise InvalidMessage(UNSUPPORTED_DATA, expected)
+        return message
+
+
+class Incoming(Generic[T]):
+    """Iterates over what *receive* returns, until the connection is closed."""
+
+    def __init__(self, receive: Callable[[], Awaitable[T]]) -> None:
+        self._receive = receive
+
+    def __aiter__(self) -> "Incoming[T]":
         return self
 
-    async def __anext__(self) -> str | bytes:
-        """Return the next message; the iteration ends when the connection is closed."""
+    async def __anext__(self) -> T:
         try:
-            return await self._next()
+            return await self._receive()
         except ConnectionClosed:
             raise StopAsyncIteration from None
-
-    async def _next(self) -> str | bytes:
-        self._check_open()
-        message = await (self._receive() if self._send_tells else self._receive_ahead())
-        if message["type"] == "websocket.disconnect":
-            raise self._disconnected(message)
-        text: str | None = message.get("text")
-        return text if text is not None else message.get("bytes") or b""
-
-    async def _receive_ahead(self) -> Message:
-        """Return the next message, which `_check_sending` may have begun to receive."""
-        while True:
-            ahead = self._look_ahead()
-            await asyncio.wait({ahead})  # being cancelled, it leaves the message for the next call
-            self._check_open()  # another task may have closed
-            if self._ahead is ahead:  # and another may have taken this message
-                self._ahead = None
-                return ahead.result()
-
-    def _look_ahead(self) -> asyncio.Future[Message]:
-        if self._ahead is None:
-            self._ahead = asyncio.ensure_future(self._receive())
-        return self._ahead
-
-    def _stop_looking_ahead(self) -> None:
-        if self._ahead is not None:
-            self._ahead.cancel()
-
-    def _check_sending(self) -> None:
-        self._check_open()
-        if not self._send_tells and self._look_ahead().done():
-            message = self._look_ahead().result()
-            if message["type"] == "websocket.disconnect":
-                raise self._disconnected(message)
-
-    def _disconnected(self, message: Message) -> ConnectionClosed:
-        self.closed = True
-        # A server may leave the code out, or send None for the reason.
-        self._closed_with = (message.get("code") or NO_STATUS, message.get("reason") or "")
-        return ConnectionClosed(*self._closed_with)
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ConnectionClosed(*self._closed_with)
-        if not self.accepted:
-            raise RuntimeError("await ws.accept() before receiving or sending")
-
-    async def _transmit(self, message: Message) -> None:
-        try:
-            await self._send(message)
-        except OSError:  # ASGI: what send() raises after the client has left
-            self.closed = True
-            raise ConnectionClosed(*self._closed_with) from None
-
-
-def _send_tells(scope: Scope) -> bool:
-    """Tell whether send() raises when the client has left.
-
-    It does since ASGI 2.4. Older servers, Hypercorn, Daphne and Granian among them, drop what is
-    sent, and a handler that only sends would go on forever.
-    """
-    version: str = scope.get("asgi", {}).get("spec_version", "2.0")
-    return tuple(map(int, version.split("."))) >= (2, 4)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from micropie._http.connection import Connection
+from micropie._serving.parts import parts_of
 
 
 def parse_origins(origins: Iterable[str] | None) -> frozenset[str] | None:
@@ -57,6 +58,11 @@ def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
         return False
     port = _DEFAULT_PORTS[scheme]
     return host.removesuffix(port) == own.removesuffix(port)
+
+
+def checks_origin(app: object) -> bool:
+    """Tell whether a mounted *app* looks at Origin itself: an App, or one that says so."""
+    return parts_of(app) is not None or getattr(app, "checks_origin", False)
 
 
 def _origin(parameter: str, text: object) -> str:

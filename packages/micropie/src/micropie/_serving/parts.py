@@ -44,6 +44,8 @@ class Parts:
         own_debug: what the App was told; None: as its parent says, else `default_debug`.
         parent: the parts of the first App that this one was mounted in.
         lifespan: returns the context manager around all handlers.
+        max_message_size: bytes of a WebSocket's message; None for no limit.
+        websocket_send_timeout: seconds; None for no limit.
     """
 
     routes: RouteTable
@@ -56,6 +58,8 @@ class Parts:
     sessions: SessionManager
     shares_session: bool
     websocket_origins: frozenset[str] | None
+    max_message_size: int | None
+    websocket_send_timeout: float | None
     own_debug: bool | None
     default_debug: bool = False
     parent: "Parts | None" = None
@@ -112,6 +116,8 @@ class UninitializedParts(Parts):
         self.plain = self.routes.plain
         self.limits = BodyLimits(0, 0, None, FormLimits(0, 0, 0))
         self.shares_session = False
+        self.websocket_origins = None
+        self.max_message_size = self.websocket_send_timeout = None
         self.own_debug = False
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -3,48 +3,60 @@
 from asyncio import CancelledError, Task
 from collections.abc import Mapping, Sequence
 
-from micropie._errors import ExplainedError, HTTPError, cancelled_within, logger, unwrap
+from micropie._errors import (
+    ExplainedError,
+    HTTPError,
+    ResponseError,
+    cancelled_within,
+    logger,
+    unwrap,
+)
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
-from micropie._http.connection import PARENT
-from micropie._http.request import WebSocketRequest
-from micropie._http.urls import whole_path
-from micropie._http.websocket import (
+from micropie._http.channel import (
     INTERNAL_ERROR,
     NORMAL,
     POLICY_VIOLATION,
+    Channel,
     ConnectionClosed,
-    InvalidMessage,
-    WebSocket,
-    check_close,
 )
+from micropie._http.connection import PARENT
+from micropie._http.request import WebSocketRequest
+from micropie._http.response import Response
+from micropie._http.urls import whole_path
+from micropie._http.websocket import Denial, InvalidMessage, WebSocket, check_close
 from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware, blame
-from micropie._serving.origins import is_allowed
+from micropie._serving.origins import checks_origin, is_allowed
 from micropie._serving.parts import Parts, shares_session
 from micropie._sessions.manager import SESSIONS, SessionManager
 from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
 
+# Close code and reason, and what refuses the handshake in their place.
+Ending = tuple[int, str, Denial | None]
+
 
 class _Refused(Exception):
-    """A handshake that is not accepted."""
+    """A handshake that is not accepted: by a close, of which servers make a 403, or a status."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, status: int | None = None) -> None:
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+        self.status = status
 
 
 class WebSocketExchange:
     """One WebSocket connection, from its handshake to the hooks that run after its close.
 
-    Theory of operation. `serve` finds the mount or route. Then it checks the origin, loads the
-    session and runs the hooks before; an exception in one of these steps refuses the handshake.
-    Then a handler or a mounted app has the connection. When a handler ends, the session is stored
-    and the connection closed, with the code that fits what was raised. A mounted app closes it;
-    the session is stored afterwards, unless the app raised. Last, the hooks of `_entered` run in
-    reverse.
+    Theory of operation. `serve` finds the mount or route, checks the origin, loads the session and
+    runs the hooks before; an exception in one of these steps refuses the handshake. Then a handler
+    or a mounted app has the connection. When a handler ends, the session is stored and the
+    connection closed, with the code that fits what was raised; or, before it was accepted, refused.
+    A refusal is the HTTP response of its error where the server takes one, else a close, of which
+    servers make a 403. A mounted app closes the connection itself; the session is stored
+    afterwards, unless the app raised. Last, the hooks of `_entered` run in reverse.
 
     Args:
         parts: the App's.
@@ -67,10 +79,11 @@ class WebSocketExchange:
         request, parts = self._request, self._parts
         token = set_current([request])
         try:
-            mount, route = mount_or_route(request, parts.mounts, parts.ws_routes)
-            request._found = route
             try:
-                if mount is None and not is_allowed(request, parts.websocket_origins):
+                mount, route = mount_or_route(request, parts.mounts, parts.ws_routes)
+                request._found = route
+                is_trusted = mount is not None and checks_origin(mount.app)
+                if not is_trusted and not is_allowed(request, parts.websocket_origins):
                     raise _Refused(POLICY_VIOLATION, "this origin is not allowed")
                 if (
                     parts.ws_middlewares
@@ -80,11 +93,10 @@ class WebSocketExchange:
                     await self._load_session()
                 await self._run_hooks_before()
                 if mount is None and route is None:
-                    raise _Refused(POLICY_VIOLATION, "there is no such WebSocket")
+                    raise _Refused(POLICY_VIOLATION, "there is no such WebSocket", 404)
             except Exception as error:
-                code, reason = self._close_code(error)
                 await self._receive()  # the client's half of the handshake
-                await self._websocket().close(code, reason)
+                await self._websocket()._end(*self._ending(error))
                 return
             if route is not None:
                 await self._run_handler(route)
@@ -93,11 +105,16 @@ class WebSocketExchange:
         finally:
             if self._use is not None:
                 self._use.cancel()
-            await self._run_hooks_after()
-            reset_current(token)
+            try:
+                await self._run_hooks_after()
+            finally:
+                reset_current(token)
 
     def _websocket(self) -> WebSocket:
-        return WebSocket(self._request, self._receive, self._send, self._start_session)
+        request, parts = self._request, self._parts
+        limits = parts.max_message_size, parts.websocket_send_timeout
+        channel = Channel(request.scope, self._receive, self._send, *limits)
+        return WebSocket(request, channel, self._start_session)
 
     async def _load_session(self) -> None:
         request, sessions = self._request, self._parts.sessions
@@ -128,23 +145,23 @@ class WebSocketExchange:
         request = self._request
         request._route = route
         websocket = self._websocket()
-        code, reason = NORMAL, ""
+        ending: Ending = NORMAL, "", None
         try:
             await self._receive()  # the client's half of the handshake
             args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
             await route.handler(websocket, *args, **kwargs)
         except Exception as error:
-            code, reason = self._close_code(error)
+            ending = self._ending(error)
         except CancelledError as error:
-            code, reason = self._close_code(cancelled_within(error))
+            ending = self._ending(cancelled_within(error))
         finally:
-            websocket._stop_looking_ahead()
+            websocket._channel.stop_looking_ahead()
         try:
             # Before the close, so that a client that has seen it finds what was stored.
             await self._store_session()
         except Exception as error:
-            code, reason = self._close_code(error)
-        await websocket.close(code, reason)
+            ending = self._ending(error)
+        await websocket._end(*ending)
 
     async def _run_mounted(self, mount: Mount) -> None:
         if shares_session(mount.app, self._request.scope.get(SESSIONS, self._parts.sessions)):
@@ -153,7 +170,7 @@ class WebSocketExchange:
         try:
             await self._store_session()
         except Exception as error:
-            self._close_code(error)  # the connection is closed already: for the log only
+            self._ending(error)  # the connection is closed already: for the log only
 
     async def _start_session(self, session_id: str | None) -> Headers:
         """Store a new session at the handshake; return the headers that set its cookie.
@@ -191,26 +208,51 @@ class WebSocketExchange:
         session.finish()
 
     async def _run_hooks_after(self) -> None:
-        for middleware in reversed(self._entered):
-            try:
-                await middleware.after_websocket(self._request)
-            except Exception as error:
-                blame(self._request, "after_websocket", middleware)
-                self._log(error)
-
-    def _close_code(self, error: Exception) -> tuple[int, str]:
-        """Return the close code and reason for *error*; an unexpected error is logged."""
-        error = unwrap(error)
-        if isinstance(error, _Refused | InvalidMessage):
-            return error.code, error.reason
-        if isinstance(error, ConnectionClosed) or _is_closed_group(error):
-            return NORMAL, ""
-        if isinstance(error, HTTPError) and error.status_code < 500:
-            return POLICY_VIOLATION, str(error) if isinstance(error, ExplainedError) else ""
-        self._request._mark_failed()
-        if not isinstance(error, HTTPError):
+        """Run those of `_entered` in reverse, all of them, also when one fails or is cancelled."""
+        if not self._entered:
+            return
+        *self._entered, middleware = self._entered
+        try:
+            await middleware.after_websocket(self._request)
+        except Exception as error:
+            blame(self._request, "after_websocket", middleware)
             self._log(error)
-        return INTERNAL_ERROR, ""
+        except CancelledError as error:
+            self._log(cancelled_within(error))
+        finally:
+            await self._run_hooks_after()
+
+    def _ending(self, error: Exception) -> Ending:
+        """Return how *error* ends the connection; an unexpected one is logged."""
+        error = unwrap(error)
+        if isinstance(error, _Refused) and error.status is not None:
+            return error.code, error.reason, self._denial(HTTPError(error.status))
+        if isinstance(error, _Refused | InvalidMessage):
+            return error.code, error.reason, None
+        if isinstance(error, ConnectionClosed) or _is_closed_group(error):
+            return NORMAL, "", None
+        if isinstance(error, HTTPError):
+            if error.status_code < 500:
+                reason = str(error) if isinstance(error, ExplainedError) else ""
+                return POLICY_VIOLATION, reason, self._denial(error)
+        else:
+            self._log(error)
+            error = HTTPError(500)
+        self._request._mark_failed()
+        return INTERNAL_ERROR, "", self._denial(error)
+
+    def _denial(self, error: HTTPError) -> Denial | None:
+        """Return the response that refuses a handshake; None if the server can't send one."""
+        if "websocket.http.response" not in self._request.scope.get("extensions", ()):
+            return None
+        try:
+            start, body = Response.of_error(error).render("GET")
+            if isinstance(body, dict):
+                return start, body
+            raise ResponseError("refused a WebSocket with a stream, which is not sent")
+        except Exception as unsendable:
+            self._log(unsendable)
+            return self._denial(HTTPError(500))
 
     def _log(self, error: Exception) -> None:
         what = whole_path(self._request.scope), self._request._handler_name
