@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from micropie import App, HttpMiddleware, UploadFile, route
+from micropie import App, HttpMiddleware, UploadFile, limit, route
 from support.asgi import Client
 from support.asgi_websocket import WebSocketClient
 from support.mounts import named
@@ -484,6 +484,25 @@ async def test_streams_and_synchronous_handlers_have_routes_too():
     client = Client(Kinds())
     assert (await client.get("/stream/ho")).text == "ho!"
     assert (await client.get("/blocking/ho")).text == "ho"
+
+
+async def test_a_route_stands_above_and_below_a_limit():
+    class Limited(App):
+        @route.post("/above/{word}")
+        @limit(body=10)
+        async def above(self, word):
+            return await self.request.read()
+
+        @limit(body=10)
+        @route.post("/below/{word}")
+        async def below(self, word):
+            return await self.request.read()
+
+    client = Client(Limited())
+    for url in ("/above/x", "/below/x"):
+        for size, status in {10: 200, 11: 413}.items():
+            headers = {"Content-Length": str(size)}
+            assert (await client.post(url, headers=headers, body=b"x" * size)).status == status
 
 
 # Routing by hand.
