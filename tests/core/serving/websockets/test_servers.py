@@ -316,6 +316,8 @@ async def test_a_client_that_closes_ends_its_handler_with_its_code(server, key):
 
 @pytest.mark.parametrize("how", ["text", "bytes", "json"])
 async def test_a_handler_that_only_sends_is_told_the_code_of_its_client(server, how, key):
+    if server.name == "daphne":
+        pytest.skip("who sends while its client closes may get an error of Daphne's library")
     async with opened(server, f"/sending/{how}/{key}") as socket:
         await socket.recv()
         await socket.close(4005, "bye")
@@ -324,6 +326,8 @@ async def test_a_handler_that_only_sends_is_told_the_code_of_its_client(server, 
 
 
 async def test_tasks_that_read_and_send_are_told_the_same_code(server, key):
+    if server.name == "daphne":
+        pytest.skip("who sends while its client closes may get an error of Daphne's library")
     async with opened(server, f"/both/{key}") as socket:
         await socket.recv()
         await socket.close(4005)
