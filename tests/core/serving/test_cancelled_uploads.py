@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from micropie import App
+from micropie import App, _threads
 from micropie._serving import lifespan
 from support.asgi import PATIENCE, Client, settled
 from support.lifespans import Life
@@ -71,11 +71,14 @@ async def test_the_shutdown_waits_until_temporary_files_are_deleted(deleting, tm
     assert os.listdir(tmp_path) == []
 
 
-async def test_the_shutdown_does_not_wait_forever(deleting, monkeypatch):
+async def test_the_shutdown_does_not_wait_forever(deleting, monkeypatch, logged):
     monkeypatch.setattr(lifespan, "DELETION_TIMEOUT", 0.01)
+    monkeypatch.setattr(_threads, "_GRACE", 0.01)
     app, begin, _ = deleting
     running = Life(app)
     await running.start()
     task = await begin(app)
     task.cancel()
     assert (await running.stop())["type"] == "lifespan.shutdown.complete"
+    (record,) = logged
+    assert record.getMessage() == "shutdown waits no longer for 1 busy threads"

@@ -106,7 +106,9 @@ async def test_every_member_gets_what_is_sent(asgi, message, got):
             assert await anext(stream) == got
 
 
-@pytest.mark.parametrize("message", [object(), {1, 2}, "\ud800"], ids=repr)
+@pytest.mark.parametrize(
+    "message", [object(), {1, 2}, "\ud800"], ids=["object", "set", "surrogate"]
+)
 async def test_what_can_not_be_sent_is_the_senders_error_alone(message):
     broadcast = Broadcast()
     async with broadcast.join() as member:
