@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.redis_servers import redis_sentinel, redis_server
-from support.servers import CLIENT_TIMEOUT, serve
+from support.servers import CLIENT_TIMEOUT, serve, wait_until
 from support.socketio_clients import browsing, next_event
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +66,8 @@ async def test_redis_is_killed_and_comes_back(workers, redis):
         redis.kill()
         assert await near.get("/announce/alone") == (200, "said")
         assert await next_event(here) == ("announcement", "alone")
+        for worker in workers:
+            await asyncio.to_thread(wait_until, lambda worker=worker: "away" in worker.log())
         redis.start()
         await asyncio.to_thread(wait_for_two, redis)
         await near.get("/announce/again")

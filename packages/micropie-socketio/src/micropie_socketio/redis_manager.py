@@ -28,6 +28,7 @@ _SILENCE = 5.0
 # Seconds between tries to reach a Redis that is away: the first wait, doubled up to the longest.
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 2.0
+_WORTH_A_LINE = 4  # failures in a row; the fourth comes after 0.7 seconds
 
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -57,7 +58,7 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
         super().__init__()
         self._source = url_or_client
         self._client: Redis | None = None
-        self._is_away = False
+        self._failures = 0  # in a row
         try:
             self._new_client()
         except Exception:
@@ -141,15 +142,18 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
         return None
 
     def _note(self, error: Exception | None) -> None:
-        """Log once that Redis is away, because of *error*, and once that it is back."""
-        was_away, self._is_away = self._is_away, error is not None
-        if error is not None and not was_away:
+        """Log once that Redis is away, because of *error*, and once that it is back.
+
+        A few failures in a row are not worth it: a server that restarts is back within a second.
+        """
+        before, self._failures = self._failures, 0 if error is None else self._failures + 1
+        if error is not None and before + 1 == _WORTH_A_LINE:
             _logger.error(
                 "Socket.IO: Redis is away, so clients of other workers get nothing until it is "
                 "back (%s: %s)",
                 *(type(error).__name__, error),
             )
-        elif error is None and was_away:
+        elif error is None and before >= _WORTH_A_LINE:
             _logger.warning("Socket.IO: Redis is back")
 
 
