@@ -227,7 +227,7 @@ class ParsedBody:
         form: all values of every name; None until `fields` is asked for.
         is_json: as given.
         files: the uploaded files; None if there are none.
-        refused: why it was not received, for who looks at it nevertheless.
+        refused: why the body was not received; raised when somebody looks at it.
     """
 
     form: dict[str, list[Any]] | None = None
@@ -284,7 +284,7 @@ class ParsedBody:
 
 
 def _release_later(value: Any) -> None:
-    """Let the next step of the event loop release *value*, if this one would: half of parsing."""
+    """Keep *value* until the event loop's next step: releasing it takes half as long as parsing."""
     with suppress(RuntimeError):  # in a thread there is no loop to hold up
         asyncio.get_running_loop().call_soon(id, value)
 

@@ -14,6 +14,7 @@ from micropie._errors import HTTPError, ResponseError, cancelled_within, logger,
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
 from micropie._http.connection import MAX_HEADERS, PARENT
+from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
 from micropie._http.response import (
     ASGIResponse,
@@ -149,7 +150,7 @@ class HttpExchange:
                 await self.answer(result, token)
                 return
             request._is_answered = True
-            reset_current(token)  # for the reason given in `_leave_context`
+            reset_current(token)  # `_leave_context` says why
             await self._send(messages[0])
             await self._send(messages[1])
         finally:
@@ -207,21 +208,19 @@ class HttpExchange:
                 await self._relay(result.app, request.scope, receive)
                 return
             if result is None and self._parts.debug and request.method == "GET":
-                logger.warning(
-                    "%s %r: %s returned None, so the client gets 204 No Content; return what it is "
-                    "to see, or (204, None) if that is meant",
-                    *self._request._names(),
-                )
+                advice = "return what it is to see, or (204, None) if that is meant"
+                what = "%s %r: %s returned None, so the client gets 204 No Content; %s"
+                logger.warning(what, *request._names(), advice)
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
             if request._session is not None or request._set_cookies:
                 await self._add_cookies()
             request._is_answered = True
-            if isinstance(self._body, BodyStream):
+            self._leave_context()
+            if isinstance(self._body, BodyStream):  # it has a context of its own
                 await self._send_stream(self._body)
             else:
-                self._leave_context()
                 await self._send(self._start)
                 await self._send(self._body)
         finally:
@@ -235,9 +234,8 @@ class HttpExchange:
     async def _prepare(self, result: Any, hooks: Iterable[HttpMiddleware] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
 
-        The generator of a streamed response begins here, so that what it raises before its first
-        chunk can still be answered.
-        What can't be sent is the fault of the *hooks*, if any, for what the handler returned could.
+        A stream begins here: what it raises before its first chunk can still be answered. If there
+        are *hooks*, they made the result of one that could be sent, and an error is theirs.
         """
         while True:
             try:
@@ -256,10 +254,13 @@ class HttpExchange:
                 result = error
                 blame(self._request, "after_request", *hooks)
 
-    async def _begin_stream(self, chunks: Stream | Chunks) -> BodyStream:
+    async def _begin_stream(self, chunks: Stream | EventStream | Chunks) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one."""
-        if isinstance(chunks, Generator):
-            chunks = self._parts.workers.iterate(chunks, self._returned)
+        in_thread = partial(self._parts.workers.iterate, returned=self._returned)
+        if isinstance(chunks, EventStream):
+            chunks = event_chunks(chunks, in_thread)
+        elif isinstance(chunks, Generator):
+            chunks = in_thread(chunks)
         stream = BodyStream(chunks, self._request._client_gone)
         self._streams = [*self._streams, stream]
         await stream.begin()
@@ -296,7 +297,7 @@ class HttpExchange:
         self._start["headers"] += cookies_set(self._request)
 
     def _leave_context(self) -> None:
-        """Reset the context variable, before the last messages are sent.
+        """Reset the context variable, before anything is sent.
 
         uvicorn's keep-alive timer captures the context in which the response ends: it would keep
         the request, and everything the request holds, for as long as the connection is idle.

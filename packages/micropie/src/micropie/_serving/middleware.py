@@ -113,7 +113,7 @@ class Middlewares(list[M]):
         for name in {*dir(middleware)}.difference(dir(base)):
             meant = next((hook for hook in hooks if _edits(name, hook) <= _MOST_EDITS), None)
             if meant is not None and callable(inspect.getattr_static(middleware, name)):
-                raise TypeError(f"{own}.{name} never runs: spell it {meant}, or very differently")
+                raise TypeError(f"{own}.{name} never runs: spell it {meant}, or not so alike")
         return middleware
 
 
