@@ -207,8 +207,8 @@ class Response:
         return raw
 
 
-def response_of_hook(answer: Any) -> Response:
-    """Return the response that `before_request` answered with.
+def response_of_hook(answer: Any, status: int = 200) -> Response:
+    """Return the response that a hook answered with; *status* is used if that gives none.
 
     Raises:
         ResponseError: *answer* is not a dict of status_code, body and headers.
@@ -218,7 +218,7 @@ def response_of_hook(answer: Any) -> Response:
             f"returned {type(answer).__name__} from a hook; it must be None or a dict"
         )
     _check_keys(answer)
-    return Response(answer.get("status_code", 200), answer.get("body"), answer.get("headers"))
+    return Response(answer.get("status_code", status), answer.get("body"), answer.get("headers"))
 
 
 def _check_keys(answer: Mapping[str, Any]) -> None:
