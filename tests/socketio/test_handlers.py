@@ -228,7 +228,8 @@ def test_a_typed_program_stays_typed(tmp_path):
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]
     # The library itself has no annotations.
     assert [line for line in errors if "import-untyped" not in line] == []
-    assert "def (sid: str, text: str) -> str" in done.stdout
-    assert "def (sid: str, room: str) -> Coroutine[Any, Any, None]" in done.stdout.replace(
+    told = done.stdout.replace("builtins.", "")  # which older versions of mypy write
+    assert "def (sid: str, text: str) -> str" in told
+    assert "def (sid: str, room: str) -> Coroutine[Any, Any, None]" in told.replace(
         "typing.Coroutine", "Coroutine"
     )

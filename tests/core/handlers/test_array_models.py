@@ -182,7 +182,8 @@ async def test_the_rules_of_a_library_hold_in_its_own_models():
     assert (await send_json(app, "/strict", {"born": "2001-02-03"})).json == {"born": "2001-02-03"}
     assert (await send_json(app, "/strict", {"born": 5})).status == 400
     answer = await send_json(app, "/field", {"born": "2001-02-03", "raw": "cGll"})
-    assert answer.json == ["2001-02-03", "pie"]
+    if not pydantic.VERSION.startswith("2.0"):  # which does not decode it
+        assert answer.json == ["2001-02-03", "pie"]
     assert (await send_json(app, "/parameter", {"day": "2001-02-03"})).json == ["2001-02-03"]
     assert (await send_json(app, "/parameter", {"day": 5})).status == 400
     assert (await send_json(app, "/scores", {"scores": {"1": "a"}})).json == {"scores": {"1": "a"}}

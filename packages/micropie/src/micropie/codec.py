@@ -106,7 +106,7 @@ def _shallow(fast: Callable[[bytes], Any], data: bytes) -> Any:
     try:
         value = fast(b"[" * around + data + b"]" * around)
     except ValueError as error:
-        raise ValueError(_TOO_DEEP if "limit" in str(error) else "not JSON") from None
+        raise ValueError(_TOO_DEEP if "depth" in str(error) else "not JSON") from None
     for _ in range(around):
         (value,) = value  # two, if *data* closes an array that it has not opened
     return value

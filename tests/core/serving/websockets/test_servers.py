@@ -377,7 +377,11 @@ async def test_a_client_that_leaves_before_it_is_accepted_does_no_harm(server, k
 # Clients that do not keep to what can be expected.
 
 
-@pytest.mark.parametrize("message", ["x" * (2**20 + 1), b"x" * 2**21, "é" * (2**19 + 1)])
+@pytest.mark.parametrize(
+    "message",
+    ["x" * (2**20 + 1), b"x" * 2**21, "é" * (2**19 + 1)],
+    ids=["text", "bytes", "two bytes a character"],
+)
 async def test_a_message_over_the_limit_closes_with_1009(server, message):
     async with opened(server, "/echo", max_size=None) as socket:
         await socket.send(message)
