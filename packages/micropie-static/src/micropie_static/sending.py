@@ -9,7 +9,7 @@ from micropie.types import Receive, Scope, Send
 from micropie_static.files import File
 from micropie_static.headers import check_headers, raw_headers
 from micropie_static.media_types import content_type as type_of
-from micropie_static.response import serve_file
+from micropie_static.response import has_large_headers, serve_file
 
 
 def send_file(
@@ -61,6 +61,8 @@ def send_file(
     file = File(os.path.join(folder or "", path), folder, raw)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if has_large_headers(scope):
+            raise HTTPError(431)
         if not is_name or not await serve_file(file, scope, receive, send):
             raise HTTPError(404)
 
