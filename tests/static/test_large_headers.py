@@ -12,8 +12,8 @@ pytestmark = pytest.mark.anyio
 LARGE = {
     "one": [("If-None-Match", '"a",' * 20_000)],
     "one that is not looked at": [("X-Any", "a" * 70_000)],
-    "repeated": [("Accept-Encoding", "")] * 10_000,
-    "names": [(f"x-{number}", "") for number in range(20_000)],
+    "repeated": [("a", "")] * 2_000,
+    "names": [(f"x-{number}", "") for number in range(2_000)],
 }
 
 

@@ -31,7 +31,8 @@ def send_file(
             be absolute, and is trusted.
         root: the folder that the file must be in.
         filename: the name under which a browser saves the file; its own by default.
-        content_type: by default what the file's name tells.
+        content_type: by default what the file's name tells. For files of users choose
+            "application/octet-stream": by its type a script may run in your site, downloads too.
         inline: have a browser show the file if it can. Never do so with files of users: an HTML
             page among them would run its scripts as part of your site.
         headers: more headers by name, or replacements for the usual ones. Without a Cache-Control
