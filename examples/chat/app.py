@@ -100,7 +100,8 @@ async def disconnect(sid, reason):
 @sio.event
 async def catch_up(sid, last_id):
     """Return what was said after message *last_id*, for whoever connects, or does so again."""
-    return await app.history.after(last_id) if isinstance(last_id, int) else []
+    # Of JSON's values true is an int of Python's, too.
+    return await app.history.after(last_id) if type(last_id) is int else []
 
 
 @sio.event

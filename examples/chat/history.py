@@ -16,6 +16,8 @@ _messages = Table(
     Column("said_at", BigInteger, nullable=False),
 )
 
+_MOST = 2**31 - 1  # the largest Integer of PostgreSQL and MySQL; clients name larger ones
+
 
 class History:
     """Messages: dicts of `id` (growing), `name`, `text` and `said_at` (milliseconds since 1970)."""
@@ -36,7 +38,8 @@ class History:
 
     async def add(self, name: str, text: str) -> dict[str, Any]:
         """Keep a message of this moment, and return it."""
-        message = {"name": name, "text": text, "said_at": time.time_ns() // 1_000_000}
+        said_at = time.time_ns() // 1_000_000
+        message = {"name": _storable(name), "text": _storable(text), "said_at": said_at}
         async with self._engine.begin() as connection:
             result = await connection.execute(insert(_messages).values(message))
             (number,) = result.inserted_primary_key
@@ -46,6 +49,12 @@ class History:
 
     async def after(self, number: int) -> list[dict[str, Any]]:
         """Return the messages after that one, in order; after 0 come all of them."""
+        number = min(max(number, 0), _MOST)
         wanted = select(_messages).where(_messages.c.id > number).order_by(_messages.c.id)
         async with self._engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(wanted)).mappings()]
+
+
+def _storable(text: str) -> str:
+    """Return *text* without NUL, which PostgreSQL refuses, and without halves of characters."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

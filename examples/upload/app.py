@@ -46,8 +46,11 @@ class Uploads(App):
         return self._redirect(self._url_for("index"), status_code=303)
 
     async def file(self, name):
-        """A download: a browser must not show what strangers uploaded as a page of this site."""
-        return send_file(name, root=FOLDER)
+        """A download: a browser must not show what strangers uploaded as a page of this site.
+
+        Nor run it: a script by its type would be one of 'self', to the Content-Security-Policy.
+        """
+        return send_file(name, root=FOLDER, content_type="application/octet-stream")
 
 
 def _sizes() -> dict[str, int]:

@@ -103,6 +103,15 @@ def test_a_message_that_is_no_json_ends_the_connection(demo, sent):
         assert hear(bob)["text"] == "Still here"
 
 
+def test_the_server_does_not_inflate_a_message_that_no_app_takes(demo):
+    with chatting(demo, compression="deflate") as (ada, _):
+        ada.send("a" * 2_000_000)  # 2 kB on their way
+        with pytest.raises(ConnectionClosed) as caught:
+            hear(ada)
+    assert caught.value.rcvd.code == 1009
+    assert "1000000 bytes" in caught.value.rcvd.reason  # the server's words, not MicroPie's
+
+
 def test_there_is_no_other_room(demo):
     assert demo.get("/chat/cellar").status == 400
     for path, status in (("/chat/cellar", 400), ("/chat?room=..", 400), ("/index", 404)):

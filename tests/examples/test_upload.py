@@ -26,6 +26,13 @@ def test_a_file_comes_back_as_a_download(visitor):
     assert answer.headers["Content-Disposition"].startswith("attachment")
 
 
+def test_no_upload_is_a_script_of_the_site(visitor):
+    visitor.post("/upload", files={"file": ("evil.js", b"alert(1)", "text/javascript")})
+    headers = visitor.get("/file/evil.js").headers
+    assert headers["Content-Type"] == "application/octet-stream"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_nothing_leaves_the_folder(visitor):
     visitor.post("/upload", files={"file": ("../../evil.txt", b"x")})
     assert visitor.get("/file/evil.txt").content == b"x"

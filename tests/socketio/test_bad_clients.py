@@ -286,6 +286,13 @@ def test_a_request_that_fits_nothing_is_refused(server, method, query):
     assert "\nforged" not in server.log()
 
 
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+@pytest.mark.parametrize("lines", [["a: b"] * 2000, ["a: " + "b" * 70_000]], ids=["many", "long"])
+def test_large_headers_are_a_431(server, method, lines):
+    reply = talk(server, head(PATH + "polling", *lines, method=method))
+    assert (reply.status, reply.json) == (431, {"code": 3, "message": "Bad request"})
+
+
 def test_an_upgrade_that_is_none_is_refused(server):
     headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
     poller = Poller(server)

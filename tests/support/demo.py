@@ -1,6 +1,7 @@
 """The demo, served as `hatch run demo` serves it, and its visitors."""
 
 import json
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +10,11 @@ from websockets.sync.client import connect
 
 from support.servers import CLIENT_TIMEOUT, HOST, serve
 
-DEMO = Path(__file__).parents[2] / "examples" / "demo"
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "examples" / "demo"
+
+_SCRIPTS = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["default"]["scripts"]
+_OPTIONS = _SCRIPTS["demo"].partition("app:app")[2].replace("{args}", "").split()
 
 MB = 1_000_000
 
@@ -20,7 +25,7 @@ def serve_demo(folder, *options):
         "uvicorn",
         "app:app",
         folder,
-        options=("--app-dir", str(DEMO), *options),
+        options=("--app-dir", str(DEMO), *_OPTIONS, *options),
         environment={"DATABASE_URL": f"sqlite:///{folder}/demo.db"},
     )
 

@@ -13,12 +13,25 @@ from micropie_static.files import File, Variant
 # one message.
 CHUNK = 256 * 1024
 
+# Bytes of all headers of a request, 32 more for each (RFC 9113, 6.5.2); others allow 8 to 64 KiB.
+# uvicorn with httptools limits neither these nor their number, and here they are joined, searched
+# and sorted, which takes seconds a MB.
+_MOST_HEADERS = 64 * 1024
+
 # How often a small file is opened that is cut short before it is read.
 _MOST_READS = 10
 
 
+def has_large_headers(scope: Scope) -> bool:
+    """Tell whether the headers are larger than those of any client: a 431."""
+    return sum(32 + len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADERS
+
+
 async def serve_file(file: File, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Send *file*, as it is when it is opened; False if it is gone."""
+    """Send *file*, as it is when it is opened; False if it is gone.
+
+    The caller has made sure that the request has no large headers.
+    """
     with ExitStack() as open_files:
         opened = await run_in_thread(_open, file, scope, open_files)
         if opened is None:

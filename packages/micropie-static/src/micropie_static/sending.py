@@ -9,7 +9,7 @@ from micropie.types import Receive, Scope, Send
 from micropie_static.files import File
 from micropie_static.headers import check_headers, raw_headers
 from micropie_static.media_types import content_type as type_of
-from micropie_static.response import serve_file
+from micropie_static.response import has_large_headers, serve_file
 
 
 def send_file(
@@ -31,7 +31,8 @@ def send_file(
             be absolute, and is trusted.
         root: the folder that the file must be in.
         filename: the name under which a browser saves the file; its own by default.
-        content_type: by default what the file's name tells.
+        content_type: by default what the file's name tells. For files of users choose
+            "application/octet-stream": by its type a script may run in your site, downloads too.
         inline: have a browser show the file if it can. Never do so with files of users: an HTML
             page among them would run its scripts as part of your site.
         headers: more headers by name, or replacements for the usual ones. Without a Cache-Control
@@ -61,6 +62,8 @@ def send_file(
     file = File(os.path.join(folder or "", path), folder, raw)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if has_large_headers(scope):
+            raise HTTPError(431)
         if not is_name or not await serve_file(file, scope, receive, send):
             raise HTTPError(404)
 

@@ -15,7 +15,7 @@ from micropie_static.folder import Folder, Redirect
 from micropie_static.headers import check_headers, raw_headers
 from micropie_static.manifest import Manifest
 from micropie_static.media_types import check_types, content_type
-from micropie_static.response import serve_file
+from micropie_static.response import has_large_headers, serve_file
 
 # A name to which ServeStatic's command has given a hash.
 _HASHED = re.compile(r".+\.[0-9a-f]{12}\..+")
@@ -105,6 +105,9 @@ class Static:
             return
         if scope["type"] != "http":
             raise ValueError(f"Static can't serve {scope['type']!r} connections")
+        if has_large_headers(scope):
+            await _answer(431, {}, scope, send)
+            return
         # Below the mount (ASGI: root_path is a part of path).
         url = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
         if self._refreshes:

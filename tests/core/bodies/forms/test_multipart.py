@@ -257,6 +257,14 @@ def test_a_missing_or_invalid_boundary_is_a_bad_request(parameters: str) -> None
         multipart_boundary("multipart/form-data" + parameters)
 
 
+@pytest.mark.parametrize("parameter", ["; a=b", ';"', '; a="\\"'])
+def test_a_content_type_of_a_megabyte_is_not_searched(parameter: str) -> None:
+    parameters = parameter * (1024 * 1024 // len(parameter))
+    with pytest.raises(HTTPError) as caught:
+        multipart_boundary("multipart/form-data; boundary=x" + parameters)
+    assert caught.value.status_code == 431
+
+
 # Libraries.
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from micropie._bodies.spool import Spool
 from micropie._bodies.uploads import UploadFile
-from micropie._errors import BadRequest, ContentTooLarge
+from micropie._errors import BadRequest, ContentTooLarge, HTTPError
 from micropie._percent import unquoted
 
 # Of all small files of a form together; what goes beyond goes to disk, however small. The default
@@ -97,7 +97,10 @@ def multipart_boundary(content_type: str) -> bytes:
 
     Raises:
         BadRequest: there is none, there are several, or it is not valid.
+        HTTPError: 431, the type is longer than any client's.
     """
+    if len(content_type) > _MOST_TYPE:
+        raise HTTPError(431)
     boundaries = {
         value.strip()
         for name, value in re.findall(_PARAMETER, content_type)
@@ -297,6 +300,10 @@ def _events(parser: Any, chunk: bytes) -> Generator[Any, None, None]:
     except ValueError:
         raise BadRequest("the multipart body is malformed") from None
 
+
+# Characters of a Content-Type with a boundary, which has 70 at most. Some servers limit no header,
+# and to look for parameters takes half a second a MB.
+_MOST_TYPE = 8 * 1024
 
 # Compiled on first use: not every app has forms.
 _PARAMETER = r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)'
