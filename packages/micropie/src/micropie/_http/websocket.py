@@ -248,8 +248,8 @@ class WebSocket:
         with suppress(ConnectionClosed):
             for part, message in zip(("start", "body"), denial, strict=True):
                 await self._channel.transmit({**message, "type": f"websocket.http.response.{part}"})
-            # In these turns (two, of uvloop 0.21) uvicorn loses the connection. Without that it takes
-            # the handshake for unfinished when the App returns, and logs an error.
+            # In these turns (two, of uvloop 0.21) uvicorn loses the connection. Without that it
+            # takes the handshake for unfinished when the App returns, and logs an error.
             for _ in range(3):
                 await asyncio.sleep(0)
 
