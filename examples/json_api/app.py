@@ -88,11 +88,8 @@ class Tasks(App):
 class JSONErrors(HttpMiddleware):
     """Answers in JSON where MicroPie would in plain text: `404 Not Found` and the like."""
 
-    async def after_request(self, request, status_code, response_body, extra_headers):
-        if status_code < 400 or not isinstance(response_body, str):
-            return None
-        others = [pair for pair in extra_headers if pair[0].lower() != "content-type"]
-        return {"body": {"error": response_body}, "headers": others}
+    async def on_error(self, request, error):
+        return {"body": {"error": str(error)}} if isinstance(error, HTTPError) else None
 
 
 app = Tasks()

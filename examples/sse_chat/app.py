@@ -1,15 +1,21 @@
 """A chat over server-sent events: messages come by one endless response, and go by POST."""
 
-import asyncio
 import json
 from collections import deque
 from itertools import count
 from pathlib import Path
 
-from micropie import App, Broadcast, CrossOriginProtection, HTTPError, SecurityHeaders, allow
+from micropie import (
+    App,
+    Broadcast,
+    CrossOriginProtection,
+    EventStream,
+    HTTPError,
+    SecurityHeaders,
+    allow,
+)
 
 MAX_NAME, MAX_TEXT = 40, 500  # characters
-HEARTBEAT = 15  # seconds; proxies close a connection on which nothing happens
 
 
 class Chat(App):
@@ -44,32 +50,18 @@ class Chat(App):
             last = int(self.request.headers.get("last-event-id", "0"))
         except ValueError:  # not a number, or one of more digits than Python takes
             last = 0
-        headers = {
-            "Content-Type": "text/event-stream",
-            "Cache-Control": "no-cache",
-            "X-Accel-Buffering": "no",  # tells nginx to pass events on at once
-        }
-        return 200, self._events(last), headers
+        return EventStream(self._events(last))
 
     async def _events(self, last: int):
-        yield "retry: 2000\n\n"  # milliseconds until a browser that lost us tries again
+        yield {"retry": 2000}  # milliseconds until a browser that lost us tries again
         async with self._broadcast.join() as news:
             for message in [message for message in self._messages if message["id"] > last]:
                 last = message["id"]
-                yield _event(message)
-            while True:
-                try:
-                    async with asyncio.timeout(HEARTBEAT):
-                        message = json.loads(await anext(news))
-                except TimeoutError:
-                    yield ": still here\n\n"
-                else:
-                    if message["id"] > last:  # else it was in time for the loop above
-                        yield _event(message)
-
-
-def _event(message) -> str:
-    return f"id: {message['id']}\ndata: {json.dumps(message)}\n\n"
+                yield {"id": last, "data": message}
+            async for text in news:
+                message = json.loads(text)
+                if message["id"] > last:  # else it was in time for the loop above
+                    yield {"id": message["id"], "data": message}
 
 
 app = Chat()

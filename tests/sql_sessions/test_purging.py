@@ -67,12 +67,13 @@ async def test_one_of_many_purges_in_the_background(place):
 
 
 async def test_a_purge_that_fails_is_logged_and_the_next_one_comes(place, caplog):
-    backend = place.backend(purge_every=0.05)
+    creating = place.backend(purge_every=None)
+    await creating.save(ID, {"a": 1}, 3600)
+    backend = place.backend(purge_every=0.05, create_table=False)  # else it would make it again
     await backend.startup()
     await until(lambda: place.count("id = 'purge'") == 1)
     await asyncio.to_thread(place.execute, "DROP TABLE {}")  # in a thread, as above
     await until(lambda: "could not be purged" in caplog.text)
-    creating = place.backend(purge_every=None)
     await creating.save(ID, {"a": 1}, 1e-6)
     await until(lambda: place.count() == 0)
     for each in (creating, backend):

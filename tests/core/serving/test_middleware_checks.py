@@ -117,7 +117,7 @@ def test_a_hook_that_is_no_coroutine_function_is_refused(refused, name, hook):
 )
 def test_a_misspelt_hook_is_refused(refused, misspelt, meant):
     told = refused("middlewares", with_method(HttpMiddleware, misspelt))
-    assert told == f"Guard.{misspelt} never runs: spell it {meant}, or very differently"
+    assert told == f"Guard.{misspelt} never runs: spell it {meant}, or not so alike"
 
 
 def test_a_misspelt_hook_of_websockets_is_refused(refused):

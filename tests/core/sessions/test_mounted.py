@@ -489,3 +489,14 @@ async def test_a_child_below_a_path_of_its_own_finds_its_cookie_among_those_of_i
     both = theirs["value"], ours["value"]
     assert (await visit("/child", *both)).json == {"a": "child"}
     assert (await visit("/", ours["value"])).json == {"a": "root"}
+
+
+async def test_a_backend_that_is_assigned_to_a_mounted_app_is_refused_and_changes_nothing():
+    root, child = notes()
+    own = child.session_backend
+    with pytest.raises(ValueError, match="two Apps"):
+        child.session_backend = WatchedBackend()
+    assert child.session_backend is own
+    browser = Browser(root)
+    await browser.get("/child/note?a=1")
+    assert (await browser.get("/")).json == {"a": "1"}  # the session is shared as before

@@ -7,6 +7,7 @@ from micropie._handlers.patterns import route
 from micropie._handlers.route import allow
 from micropie._http.broadcast import Broadcast, Member
 from micropie._http.channel import ConnectionClosed
+from micropie._http.events import EventStream
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
 from micropie._http.routes import ParameterInfo, RouteInfo
@@ -32,6 +33,7 @@ __all__ = [
     "ClientDisconnected",
     "ConnectionClosed",
     "CrossOriginProtection",
+    "EventStream",
     "HTTPError",
     "HttpMiddleware",
     "InMemorySessionBackend",

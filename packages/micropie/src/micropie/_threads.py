@@ -22,8 +22,9 @@ from micropie._errors import Overloaded, logger
 
 T = TypeVar("T")
 
-# What a thread does: a function that never raises, and returns whether the thread stays in its
-# pool. It is given one to call before anybody hears of its result: whoever does finds it free.
+# What a thread does: a function that never raises, and returns True if the thread may do another
+# job. Its argument is to be called before the result is told to anybody: it counts the thread as
+# free, so that who hears of the result and asks for a thread at once gets this one.
 ThreadJob = Callable[[Callable[[], object]], bool]
 
 # Emscripten, so Pyodide: browsers and edge runtimes.
@@ -172,7 +173,7 @@ CONVERTER = Threads(1)
 
 
 def nothing() -> None:
-    """Tell no pool that a thread is free: of steps on the event loop, or within another job."""
+    """Stand in for the argument of a ThreadJob where no thread becomes free after it."""
 
 
 def settle(

@@ -229,10 +229,10 @@ class App:
             request = cast(Request, current_connection())
             await HttpExchange(parts, request, send).answer(result, token)
             return
-        # Before the sends, as HttpExchange does it, for the reason given there.
+        # Before the sends: HttpExchange._leave_context says why.
         reset_current(token)
         try:
-            body = result.encode()
+            body = result.encode()  # naming an error handler, even this one, takes longer
         except UnicodeEncodeError:
             body = result.encode("utf-8", "replace")
         size = len(body)
@@ -271,9 +271,13 @@ class App:
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
         parts = self.__micropie
-        parts.sessions.backend = checked_backend(backend)
-        parts.shares_session = False
-        check_cookie_owners(parts)
+        before = parts.sessions.backend, parts.shares_session
+        parts.sessions.backend, parts.shares_session = checked_backend(backend), False
+        try:
+            check_cookie_owners(parts)
+        except ValueError:
+            parts.sessions.backend, parts.shares_session = before
+            raise
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
         """Load the session of any ASGI scope; what the block changes is merged when it ends.

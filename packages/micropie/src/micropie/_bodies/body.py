@@ -228,7 +228,7 @@ class ParsedBody:
         is_json: as given.
         is_large: whether it is JSON that takes too long for one step of the event loop to convert.
         files: the uploaded files; None if there are none.
-        refused: why it was not received, for who looks at it nevertheless.
+        refused: why the body was not received; raised when somebody looks at it.
     """
 
     form: dict[str, list[Any]] | None = None
@@ -286,7 +286,7 @@ class ParsedBody:
 
 
 def _release_later(value: Any) -> None:
-    """Let the next step of the event loop release *value*, if this one would: half of parsing."""
+    """Keep *value* until the event loop's next step: releasing it takes half as long as parsing."""
     with suppress(RuntimeError):  # in a thread there is no loop to hold up
         asyncio.get_running_loop().call_soon(id, value)
 

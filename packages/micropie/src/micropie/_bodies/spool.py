@@ -42,7 +42,7 @@ class Spool:
         self._batch = BytesIO()
         self._memory: BytesIO | None = None
         self._folder = ""  # of the temporary file, as long as it is ours to delete
-        self._path = ""  # of that file; kept, so that a late reader fails rather than find another
+        self._path = ""  # of that file; kept after the close, so that a late reader fails
         self._file: BinaryIO | None = None
         self._is_linkable = False  # a file on disk that is nobody else's yet
         self._closed = False

@@ -129,7 +129,7 @@ class route:  # noqa: N801 - used as a decorator
 def routes_of(handler: object) -> tuple[route, ...]:
     """Return the explicit routes of a handler, as they stand above it.
 
-    Not those of a function in a partial, which may have settled what is in their paths.
+    A partial has none, though its function may: it may have filled the parameters of their paths.
     """
     if isinstance(handler, staticmethod | classmethod) and ROUTES not in vars(handler):
         handler = handler.__func__
@@ -204,7 +204,8 @@ def _check_fixed(path: str, segment: str) -> None:
         raise ValueError(f"route {path!r}: {segment!r} must be decoded, and have no query")
 
 
-# A node: those below it by their steps, and at END the handlers of its path by their methods.
+# A node of the tree: for each step (a fixed segment or a kind of parameter) the node below it; for
+# END the handlers of the path that ends here, by method.
 Tree = dict[str | int, Any]
 
 

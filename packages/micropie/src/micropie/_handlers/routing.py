@@ -29,10 +29,10 @@ class RouteTable:
             that is bound.
 
     Attributes:
-        by_path: the routes by the paths that leave nothing for their arguments, so that such a
-            path is served by one look-up, without taking it apart. Those of explicit routes, and
-            those that a pattern matches, are not among them.
-        plain: the handlers of those whose `is_plain` is true, likewise.
+        by_path: the routes of names by their paths without arguments ("/greet"), so that such a
+            path is found by one look-up. Explicit routes are not in it, and no path that one of
+            their patterns matches.
+        plain: the handlers of `by_path` whose route `is_plain`, by the same paths.
     """
 
     def __init__(self, owner: object, base: type, *, is_websocket: bool = False) -> None:

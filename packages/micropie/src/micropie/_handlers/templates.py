@@ -53,10 +53,13 @@ class Templates:
                 loader=jinja2.FileSystemLoader(self._folder),
                 autoescape=_is_escaped,  # noqa: S701 - it is True for most
                 enable_async=True,
+                auto_reload=False,
                 # No limit: an evicted template would be read again on the event loop.
                 cache_size=-1,
             )
             self._environment.globals.update(self._names)
+        if self._auto_reload():
+            self._environment.auto_reload = True
         return self._environment
 
     async def render(self, name: str, context: dict[str, Any]) -> str:

@@ -38,8 +38,8 @@ class Channel:
 
     Theory of operation. The connection is open until `mark_closed` notes the code that counts: the
     first that comes, from the client, from `close`, or from `_give_up`. The server tells everything
-    through `receive`, which one task waits in, as a rule; `_receivers` has all that do. A send that
-    fails knows of no code: it leaves the reading to them, or reads itself, until the code has come.
+    through `receive`. `_receivers` are the tasks that wait in it, most often one. A send that fails
+    learns no code: it waits until one of these has received it, or receives by itself.
     `_give_up` can't count on the server, which may be stuck, and wakes the receivers itself.
 
     Args:

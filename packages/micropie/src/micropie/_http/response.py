@@ -6,22 +6,24 @@ from typing import Any
 
 from micropie._errors import ExplainedError, HTTPError, ResponseError, status_line
 from micropie._headers import header_pairs, raw_header
+from micropie._http.events import EVENT_HEADERS, EventStream
 from micropie._http.streaming import BodyStream
 from micropie.codec import dumps, is_model
 from micropie.types import ASGIApp, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
+_EVENTS = (b"content-type", b"text/event-stream")
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
 # Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
 BODILESS = frozenset({204, 304})
 
 # The whole body, the generator of its chunks, or that generator set going.
-Payload = bytes | Stream | BodyStream
+Payload = bytes | Stream | EventStream | BodyStream
 
 # The two ASGI messages of a response; a stream stands in for the second.
-Messages = tuple[Message, dict[str, Any] | Stream | BodyStream]
+Messages = tuple[Message, dict[str, Any] | Stream | EventStream | BodyStream]
 
 
 def content_length(size: int) -> tuple[bytes, bytes]:
@@ -173,7 +175,7 @@ class Response:
             "headers": self._render_headers(is_head=method == "HEAD"),
         }
         if method == "HEAD":
-            payload = b""  # a generator that never began needs no closing
+            payload = b""  # a stream that has begun is closed by the exchange
         if not isinstance(payload, bytes):
             return start, payload
         return start, {"type": "http.response.body", "body": payload}
@@ -197,13 +199,16 @@ class Response:
             return [pair for pair in raw if pair[0] != b"content-length"]
         if self._content_type is not None and not has_type:
             raw.append(self._content_type)
+        if self._content_type is _EVENTS:
+            names = {name for name, _ in raw}
+            raw += [pair for pair in EVENT_HEADERS if pair[0] not in names]
         if not has_length and isinstance(self.payload, bytes):
             raw.append(content_length(len(self.payload)))
         return raw
 
 
-def response_of_hook(answer: Any) -> Response:
-    """Return the response that `before_request` answered with.
+def response_of_hook(answer: Any, status: int = 200) -> Response:
+    """Return the response that a hook answered with; *status* is used if that gives none.
 
     Raises:
         ResponseError: *answer* is not a dict of status_code, body and headers.
@@ -213,7 +218,7 @@ def response_of_hook(answer: Any) -> Response:
             f"returned {type(answer).__name__} from a hook; it must be None or a dict"
         )
     _check_keys(answer)
-    return Response(answer.get("status_code", 200), answer.get("body"), answer.get("headers"))
+    return Response(answer.get("status_code", status), answer.get("body"), answer.get("headers"))
 
 
 def _check_keys(answer: Mapping[str, Any]) -> None:
@@ -239,6 +244,8 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         return dumps(body), _JSON
     if isinstance(body, AsyncGenerator | Generator):
         return body, HTML
+    if isinstance(body, EventStream):
+        return body, _EVENTS
     if isinstance(body, ASGIResponse):
         hint = "a handler returns it alone; the app gives status and headers"
     elif (dataclasses.is_dataclass(body) or is_model(body)) and not isinstance(body, type):

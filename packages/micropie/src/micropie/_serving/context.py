@@ -40,7 +40,7 @@ def current_connection() -> Connection:
             if len(holder) > 1:
                 scope, receive, parts = holder
                 request = Request(scope, receive, parts.limits)
-                # By its path alone, as App found it; None if it has been deleted meanwhile.
+                # App has found it by its path alone; it is None if the handler was deleted since.
                 request._route = parts.routes.by_path.get(scope["path"])
                 holder[:] = [request]
     connection: Connection = holder[0]

@@ -32,7 +32,7 @@ async def add_session(
     session, scope = request._session, request.scope
     if session is None:
         return
-    # That of a mounted App comes first, and knows more.
+    # A mounted App that shares this session answers before its parent, and knows the handler.
     if session.answered_by is None:
         session.answered_by = scope["method"], scope["path"], request._handler_name
     if PARENT in scope:

@@ -1,19 +1,18 @@
 """An HTTP exchange: serves, or only answers, a request for which App's short way is too short."""
 
 import inspect
-import traceback
 from asyncio import CancelledError, Task
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from micropie._bodies.body import ambiguous_length
-from micropie._errors import HTTPError, ResponseError, cancelled_within, logger, status_line, unwrap
+from micropie._errors import HTTPError, ResponseError, cancelled_within, logger
 from micropie._handlers.mounts import Mount, mount_or_route
 from micropie._handlers.route import Route
 from micropie._http.connection import MAX_HEADERS, PARENT
+from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
 from micropie._http.response import (
     ASGIResponse,
@@ -24,6 +23,7 @@ from micropie._http.response import (
 from micropie._http.streaming import BodyStream, Chunks
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.cookies import add_session, begin_mounted, cookies_set
+from micropie._serving.failures import error_response, log_failure
 from micropie._serving.middleware import HttpMiddleware, blame
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay, run_hooks_on_head
@@ -55,6 +55,7 @@ class HttpExchange:
 
     _token: Reset = None  # of the context variable, from `answer` until it is reset
     _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
+    _askable: list[HttpMiddleware] | None = None  # who is told of an error yet; None: all entered
     _use: Task[None] | None = None  # keeps the session alive while another app answers
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
     _returned: ThreadedGenerator[Any] | None = None  # by the handler, whose thread it keeps
@@ -150,7 +151,7 @@ class HttpExchange:
                 await self.answer(result, token)
                 return
             request._is_answered = True
-            reset_current(token)  # for the reason given in `_leave_context`
+            reset_current(token)  # `_leave_context` says why
             await self._send(messages[0])
             await self._send(messages[1])
         finally:
@@ -208,21 +209,19 @@ class HttpExchange:
                 await self._relay(result.app, request.scope, receive)
                 return
             if result is None and self._parts.debug and request.method == "GET":
-                logger.warning(
-                    "%s %r: %s returned None, so the client gets 204 No Content; return what it is "
-                    "to see, or (204, None) if that is meant",
-                    *self._request._names(),
-                )
+                advice = "return what it is to see, or (204, None) if that is meant"
+                what = "%s %r: %s returned None, so the client gets 204 No Content; %s"
+                logger.warning(what, *request._names(), advice)
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
             if request._session is not None or request._set_cookies:
                 await self._add_cookies()
             request._is_answered = True
-            if isinstance(self._body, BodyStream):
+            self._leave_context()
+            if isinstance(self._body, BodyStream):  # it has a context of its own
                 await self._send_stream(self._body)
             else:
-                self._leave_context()
                 await self._send(self._start)
                 await self._send(self._body)
         finally:
@@ -236,14 +235,13 @@ class HttpExchange:
     async def _prepare(self, result: Any, hooks: Iterable[HttpMiddleware] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
 
-        The generator of a streamed response begins here, so that what it raises before its first
-        chunk can still be answered.
-        What can't be sent is the fault of the *hooks*, if any, for what the handler returned could.
+        A stream begins here: what it raises before its first chunk can still be answered. If there
+        are *hooks*, they made the result of one that could be sent, and an error is theirs.
         """
         while True:
             try:
                 if isinstance(result, Exception):
-                    result = self._error_response(result)
+                    result = await self._error_response(result)
                 response = Response.of(result)
                 if not isinstance(response.payload, bytes | BodyStream):
                     # Also where no body is sent: what is raised before the first chunk counts.
@@ -257,10 +255,13 @@ class HttpExchange:
                 result = error
                 blame(self._request, "after_request", *hooks)
 
-    async def _begin_stream(self, chunks: Stream | Chunks) -> BodyStream:
+    async def _begin_stream(self, chunks: Stream | EventStream | Chunks) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one."""
-        if isinstance(chunks, Generator):
-            chunks = self._parts.workers.iterate(chunks, self._returned)
+        in_thread = partial(self._parts.workers.iterate, returned=self._returned)
+        if isinstance(chunks, EventStream):
+            chunks = event_chunks(chunks, in_thread)
+        elif isinstance(chunks, Generator):
+            chunks = in_thread(chunks)
         stream = BodyStream(chunks, self._request._client_gone)
         self._streams = [*self._streams, stream]
         await stream.begin()
@@ -272,7 +273,8 @@ class HttpExchange:
         When one raises, the hooks that are left see the response of its error.
         """
         response = self._response
-        for middleware in reversed(self._entered):
+        for index, middleware in reversed(list(enumerate(self._entered))):
+            self._askable = [*self._entered[:index]]
             try:
                 changes = await middleware.after_request(
                     self._request, response.status, response.body, response.headers
@@ -281,11 +283,11 @@ class HttpExchange:
                     response = response.replaced(changes)
             except Exception as error:
                 blame(self._request, "after_request", middleware)
-                response = self._error_response(error)
+                response = await self._error_response(error)
         payload = response.payload
         if isinstance(payload, BodyStream) and payload.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
-            response = self._error_response(unanswered)
+            response = await self._error_response(unanswered)
         await self._prepare(response, self._entered)
 
     async def _add_cookies(self) -> None:
@@ -297,7 +299,7 @@ class HttpExchange:
         self._start["headers"] += cookies_set(self._request)
 
     def _leave_context(self) -> None:
-        """Reset the context variable, before the last messages are sent.
+        """Reset the context variable, before anything is sent.
 
         uvicorn's keep-alive timer captures the context in which the response ends: it would keep
         the request, and everything the request holds, for as long as the connection is idle.
@@ -313,7 +315,7 @@ class HttpExchange:
         try:
             await stream.send(self._start, self._send)
         except Exception as error:
-            self._log_failure(error)
+            log_failure(error, self._request)
             raise  # the head has gone out: only a connection cut short tells the client
         finally:
             if use is not None:
@@ -361,39 +363,15 @@ class HttpExchange:
             except Exception as error:
                 result = error
             self._entered = hooks  # those that have not run yet see what is answered instead
+            self._askable = [*hooks]
             await self.answer(result)
             return None
         finally:
             reset_current(token)
 
-    def _error_response(self, error: Exception) -> Response:
-        """Return the response for *error*: that of an HTTPError, or else a 500, which is logged.
-
-        With `debug` a 500 shows the traceback.
-        """
-        error = unwrap(error)
-        if isinstance(error, HTTPError):
-            try:
-                response = Response.of_error(error)
-                if error.body is not None or error.headers is not None:
-                    response.render(self._request.method)
-                return response
-            except Exception as unsendable:
-                error = unsendable
-        self._request._mark_failed()
-        # A log that fails, or a traceback that can't be formatted, must not become the next error
-        # to answer: that one would fail the same way, and so on forever.
-        with suppress(Exception):
-            self._log_failure(error)
-            if self._parts.debug:
-                import html  # here: it loads a table of all entities, which few apps need
-
-                trace = "".join(traceback.format_exception(error))
-                return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
-        return Response.of_error(HTTPError(500))
-
-    def _log_failure(self, error: Exception) -> None:
-        if isinstance(error, ResponseError):
-            logger.error("%s %r: %s %s", *self._request._names(), error)
-        else:
-            logger.error("%s %r: %s failed", *self._request._names(), exc_info=error)
+    async def _error_response(self, error: Exception) -> Response:
+        """Return the response for *error*, of the hooks that may still be asked or our own."""
+        if self._askable is None:
+            self._askable = [*self._entered]
+        debug = self._parts.debug
+        return await error_response(error, self._request, self._askable, debug=debug)

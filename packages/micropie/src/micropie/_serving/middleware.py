@@ -12,7 +12,8 @@ from micropie.types import Headers
 class HttpMiddleware:
     """Runs around every HTTP request; append an instance to `app.middlewares`.
 
-    `before_request` runs in list order, `after_request` in reverse. Both may raise HTTPError.
+    `before_request` runs in list order, `after_request` in reverse. `on_error` is asked in reverse
+    order too, before `after_request` runs. All three may raise HTTPError.
     """
 
     async def before_request(self, request: Request) -> dict[str, Any] | None:
@@ -43,6 +44,23 @@ class HttpMiddleware:
         Returns:
             None, or a dict with those of `status_code`, `body` and `headers` to replace. A body
             takes the place of a mounted app's as well, with which go the headers that described it.
+        """
+        return None
+
+    async def on_error(self, request: Request, error: Exception) -> dict[str, Any] | None:
+        """Answer an exception of the handler, of a mounted app or of a hook further in.
+
+        It is asked while nothing has been sent. The session is not stored after an exception that
+        is not an HTTPError, whoever answers it.
+
+        Args:
+            request: the request that failed.
+            error: an HTTPError, the framework's own for a 404, a 400 and so on included; or any
+                other exception, which is not logged if it is answered here.
+
+        Returns:
+            None to leave it to the hooks further out, and in the end to the App; or a dict with any
+            of `status_code` (that of an HTTPError if left out, else 500), `body` and `headers`.
         """
         return None
 
@@ -113,7 +131,7 @@ class Middlewares(list[M]):
         for name in {*dir(middleware)}.difference(dir(base)):
             meant = next((hook for hook in hooks if _edits(name, hook) <= _MOST_EDITS), None)
             if meant is not None and callable(inspect.getattr_static(middleware, name)):
-                raise TypeError(f"{own}.{name} never runs: spell it {meant}, or very differently")
+                raise TypeError(f"{own}.{name} never runs: spell it {meant}, or not so alike")
         return middleware
 
 

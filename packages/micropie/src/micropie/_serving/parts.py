@@ -139,12 +139,15 @@ def shares_session(app: object, owner: SessionManager) -> bool:
     return parts is not None and parts.shares(owner)
 
 
-def check_cookie_owners(root: Parts) -> None:
-    """Reject Apps that would replace each other's session cookie: *root*, and all mounted below.
+def check_cookie_owners(parts: Parts) -> None:
+    """Reject Apps that would replace each other's session cookie, above *parts* and below.
 
     Raises:
         ValueError: two have the same cookie and different backends.
     """
+    root = parts
+    while root.parent is not None:
+        root = root.parent
     owners: dict[object, SessionManager] = {}
     waiting = [(root, root.sessions)]
     for parts, owner in waiting:

@@ -94,7 +94,7 @@ _OF_A_BODY = {
 def _of_new_body(headers: Headers, sent: Headers, are_given: bool) -> Headers:
     """Return *headers* without those *sent* that described the body which a hook has replaced.
 
-    The old type is one of them, unless the headers *are_given* by the hook together with the body.
+    Content-Type is dropped too, unless the hook gave headers together with its body (*are_given*).
     """
     dropped = _OF_A_BODY if are_given else {*_OF_A_BODY, "content-type"}
     return [pair for pair in headers if pair not in sent or pair[0].lower() not in dropped]
