@@ -217,7 +217,7 @@ async def test_a_large_value_is_released_in_a_step_of_its_own(monkeypatch):
     async def send(message):
         pass
 
-    for size, is_later in ((64 * 1024, False), (64 * 1024 + 1, True)):
+    for size, is_later in ((32 * 1024, False), (32 * 1024 + 1, True)):
         messages = [{"type": "http.request", "body": document(size), "more_body": False}]
 
         async def receive(messages=messages):

@@ -167,6 +167,10 @@ class Threads(concurrent.futures.Executor):
 # its own, which are left to name resolution and to users' code.
 EXECUTOR = Threads(min(32, (os.cpu_count() or 1) + 4))
 
+# For bodies that take long to convert. One thread: an event loop that wants its turn waits for one
+# other at most, and files for none.
+CONVERTER = Threads(1)
+
 
 def nothing() -> None:
     """Stand in for the argument of a ThreadJob where no thread becomes free after it."""

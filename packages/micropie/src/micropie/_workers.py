@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from micropie._errors import ClientDisconnected
 from micropie._threads import (
+    CONVERTER,
     EXECUTOR,
     INLINE,
     ThreadJob,
@@ -83,7 +84,8 @@ class Workers:
 
     async def finish(self) -> None:
         """Let the threads end, those of files too, and wait a while for those at work."""
-        await asyncio.gather(*(x.finish() for x in (self._handlers, self._generators, EXECUTOR)))
+        pools = self._handlers, self._generators, EXECUTOR, CONVERTER
+        await asyncio.gather(*(pool.finish() for pool in pools))
 
     def _handle(
         self,

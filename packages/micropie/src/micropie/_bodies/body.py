@@ -40,8 +40,8 @@ class BodyLimits:
     form: FormLimits
 
 
-# Bytes of JSON that take more than a few milliseconds to parse.
-_LARGE_JSON = 64 * 1024
+# Bytes of JSON that may take more than some 30 ms to make models of, or a few to parse.
+_LARGE_JSON = 32 * 1024
 
 # How far the reading of a body has come.
 _UNREAD, _BEGUN, _COMPLETE = range(3)
@@ -226,6 +226,7 @@ class ParsedBody:
     Attributes:
         form: all values of every name; None until `fields` is asked for.
         is_json: as given.
+        is_large: whether it is JSON that takes too long for one step of the event loop to convert.
         files: the uploaded files; None if there are none.
         refused: why the body was not received; raised when somebody looks at it.
     """
@@ -239,6 +240,7 @@ class ParsedBody:
         self._raw: bytes | None = raw
         self._limits = limits
         self.is_json = is_json
+        self.is_large = is_json and len(raw) > _LARGE_JSON
 
     @property
     def json(self) -> Any:
@@ -257,7 +259,7 @@ class ParsedBody:
             except ValueError:
                 raise BadRequest("the body is not valid JSON") from None
             self._raw = None
-            if len(raw) > _LARGE_JSON:
+            if self.is_large:
                 _release_later(self._value)
         return self._value
 

@@ -4,6 +4,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from typing import Any
 
 from micropie._errors import BadRequest
@@ -12,6 +13,8 @@ from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
 from micropie._handlers.models import UnresolvedAnnotation, parameter_converter
 from micropie._http.connection import Connection
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Request
+from micropie._threads import CONVERTER, run_through
+from micropie.codec import uncollected
 
 _REQUIRED = inspect.Parameter.empty
 _NO_KEYWORDS: dict[str, Any] = {}
@@ -217,6 +220,15 @@ class Binder:
         if self._named_rest is not None:
             keywords.update(self._left_over(self._named_rest, request))
         return arguments, keywords
+
+    async def bind_in_thread(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
+        """Return what `bind` does, for a large body; the event loop takes turns with the thread."""
+
+        def bind() -> tuple[list[Any], dict[str, Any]]:
+            with uncollected():
+                return self.bind(request)
+
+        return await run_through(CONVERTER.start, copy_context(), bind)
 
     def _left_over(self, rest: Parameter, request: Connection) -> dict[str, Any]:
         """Return the named values that are not parameters of the handler."""

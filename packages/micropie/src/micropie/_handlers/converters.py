@@ -4,6 +4,9 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+# A body of millions of wrong values must not make a response of millions of lines.
+MAX_PROBLEMS = 50
+
 
 class FieldErrors(ValueError):
     """Values inside a model did not fit; names each field, and no value.

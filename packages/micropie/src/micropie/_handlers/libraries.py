@@ -10,7 +10,7 @@ from typing import Any
 
 from micropie import codec
 from micropie._handlers.annotations import members_of, unwrapped
-from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
+from micropie._handlers.converters import MAX_PROBLEMS, Converter, FieldErrors, ModelConverter
 from micropie._handlers.values import bounded_decimal, value_converter
 
 
@@ -141,9 +141,6 @@ def _pydantic_names(json_schema: Callable[..., Any]) -> frozenset[str]:
     return frozenset(name for model in models for name in model.get("properties", ()))
 
 
-# A body of millions of wrong values must not make a response of millions of lines.
-_MAX_PROBLEMS = 50
-
 # What is wrong with a whole document that is not an object.
 _NO_OBJECT = ("model_type", "model_attributes_type", "dataclass_type", "dict_type")
 
@@ -154,7 +151,7 @@ def _pydantic_errors(error: Any, names: Collection[str]) -> ValueError:
     In the place of each problem a star stands for the parts that the client named: keys of a
     dict, and fields that the model does not have.
     """
-    if error.error_count() > _MAX_PROBLEMS:
+    if error.error_count() > MAX_PROBLEMS:
         return FieldErrors(("", f"{error.error_count()} values do not fit"))
     found = []
     for problem in error.errors(include_url=False, include_context=False):

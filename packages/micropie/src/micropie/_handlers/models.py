@@ -10,7 +10,13 @@ from typing import Any
 
 from micropie._handlers.annotations import all_metadata, evaluated, is_of, named_type, signature
 from micropie._handlers.constraints import constrained, tests_of
-from micropie._handlers.converters import Converter, FieldErrors, ModelConverter, misfit
+from micropie._handlers.converters import (
+    MAX_PROBLEMS,
+    Converter,
+    FieldErrors,
+    ModelConverter,
+    misfit,
+)
 from micropie._handlers.libraries import pydantic_converter, struct_converter
 from micropie._handlers.values import AS_IS, ConverterFor, value_converter
 
@@ -171,8 +177,10 @@ def _model_converter(
                 errors += error.inside(name).errors
             except ValueError:
                 errors.append((name, f"must be {converter.noun}"))
+            if len(errors) >= MAX_PROBLEMS:  # those of fields within fields add up
+                break
         if errors:
-            raise FieldErrors(*errors)
+            raise FieldErrors(*errors[:MAX_PROBLEMS])
         try:
             return cls(**built)
         except ValueError as error:  # a check in its __post_init__, whose words are the user's

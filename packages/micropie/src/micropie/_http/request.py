@@ -143,13 +143,16 @@ class Request(Connection):
         if self._parsed is not None:
             _ = self._parsed.json if self._parsed.is_json else self._parsed.fields
 
-    async def _receive_body(self) -> None:
-        """Receive a body that can be parsed; parse it if that is not done in one step."""
+    async def _receive_body(self) -> bool:
+        """Receive a body that can be parsed; parse it if that is not done in one step.
+
+        Returns whether it is too large to be converted in one step.
+        """
         if self._parsed is not None:
-            return
+            return self._parsed.is_large
         body = self._body
         if not body.is_expected:
-            return
+            return False
         limits = body.limits
         content_type = self._last_headers.get(b"content-type", b"")
         media_type = _PARSED.get(content_type) or self._media_type
@@ -158,17 +161,17 @@ class Request(Connection):
             if most is not None and (length is None or length > most) and body.exceeds(most):
                 self._parsed = ParsedBody(b"", limits.form, True)  # left to read() and stream()
                 self._parsed.refused = f"the JSON is over {most} bytes"
-                return
+                return False
             data = await body.read()
             # A body that was announced without a length may turn out to be empty.
             self._parsed = ParsedBody(data, limits.form, data != b"")
-            return
+            return self._parsed.is_large
         form: dict[str, list[str]] = {}
         if media_type == URLENCODED:
             data = await body.read()
             if len(data) <= LONG_FORM:
                 self._parsed = ParsedBody(data, limits.form, False)
-                return
+                return False
             form = await parse_long_form(data, limits.form)
         elif media_type == MULTIPART:
             boundary = multipart_boundary(self.headers["content-type"])
@@ -178,6 +181,7 @@ class Request(Connection):
         self._parsed = ParsedBody(b"", limits.form, False)
         self._parsed.form = form
         self._parsed.files = self._files
+        return False
 
     def set_cookie(
         self,

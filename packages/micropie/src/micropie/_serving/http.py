@@ -127,10 +127,11 @@ class HttpExchange:
                     if route.allowed is not None and request.scope["method"] not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:
-                        if needs_more:
-                            await request._receive_body()
                         binder = route.binder
-                        args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
+                        if needs_more and await request._receive_body() and binder is not None:
+                            args, kwargs = await binder.bind_in_thread(request)
+                        else:
+                            args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
                         if route.is_coroutine:
                             result = await route.handler(*args, **kwargs)
                         else:
