@@ -226,6 +226,24 @@ async def test_after_closing_the_next_use_makes_another():
     await local.close()
 
 
+def test_a_loop_that_ends_has_nothing_made_by_what_drains(recwarn):
+    async def run(jobs):
+        return jobs
+
+    async def use():
+        local.get()
+        await batcher.submit(1)
+
+    async def close(_):
+        await asyncio.sleep(0)  # the loop closes what the batcher has meanwhile
+        await batcher.drain()
+
+    batcher = Batcher(run)
+    local = LoopLocal(object, close)
+    asyncio.run(use())
+    assert not [str(each.message) for each in recwarn if "asyncgens" in str(each.message)]
+
+
 def test_a_loop_that_closed_nothing_is_forgotten():
     async def get():
         return local.get()

@@ -69,3 +69,5 @@ async def test_simultaneous_changes_are_all_kept(backend):
 async def test_it_is_for_postgresql():
     with pytest.raises(ValueError, match="pgbouncer"):
         SQLSessionBackend("sqlite://", pgbouncer=True)
+    with pytest.raises(TypeError, match="pgbouncer must be True or False, not 'no'"):
+        SQLSessionBackend("postgresql://db.invalid/shop", pgbouncer="no")

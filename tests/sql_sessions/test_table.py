@@ -145,6 +145,14 @@ async def test_a_table_that_vanishes_is_made_again(backend, place):
     assert await backend.take(ID) == {}
 
 
+async def test_all_who_find_the_table_gone_at_once_are_served(backend, place):
+    for _ in range(5):
+        await asyncio.gather(*(backend.save(f"id {n}", {"a": n}, LONG) for n in range(20)))
+        place.execute("DROP TABLE {}")
+        loads = [backend.load(f"id {n}") for n in range(20)]
+        assert await asyncio.gather(*loads) == [{}] * 20
+
+
 @pytest.mark.parametrize("fate", ["deleted", "replaced"])
 async def test_no_session_goes_into_a_file_that_is_not_there_any_more(sqlite, tmp_path, fate):
     backend, other = sqlite.backend(purge_every=None), sqlite.backend(purge_every=None)

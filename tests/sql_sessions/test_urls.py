@@ -49,6 +49,9 @@ async def test_options_that_hosts_give_out_are_taken(url):
         (f"{MYSQL}?ssl-mode=maybe", "ssl-mode"),
         (f"{MYSQL}?sslmode=require", "sslmode"),
         (f"{SQLITE}?mode=ro", "mode"),
+        (f"{SQLITE}?timeout=soon", "soon"),
+        (f"{ASYNCPG}?prepared_statement_cache_size=few", "few"),
+        (f"{MYSQL}?connect_timeout=soon", "soon"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Query string argument")  # SQLAlchemy's own opinion
@@ -69,6 +72,20 @@ async def test_the_hint_is_about_the_driver_in_use(monkeypatch, url, driver, pac
     monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
     with pytest.raises(ModuleNotFoundError, match=f"pip install '{package}'"):
         SQLSessionBackend(url)
+
+
+@pytest.mark.parametrize("name", ["postgresql+psycopg2", "postgresql+pg8000", "mysql+pymysql"])
+async def test_nobody_is_told_to_install_a_driver_that_blocks(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name.partition("+")[2], None)  # as if it were not installed
+    with pytest.raises(ValueError, match="would block the event loop"):
+        SQLSessionBackend(f"{name}://db.invalid/shop")
+
+
+async def test_a_connect_timeout_of_zero_means_no_limit(postgresql):
+    url = postgresql.url_for("postgresql+asyncpg")
+    backend = SQLSessionBackend(f"{url}&connect_timeout=0", timeout=PATIENT)
+    await backend.save(ID, {"a": 1}, LONG)
+    await backend.shutdown()
 
 
 async def test_options_reach_the_server(postgresql):

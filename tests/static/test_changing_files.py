@@ -49,6 +49,20 @@ async def test_a_changed_file_is_served_as_it_is_now(client, root):
     assert stale.status == 200
 
 
+async def test_a_server_that_takes_paths_sends_the_file_that_was_opened(root):
+    app, sent = App(), []
+    app.mount("/static", Static(root))
+    client = Client(app, extensions={"http.response.pathsend": {}})
+
+    async def send(message):  # the file is another before such a server could open a path
+        replace(root / "large.bin")
+        sent.append(message.get("body", b""))
+
+    await app(client.scope("GET", "/static/large.bin"), asyncio.Event().wait, send)
+    assert b"".join(sent) == LARGE
+    assert open_files("large.bin") == []
+
+
 def append(path):
     with path.open("ab") as file:
         file.write(b"more\n")

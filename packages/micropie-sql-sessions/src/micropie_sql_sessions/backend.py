@@ -75,8 +75,9 @@ class SQLSessionBackend(SessionBackend):
         max_connections: int = MAX_CONNECTIONS,
         pgbouncer: bool = False,
     ) -> None:
-        if not isinstance(create_table, bool):
-            raise TypeError(f"create_table must be True or False, not {create_table!r}")
+        for name, value in (("create_table", create_table), ("pgbouncer", pgbouncer)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, not {value!r}")
         check_seconds("purge_every", purge_every, optional=True)
         check_seconds("timeout", timeout)
         check_number("max_connections", max_connections, int, least=1)

@@ -138,8 +138,9 @@ class Database:
         except DBAPIError as error:
             error.hide_parameters = True  # the log must not show what sessions hold
             if is_missing_table(error):
-                if self._create_table and engine in self._prepared:
+                if self._create_table:
                     # It went while the app ran: nothing was written, and the retry creates it.
+                    # Other work at the same moment may have found that out already.
                     self._prepared.discard(engine)
                     raise TableVanished from error
                 raise RuntimeError(

@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, ExceptionContext, event
-from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidRequestError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -127,11 +127,8 @@ class ManagedEngine:
             raise ModuleNotFoundError(
                 f"{error.name} is not installed: {install}", name=error.name
             ) from None
-        except (ArgumentError, InvalidRequestError):
-            raise ValueError(
-                f"url_or_engine names {self._url.drivername}, which would block the event loop: "
-                "leave the driver out, or name one for asyncio"
-            ) from None
+        except ValueError as error:  # SQLAlchemy converts some options
+            raise ValueError(f"url_or_engine has an option with a wrong value: {error}") from None
         self._open[engine] = opened = set()
         # Behind a pooler a setting would stay for whoever gets the connection next.
         settings = _settings(engine, self._timeout) if self.autocommits else ()

@@ -31,14 +31,14 @@ def url_with_driver(text: str | URL) -> URL:
     """Return a URL that names its driver.
 
     Raises:
-        ValueError: it is not one that SQLAlchemy takes, or its database is not supported.
+        ValueError: it is not one that SQLAlchemy takes, or its database or driver is not supported.
     """
     try:
         url = make_url(text)
         name = "postgresql" if url.drivername == "postgres" else url.drivername  # as hosts say
         if name in _DRIVERS:
             url = url.set(drivername=f"{name}+{_DRIVERS[name]}")
-        url.get_dialect()
+        dialect = url.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):
         # Without the URL and SQLAlchemy's message, which may contain parts of the password.
         raise ValueError(
@@ -47,6 +47,12 @@ def url_with_driver(text: str | URL) -> URL:
             "and password percent-encoded"
         ) from None
     check_supported(url.get_backend_name())
+    # Before its driver is imported: nobody should install one to be told this.
+    if not dialect.get_async_dialect_cls(url).is_async:
+        raise ValueError(
+            f"url_or_engine names {url.drivername}, which would block the event loop: "
+            "leave the driver out, or name one for asyncio"
+        )
     return url
 
 
@@ -91,6 +97,8 @@ def translated(url: URL) -> tuple[URL, dict[str, Any]]:
             options["timeout"] = options.pop("connect_timeout")
         for name in options.keys() & _NUMBERS:
             arguments[name] = _number(name, options.pop(name))
+        if "timeout" in arguments and arguments["timeout"] <= 0:
+            del arguments["timeout"]  # libpq's "no limit", with which asyncpg would never connect
         for name in options.keys() & {"application_name", "options"}:
             arguments.setdefault("server_settings", {})[name] = options.pop(name)
     elif url.get_driver_name() == "asyncmy":

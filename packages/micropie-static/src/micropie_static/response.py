@@ -36,25 +36,23 @@ async def serve_file(file: File, scope: Scope, receive: Receive, send: Send) -> 
         opened = await run_in_thread(_open, file, scope, open_files)
         if opened is None:
             return False
-        start, path, content, length = opened
+        start, content, length = opened
         await send(start)
         if isinstance(content, bytes):
             await send({"type": "http.response.body", "body": content})
-        elif start["status"] == 200 and "http.response.pathsend" in scope.get("extensions", {}):
-            await send({"type": "http.response.pathsend", "path": path})
-        else:
+        else:  # no path to a server that takes one: it would open what has that name by then
             await _send_chunks(content, length, receive, send)
         return True
 
 
 def _open(
     file: File, scope: Scope, open_files: ExitStack
-) -> tuple[Message, str, bytes | FileIO, int] | None:
+) -> tuple[Message, bytes | FileIO, int] | None:
     """Open *file*; None if it is gone. Blocks.
 
     Returns:
-        the head of the response; the path; the bytes to send, or, for many, the open file where
-        these begin; their number.
+        the head of the response; the bytes to send, or, for many, the open file where these begin;
+        their number.
 
     Raises:
         EOFError: whenever it was read, it had just become shorter.
@@ -73,11 +71,11 @@ def _open(
         start = {"type": "http.response.start", "status": status, "headers": headers}
         content.seek(offset)
         if length > CHUNK:
-            return start, variant.path, content, length
+            return start, content, length
         body = content.read(length)
         content.close()
         if len(body) == length:
-            return start, variant.path, body, length
+            return start, body, length
     raise EOFError(f"{variant.path} became shorter whenever it was read")
 
 

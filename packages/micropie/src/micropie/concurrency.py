@@ -49,6 +49,11 @@ class LoopLocal(Generic[Resource]):
         held = self._held.get(loop)
         return self._hold(loop) if held is None else held[0]
 
+    def peek(self) -> Resource | None:
+        """Return the resource of the running loop, if it has one."""
+        held = self._held.get(asyncio.get_running_loop())
+        return None if held is None else held[0]
+
     async def close(self) -> None:
         """Close the resource of the running loop, if it has one; the next `get` makes another."""
         held = self._held.get(asyncio.get_running_loop())
@@ -117,8 +122,9 @@ class Batcher(Generic[Job, Result]):
 
     async def drain(self) -> None:
         """Wait until the jobs submitted in this event loop are done."""
-        if tasks := self._queues.get().tasks:
-            await asyncio.wait(tasks)
+        queue = self._queues.peek()  # a loop that ends may have closed it already
+        if queue is not None and queue.tasks:
+            await asyncio.wait(queue.tasks)
 
     async def _run_waiting(self, queue: "_Queue[Job, Result]") -> None:
         try:
