@@ -217,6 +217,20 @@ async def test_a_slow_client_of_a_returned_generator_takes_no_handlers_thread():
 # Other work.
 
 
+async def test_idle_threads_of_generators_are_no_reason_to_refuse_returned_ones():
+    app = Busy(sync_workers=2)
+    app.go.set()
+    first, second = Crowd(app), Crowd(app)
+    await first.send("/stream/a", "/stream/b")
+    assert [answer.body for answer in await first.answers()] == [b"a.", b"b."]
+    app.go.clear()
+    await second.send("/returned/c", "/stream/d")
+    await app._have_begun(4)
+    assert (await second.client.get("/returned/e")).status == 503  # two are busy now
+    app.go.set()
+    assert [answer.body for answer in await second.answers()] == [b"c.", b"d."]
+
+
 async def test_files_wait_neither_for_handlers_nor_for_users_threads():
     app = Busy(sync_workers=1)
     crowd = Crowd(app)
