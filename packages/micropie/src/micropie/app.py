@@ -19,7 +19,7 @@ from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, cont
 from micropie._http.routes import RouteInfo
 from micropie._http.urls import redirection
 from micropie._serving.by_hand import send_by_hand
-from micropie._serving.context import current_connection, reset_current, set_current
+from micropie._serving.context import current_connection, disconnected, reset_current, set_current
 from micropie._serving.http import HttpExchange
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
@@ -231,6 +231,10 @@ class App:
             return
         # Before the sends, as HttpExchange does it, for the reason given there.
         reset_current(token)
+        try:  # noqa: SIM105 - suppress() is a call for each request
+            holder[1] = disconnected
+        except IndexError:
+            pass  # a thread of the handler's has just asked
         try:
             body = result.encode()
         except UnicodeEncodeError:
