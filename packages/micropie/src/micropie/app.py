@@ -34,6 +34,7 @@ from micropie._serving.parts import (
     check_cookie_owners,
     check_not_served,
     checked_backend,
+    checked_debug,
     lifespan_of,
 )
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
@@ -176,7 +177,7 @@ class App:
             websocket_origins=parse_origins(websocket_origins),
             max_message_size=max_message_size,
             websocket_send_timeout=websocket_send_timeout,
-            own_debug=debug,
+            own_debug=checked_debug(debug),
             default_debug=os.environ.get("MICROPIE_DEBUG") == "1",
             lifespan=lifespan_of(self, lifespan),
         )
