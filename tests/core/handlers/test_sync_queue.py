@@ -201,6 +201,27 @@ async def test_streams_and_handlers_do_not_take_each_others_threads():
     assert [answer.status for answer in await crowd.answers()] == [200, 200, 503, 503]
 
 
+async def test_a_stream_does_not_wait_for_one_that_waited_before_it():
+    class Gated(Busy):
+        def stream(self, name):
+            self._begin(name)
+            assert self.gates[name].wait(PATIENCE)
+            yield name
+
+    app = Gated(sync_workers=2)
+    app.gates = {name: threading.Event() for name in "abcd"}
+    crowd = Crowd(app)
+    await crowd.send("/stream/a", "/stream/b", "/stream/c", "/stream/d")
+    app.gates["a"].set()
+    await app._have_begun(3)  # the third in the place of the first
+    app.gates["b"].set()
+    app.gates["d"].set()
+    async with asyncio.timeout(PATIENCE / 2):
+        assert (await crowd.tasks[3]).text == "d"
+    app.gates["c"].set()
+    await crowd.answers()
+
+
 async def test_a_slow_client_of_a_returned_generator_takes_no_handlers_thread():
     app = Busy(sync_workers=1, sync_queue=0)
     app.go.set()

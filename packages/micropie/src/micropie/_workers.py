@@ -147,7 +147,7 @@ class ThreadedGenerator(Generic[T]):
             self._threads, self._job = threads, partial(serve, self.steps)
             if not threads.start(self._job):
                 self._turn = asyncio.get_running_loop().create_future()
-                self.steps.put(partial(settle, self._turn, bool, ()))
+                self._put(partial(settle, self._turn, bool, ()))
 
     def __aiter__(self) -> "ThreadedGenerator[T]":
         return self
