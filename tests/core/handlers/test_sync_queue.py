@@ -1,6 +1,7 @@
 """How many synchronous handlers run and wait, what becomes of more, and how threads end."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -385,6 +386,31 @@ async def test_a_request_that_is_cancelled_gives_back_its_thread(path):
         await exchange.ended()
     app.go.set()
     assert await served(Client(app), "/stream/a") == "a."
+
+
+async def test_nobody_misses_what_a_handler_raises_whose_request_was_cancelled(caplog):
+    class Failing(Busy):
+        def fail(self):
+            self._begin("fail")
+            assert self.over.wait(PATIENCE)
+            raise ValueError("too late")
+
+    app = Failing(sync_workers=1)
+    app.over = threading.Event()
+    crowd = Crowd(app)
+    await crowd.send("/a")
+    async with Client(app).open("GET", "/fail") as exchange:
+        await settled()
+        app.go.set()
+        await app._have_begun(2)  # it waited, and has a thread now
+        exchange.cancel()
+        await exchange.ended()
+    app.over.set()
+    assert (await Client(app).get("/b")).text == "b"  # after it, in the same thread
+    await crowd.answers()
+    del exchange
+    gc.collect()
+    assert not caplog.records
 
 
 HANGING = """

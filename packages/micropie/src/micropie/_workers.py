@@ -58,6 +58,9 @@ class Workers:
             watch = asyncio.ensure_future(gone())
             try:
                 await asyncio.wait({future, watch}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                future.cancel()  # a thread may have it by now, and nobody hears what it raises
+                raise
             finally:
                 watch.cancel()
                 has_left = self._handlers.withdraw(job)
