@@ -228,7 +228,8 @@ class HttpExchange:
             self._leave_context()
             # After sending: an error's response must not wait for the stream that it replaced.
             for stream in self._streams:
-                await stream.close()
+                if error := await stream.close():
+                    self._log_failure(error)
             if self._returned is not None:
                 self._returned.release()  # it may never have begun
 
@@ -391,7 +392,7 @@ class HttpExchange:
                 return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
         return Response.of_error(HTTPError(500))
 
-    def _log_failure(self, error: Exception) -> None:
+    def _log_failure(self, error: BaseException) -> None:
         if isinstance(error, ResponseError):
             logger.error("%s %r: %s %s", *self._request._names(), error)
         else:
