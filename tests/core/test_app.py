@@ -38,6 +38,9 @@ class Hello(App):
         ("sync_queue", None),
         ("template_dir", 5),
         ("template_dir", None),
+        ("debug", "0"),
+        ("debug", "false"),
+        ("debug", 1),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(option, value):

@@ -143,3 +143,12 @@ async def test_allow_survives_functools_wraps():
     client = Client(Decorated())
     assert (await client.get("/word/ho")).status == 405
     assert (await client.post("/word/ho")).text == "hoho"
+
+
+def test_a_websocket_begins_with_a_get():
+    class Chat(App):
+        @allow("POST")
+        async def ws_chat(self, ws): ...
+
+    with pytest.raises(TypeError, match="handler 'ws_chat' serves a WebSocket, which begins with"):
+        Chat()

@@ -192,6 +192,9 @@ class Unknown(at.BaseMetadata):
         Annotated[int, at.MinLen(1)],
         Annotated[str, at.MultipleOf(2)],
         Annotated[datetime, at.Timezone(None), pydantic.Field()],
+        Annotated[int, pydantic.Field(default=3)],
+        Annotated[int, pydantic.Field(default_factory=int)],
+        list[Annotated[int, pydantic.Field(alias="number")]],
         Annotated[str, msgspec.Meta(gt=0)],
         Annotated[int, msgspec.Meta(gt=0), pydantic.Field(lt=3)],
         Annotated[list[Annotated[int, msgspec.Meta(gt=0)]], pydantic.Field(min_length=1)],
@@ -228,6 +231,14 @@ def test_a_field_of_pydantic_as_a_default_is_refused():
 
         class Shop(App):
             async def index(self, order: Order): ...
+
+
+@pytest.mark.parametrize("field", [dataclasses.field(default=5), msgspec.field(default=5)])
+def test_a_field_of_others_as_a_default_is_refused(field):
+    with pytest.raises(TypeError, match=r"'amount': field\(\) is no default outside of a model"):
+
+        class Site(App):
+            async def index(self, amount: int = field): ...
 
 
 async def test_metadata_of_others_is_ignored_even_without_a_hash():

@@ -392,6 +392,24 @@ async def test_a_pydantic_model_with_aliases_takes_a_form():
     assert answer.json == {"first": ["ab"], "second": ["cd"], "third": None}
 
 
+class OptionalStruct(msgspec.Struct):
+    number: int | None
+
+
+class OptionalModel(pydantic.BaseModel):
+    number: int | None
+
+
+@pytest.mark.parametrize("model", [OptionalStruct, OptionalModel])
+@pytest.mark.parametrize(("form", "number"), [("number=&number=1", None), ("number=1&number=", 1)])
+async def test_of_several_inputs_the_first_counts_also_if_it_was_left_empty(model, form, number):
+    class Site(App):
+        async def index(self, model: model):
+            return {"number": model.number}
+
+    assert (await send_form(Site(), "/", form)).json == {"number": number}
+
+
 async def test_a_thousand_wrong_values_make_a_short_answer():
     answer = await send_json(Models(), "/many", {"numbers": [SECRET] * 1000})
     assert (answer.status, answer.text) == refused("1000 values do not fit")

@@ -63,6 +63,8 @@ def test_it_follows_what_is_assigned_later():
     assert child.debug is True
     child.debug = False
     assert (parent.debug, child.debug) == (True, False)
+    with pytest.raises(TypeError, match="'false'"):
+        child.debug = "false"
     child.debug = None
     assert child.debug is True
 

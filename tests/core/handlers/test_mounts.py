@@ -122,6 +122,12 @@ def test_a_path_without_a_leading_slash_is_refused(path):
         App().mount(path, tell)
 
 
+@pytest.mark.parametrize(("path", "segment"), [("/a//b", ""), ("/..", ".."), ("/a/./b/", ".")])
+def test_a_path_that_no_request_has_is_refused(path, segment):
+    with pytest.raises(ValueError, match=rf"has the segment '{segment}', which no request has"):
+        App().mount(path, tell)
+
+
 @pytest.mark.parametrize(
     ("first", "second"), [("/a", "/a"), ("/a", "/a/"), ("/", "/"), ("/", "//")]
 )

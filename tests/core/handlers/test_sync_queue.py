@@ -1,6 +1,7 @@
 """How many synchronous handlers run and wait, what becomes of more, and how threads end."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -201,6 +202,27 @@ async def test_streams_and_handlers_do_not_take_each_others_threads():
     assert [answer.status for answer in await crowd.answers()] == [200, 200, 503, 503]
 
 
+async def test_a_stream_does_not_wait_for_one_that_waited_before_it():
+    class Gated(Busy):
+        def stream(self, name):
+            self._begin(name)
+            assert self.gates[name].wait(PATIENCE)
+            yield name
+
+    app = Gated(sync_workers=2)
+    app.gates = {name: threading.Event() for name in "abcd"}
+    crowd = Crowd(app)
+    await crowd.send("/stream/a", "/stream/b", "/stream/c", "/stream/d")
+    app.gates["a"].set()
+    await app._have_begun(3)  # the third in the place of the first
+    app.gates["b"].set()
+    app.gates["d"].set()
+    async with asyncio.timeout(PATIENCE / 2):
+        assert (await crowd.tasks[3]).text == "d"
+    app.gates["c"].set()
+    await crowd.answers()
+
+
 async def test_a_slow_client_of_a_returned_generator_takes_no_handlers_thread():
     app = Busy(sync_workers=1, sync_queue=0)
     app.go.set()
@@ -215,6 +237,20 @@ async def test_a_slow_client_of_a_returned_generator_takes_no_handlers_thread():
 
 
 # Other work.
+
+
+async def test_idle_threads_of_generators_are_no_reason_to_refuse_returned_ones():
+    app = Busy(sync_workers=2)
+    app.go.set()
+    first, second = Crowd(app), Crowd(app)
+    await first.send("/stream/a", "/stream/b")
+    assert [answer.body for answer in await first.answers()] == [b"a.", b"b."]
+    app.go.clear()
+    await second.send("/returned/c", "/stream/d")
+    await app._have_begun(4)
+    assert (await second.client.get("/returned/e")).status == 503  # two are busy now
+    app.go.set()
+    assert [answer.body for answer in await second.answers()] == [b"c.", b"d."]
 
 
 async def test_files_wait_neither_for_handlers_nor_for_users_threads():
@@ -350,6 +386,31 @@ async def test_a_request_that_is_cancelled_gives_back_its_thread(path):
         await exchange.ended()
     app.go.set()
     assert await served(Client(app), "/stream/a") == "a."
+
+
+async def test_nobody_misses_what_a_handler_raises_whose_request_was_cancelled(caplog):
+    class Failing(Busy):
+        def fail(self):
+            self._begin("fail")
+            assert self.over.wait(PATIENCE)
+            raise ValueError("too late")
+
+    app = Failing(sync_workers=1)
+    app.over = threading.Event()
+    crowd = Crowd(app)
+    await crowd.send("/a")
+    async with Client(app).open("GET", "/fail") as exchange:
+        await settled()
+        app.go.set()
+        await app._have_begun(2)  # it waited, and has a thread now
+        exchange.cancel()
+        await exchange.ended()
+    app.over.set()
+    assert (await Client(app).get("/b")).text == "b"  # after it, in the same thread
+    await crowd.answers()
+    del exchange
+    gc.collect()
+    assert not caplog.records
 
 
 HANGING = """

@@ -66,7 +66,7 @@ async def test_over_https_it_is_secure_unless_told_otherwise(secure, is_secure):
         ),
         {"value": "x" * 4092},
         *({"path": path} for path in ("", "a", "/;", "/\n", "/" * 1025, None)),
-        *({"domain": domain} for domain in ("", "a;b", "\n", 1)),
+        *({"domain": domain} for domain in ("", "a;b", "\n", 1, "b:80", "http://b", "b/c")),
         *({"secure": secure} for secure in ("yes", None)),
         *({"samesite": samesite} for samesite in ("lax", None, "")),
         *({"max_age": age} for age in (-1, 400 * 86400 + 1, 1.5, "60", True)),

@@ -178,6 +178,26 @@ async def test_an_error_midway_runs_finally_blocks(logged):
     assert closed == [True]
 
 
+@pytest.mark.parametrize("path", ["/stream", "/sync"])
+async def test_what_a_finally_block_raises_is_logged_where_no_body_is_sent(path, logged):
+    class Closing(App):
+        async def stream(self):
+            try:
+                yield "x"
+            finally:
+                raise ValueError("broken")
+
+        def sync(self):
+            try:
+                yield "x"
+            finally:
+                raise ValueError("broken")
+
+    assert (await Client(Closing()).head(path)).status == 200
+    (record,) = logged
+    assert str(record.exc_info[1]) == "broken"
+
+
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_half_a_surrogate_pair_does_not_break_a_stream(kind):
     answer = await Client(streaming(kind, lambda: ["a", "b\ud800c"])).get("/")

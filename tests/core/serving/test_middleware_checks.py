@@ -131,6 +131,20 @@ def test_a_misspelt_hook_of_one_object_is_refused(refused):
     assert "Fine.befor_request never runs" in refused("middlewares", guard)
 
 
+@pytest.mark.parametrize(
+    ("name", "base", "hook", "other"),
+    [
+        ("middlewares", HttpMiddleware, "before_websocket", "WebSocketMiddleware"),
+        ("middlewares", HttpMiddleware, "after_websocket", "WebSocketMiddleware"),
+        ("ws_middlewares", WebSocketMiddleware, "before_request", "HttpMiddleware"),
+        ("ws_middlewares", WebSocketMiddleware, "after_request", "HttpMiddleware"),
+    ],
+)
+def test_a_hook_of_the_other_kind_is_refused(refused, name, base, hook, other):
+    told = refused(name, with_method(base, hook))
+    assert told == f"Guard.{hook} never runs: it is a hook of {other}"
+
+
 def test_what_only_looks_alike_is_none_of_it():
     class Guard(HttpMiddleware, WebSocketMiddleware):
         before_requests = 0  # not a method

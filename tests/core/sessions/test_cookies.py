@@ -60,6 +60,7 @@ async def cookie_of(app, **scope):
         ("session_cookie_domain", "a;b"),
         ("session_cookie_domain", "example.com\r\nX: y"),
         ("session_cookie_domain", 5),
+        ("session_cookie_domain", "https://example.com"),
         ("session_cookie_path", ""),
         ("session_cookie_path", "/a;b"),
         ("session_cookie_path", "/a\n"),

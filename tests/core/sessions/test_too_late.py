@@ -33,6 +33,10 @@ class Late(App):
         self._leave_task()  # which is the first to look at the session
         return "hello"
 
+    async def plain(self):
+        self._leave_task()  # which is the first to ask for the request
+        return "hello"
+
     async def stream(self):
         self._leave_task()
         yield str(self.session)
@@ -99,7 +103,7 @@ async def test_a_late_change_is_logged_once_and_not_stored(change, url, logged):
     assert await backend.stored(browser.session_id) == {"list": [1]}
 
 
-@pytest.mark.parametrize("url", ["/path/x", "/stream"])
+@pytest.mark.parametrize("url", ["/path/x", "/plain", "/stream"])
 async def test_a_session_that_nobody_looked_at_before_is_no_exception(url, logged):
     app = Late(InMemorySessionBackend(), put)
     await Browser(app).get(url)

@@ -15,6 +15,8 @@ _MAX_ATTRIBUTE_LENGTH = 1024
 # RFC 6265, 4.1.1: no space, quote, comma, semicolon or backslash in a value.
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 _ATTRIBUTE_VALUE = re.compile(rf"[\x20-\x3a\x3c-\x7e]{{1,{_MAX_ATTRIBUTE_LENGTH}}}")
+# No scheme, port or path: browsers drop a cookie whose domain the host does not end with.
+_DOMAIN = re.compile(r"\.?[\w-]+(?:\.[\w-]+)*", re.ASCII)
 
 
 class Cookie:
@@ -55,8 +57,8 @@ class Cookie:
             raise ValueError(
                 f'{prefix}samesite must be "Strict", "Lax" or "None", not {samesite!r}'
             )
-        if domain is not None and not _is_attribute(domain):
-            raise ValueError(f"{prefix}domain can't be {domain!r}")
+        if domain is not None and not (_is_attribute(domain) and _DOMAIN.fullmatch(domain)):
+            raise ValueError(f"{prefix}domain must be a host name, not {domain!r}")
         # Browsers ignore a path without a slash (RFC 6265, 5.2.4).
         if not _is_attribute(path) or not path.startswith("/"):
             raise ValueError(f"{prefix}path must start with '/', not {path!r}")

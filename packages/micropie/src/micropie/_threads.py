@@ -110,9 +110,12 @@ class Threads(concurrent.futures.Executor):
             Overloaded: there are enough.
         """
         with self._lock:
-            if self._count >= self._size:
+            if self._count < self._size:
+                self._count += 1
+            elif self._idle:
+                self._idle.pop().put(_end)  # one ends, uncounted: the calling thread is for it
+            else:
                 raise Overloaded
-            self._count += 1
 
     def leave(self, free: object = None) -> bool:
         """Count the calling thread no longer; another one takes the next job that waits."""
@@ -174,6 +177,11 @@ CONVERTER = Threads(1)
 
 def nothing() -> None:
     """Stand in for the argument of a ThreadJob where no thread becomes free after it."""
+
+
+def _end(free: object) -> bool:
+    """Let a thread end whose place another has taken: a job."""
+    return False
 
 
 def settle(

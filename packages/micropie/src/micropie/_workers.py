@@ -59,6 +59,9 @@ class Workers:
             watch = asyncio.ensure_future(gone())
             try:
                 await asyncio.wait({future, watch}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                future.cancel()  # a thread may have it by now, and nobody hears what it raises
+                raise
             finally:
                 watch.cancel()
                 has_left = self._handlers.withdraw(job)
@@ -149,7 +152,7 @@ class ThreadedGenerator(Generic[T]):
             self._threads, self._job = threads, partial(serve, self.steps)
             if not threads.start(self._job):
                 self._turn = asyncio.get_running_loop().create_future()
-                self.steps.put(partial(settle, self._turn, bool, ()))
+                self._put(partial(settle, self._turn, bool, ()))
 
     def __aiter__(self) -> "ThreadedGenerator[T]":
         return self

@@ -19,7 +19,7 @@ from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, cont
 from micropie._http.routes import RouteInfo
 from micropie._http.urls import redirection
 from micropie._serving.by_hand import send_by_hand
-from micropie._serving.context import current_connection, reset_current, set_current
+from micropie._serving.context import current_connection, disconnected, reset_current, set_current
 from micropie._serving.http import HttpExchange
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
@@ -34,6 +34,7 @@ from micropie._serving.parts import (
     check_cookie_owners,
     check_not_served,
     checked_backend,
+    checked_debug,
     lifespan_of,
 )
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
@@ -176,7 +177,7 @@ class App:
             websocket_origins=parse_origins(websocket_origins),
             max_message_size=max_message_size,
             websocket_send_timeout=websocket_send_timeout,
-            own_debug=debug,
+            own_debug=checked_debug(debug),
             default_debug=os.environ.get("MICROPIE_DEBUG") == "1",
             lifespan=lifespan_of(self, lifespan),
         )
@@ -231,6 +232,10 @@ class App:
             return
         # Before the sends: HttpExchange._leave_context says why.
         reset_current(token)
+        try:  # noqa: SIM105 - suppress() is a call for each request
+            holder[1] = disconnected
+        except IndexError:
+            pass  # a thread of the handler's has just asked
         try:
             body = result.encode()  # naming an error handler, even this one, takes longer
         except UnicodeEncodeError:

@@ -196,7 +196,8 @@ def _reader(hint: Any, kinds: tuple[type, ...]) -> tuple[Callable[[list[str]], A
     ]
 
     def read(values: list[str]) -> Any:
-        if values == [""] and is_optional:  # an input that was left empty
+        # An input that was left empty; where one value is taken, the first counts.
+        if is_optional and (values if item is not None else values[:1]) == [""]:
             return None
         if item is not None:
             return [item([value]) for value in values]

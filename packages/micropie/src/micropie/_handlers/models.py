@@ -57,9 +57,12 @@ def parameter_converter(
 
 
 def _check_default(parameter: inspect.Parameter) -> None:
-    """Reject what pydantic understands as a default in its own models only."""
-    if is_of("pydantic", parameter.default) and type(parameter.default).__name__ == "FieldInfo":
+    """Reject what a library, or dataclasses, understands as a default in its own models only."""
+    kind = type(parameter.default)
+    if is_of("pydantic", parameter.default) and kind.__name__ == "FieldInfo":
         raise TypeError(f"'{parameter.name}': Field() is no default; use Annotated[..., Field()]")
+    if kind is dataclasses.Field or kind.__module__.startswith("msgspec"):
+        raise TypeError(f"'{parameter.name}': field() is no default outside of a model")
 
 
 def converter_for(
@@ -107,6 +110,10 @@ def _annotated_converter(
             raise TypeError("metadata of pydantic and of msgspec exclude each other")
         if not _is_for_pydantic(metadata):  # which passes over what it does not know
             list(tests_of(metadata, None))
+        if type(metadata).__name__ == "FieldInfo" and not metadata.is_required():
+            raise TypeError("a default in Field() does nothing outside of a model")
+        if getattr(metadata, "validation_alias", None) is not None:
+            raise TypeError("an alias in Field() does nothing outside of a model")
     return pydantic_converter(annotation)
 
 

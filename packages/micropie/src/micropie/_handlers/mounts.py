@@ -52,15 +52,18 @@ class Mounts(dict[str, ASGIApp]):
 
         Raises:
             TypeError: *app* can't be called, or is a class.
-            ValueError: *path* does not start with "/", has an empty segment or is mounted already.
+            ValueError: *path* does not start with "/", has a segment that no request has, or is
+                mounted already.
         """
         if not isinstance(path, str) or not path.startswith("/"):
             raise ValueError(f"mount path {path!r} must start with '/'")
         if not callable(app) or isinstance(app, type):
             raise TypeError(f"mount {path!r}: {app!r} is no ASGI app; a class must be instantiated")
         prefix = path.rstrip("/")
-        if "//" in prefix:
-            raise ValueError(f"mount path {path!r} has an empty segment, which no request has")
+        for segment in prefix.split("/")[1:]:
+            if segment in ("", ".", ".."):
+                has = f"mount path {path!r} has the segment {segment!r}"
+                raise ValueError(f"{has}, which no request has")
         if prefix in self:
             raise ValueError(f"{path!r} is mounted already")
         self[prefix] = app

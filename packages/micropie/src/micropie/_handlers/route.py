@@ -125,6 +125,8 @@ class Route:
         self.limits: dict[str, Any] | None = noted(declared_as or handler, LIMITS)
         if is_websocket and self.limits is not None:
             raise TypeError(f"handler '{name}' serves a WebSocket, which has no body to limit()")
+        if is_websocket and self.allowed is not None and "GET" not in self.allowed:
+            raise TypeError(f"handler '{name}' serves a WebSocket, which begins with a GET only")
         # A client may send a body without a word in the head: then the limits count.
         has_rules = self.allowed is not None or self.limits is not None
         self.is_plain = self.is_coroutine and self.binder is None and not has_rules

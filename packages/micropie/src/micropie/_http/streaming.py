@@ -104,16 +104,20 @@ class BodyStream:
         finally:
             await self.close()
 
-    async def close(self) -> None:
-        """Stop the generator where it waits and run its `finally` blocks."""
+    async def close(self) -> BaseException | None:
+        """Stop the generator where it waits and run its `finally` blocks; return what these raise.
+
+        What was raised before is not returned: `begin` or `send` raised it.
+        """
         if self._watch is not None:
             self._watch.cancel()
+        was_done = self._pump.done()
         self._is_closing = True
         self._send.cancel()
         self._pump.cancel()
         await asyncio.wait({self._pump})
-        if not self._pump.cancelled():
-            self._pump.exception()  # fetched here; send() has raised it where it matters
+        error = None if self._pump.cancelled() else self._pump.exception()
+        return None if was_done else error
 
     async def _stop(self) -> None:
         """Close, and raise what went wrong in the `finally` blocks."""

@@ -6,10 +6,12 @@ from typing import Any
 
 from micropie._http.connection import Connection
 from micropie._http.request import Request
+from micropie.types import Message
 
 # A list, which holds either the connection alone, or what the Request is made of when somebody asks
-# for it (scope, receive and the App's Parts): most handlers never do, and that saves 0.1 us. Every
-# server runs a request in its own task, and so in its own context.
+# for it (scope, receive and the App's Parts): most handlers never do, and that saves 0.1 us. If
+# only a task that outlives its request asks, receive is `disconnected`. Every server runs a request
+# in its own task, and so in its own context.
 _current: ContextVar[list[Any]] = ContextVar("micropie.connection")
 
 # Bound once: every request calls them, and looking a method up creates an object.
@@ -40,8 +42,14 @@ def current_connection() -> Connection:
             if len(holder) > 1:
                 scope, receive, parts = holder
                 request = Request(scope, receive, parts.limits)
+                request._is_answered = receive is disconnected
                 # App has found it by its path alone; it is None if the handler was deleted since.
                 request._route = parts.routes.by_path.get(scope["path"])
                 holder[:] = [request]
     connection: Connection = holder[0]
     return connection
+
+
+async def disconnected() -> Message:
+    """Receive what there is after the response."""
+    return {"type": "http.disconnect"}

@@ -74,7 +74,7 @@ def _own_response(error: Exception, request: Request, *, debug: bool) -> Respons
     return Response.of_error(HTTPError(500))
 
 
-def log_failure(error: Exception, request: Request) -> None:
+def log_failure(error: BaseException, request: Request) -> None:
     """Log *error*, with its traceback unless its message says all."""
     if isinstance(error, ResponseError):
         logger.error("%s %r: %s %s", *request._names(), error)

@@ -228,7 +228,8 @@ class HttpExchange:
             self._leave_context()
             # After sending: an error's response must not wait for the stream that it replaced.
             for stream in self._streams:
-                await stream.close()
+                if error := await stream.close():
+                    log_failure(error, self._request)
             if self._returned is not None:
                 self._returned.release()  # it may never have begun
 

@@ -124,7 +124,11 @@ class Middlewares(list[M]):
         base = self._base
         if not isinstance(middleware, base):
             raise TypeError(f"{middleware!r} is not an instance of {base.__name__}")
-        own, hooks = type(middleware).__qualname__, [n for n in vars(base) if not n.startswith("_")]
+        own, hooks = type(middleware).__qualname__, _hooks(base)
+        for other in (HttpMiddleware, WebSocketMiddleware):
+            for name in _hooks(other) if not isinstance(middleware, other) else ():
+                if callable(inspect.getattr_static(middleware, name, None)):
+                    raise TypeError(f"{own}.{name} never runs: it is a hook of {other.__name__}")
         for name in hooks:
             if not inspect.iscoroutinefunction(getattr(middleware, name)):
                 raise TypeError(f"{own}.{name} must be a coroutine function")
@@ -140,6 +144,10 @@ def blame(connection: Connection, hook: str, *middlewares: object) -> None:
     if middlewares:
         names = [f"{type(middleware).__qualname__}.{hook}" for middleware in middlewares]
         connection._culprit = " or ".join(names)
+
+
+def _hooks(base: type) -> list[str]:
+    return [name for name in vars(base) if not name.startswith("_")]
 
 
 # More, and other names are taken for hooks; fewer, and two letters that changed places are not.

@@ -85,7 +85,7 @@ class Parts:
 
     @debug.setter
     def debug(self, debug: bool | None) -> None:
-        self.own_debug = debug
+        self.own_debug = checked_debug(debug)
 
     def adopt(self, app: object) -> None:
         """Be the parent of *app*, if it is an App that has none and is not above this one."""
@@ -203,6 +203,17 @@ def body_limits(
     check_number("max_files", files, int, least=0)
     check_number("body_timeout", timeout, float, least=0.001, optional=True)
     return BodyLimits(size, json_size, timeout, FormLimits(fields, field_size, files))
+
+
+def checked_debug(debug: Any) -> bool | None:
+    """Return *debug*.
+
+    Raises:
+        TypeError: it is neither a bool nor None; "0", of an environment variable, would be true.
+    """
+    if debug is not None and not isinstance(debug, bool):
+        raise TypeError(f"debug must be True, False or None, not {debug!r}")
+    return debug
 
 
 def checked_backend(backend: object) -> SessionBackend:
