@@ -6,6 +6,7 @@ A test that does more than import them is left out: see one_thread.py.
 import importlib.util
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ def pytest_configure() -> None:
     for name, make in STAND_INS.items():
         if importlib.util.find_spec(name) is None:
             sys.modules[name] = module = ModuleType(name)
+            module.__spec__ = ModuleSpec(name, None)  # which tracebacks of 3.15 look for
             vars(module).update(make())
 
 

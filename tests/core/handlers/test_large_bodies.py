@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field, make_dataclass
@@ -103,6 +104,7 @@ def _nothing_seen():
 PATHS = ["dataclasses", "models", "structs", "keywords", "threaded", "order", "by_name"]
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="needs another thread")
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("parses", [False, True], ids=["", "parsed by a hook"])
 async def test_a_large_body_is_bound_in_one_thread_and_in_the_context_of_its_request(path, parses):

@@ -332,6 +332,7 @@ async def test_idle_threads_end_by_themselves(monkeypatch):
     assert (await Client(app).get("/again")).text == "again"
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="needs another thread")
 def test_an_app_works_in_several_event_loops_at_once_and_within_its_bounds():
     app = Busy(sync_workers=2, sync_queue=2)
     statuses = []
