@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import tempfile
 import threading
 
@@ -12,7 +13,10 @@ from micropie._serving import lifespan
 from support.asgi import PATIENCE, Client, settled
 from support.lifespans import Life
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform == "emscripten", reason="needs another thread"),
+]
 
 
 @pytest.fixture
