@@ -18,8 +18,8 @@ CHUNK = 256 * 1024
 # and sorted, which takes seconds a MB.
 _MOST_HEADERS = 64 * 1024
 
-# Granian, which alone takes paths, queues several messages for a slow client: 1.5 MiB in all of this
-# size, and 2.2 MiB of CHUNK.
+# Granian, which alone takes paths, queues several messages for a slow client: 1.5 MiB in all of
+# this size, and 2.2 MiB of CHUNK.
 _PIECE = 128 * 1024
 
 # How often a small file is opened that is cut short before it is read.
