@@ -54,11 +54,11 @@ def event_chunks(
         # Of iterables generators alone can be closed.
         events = in_thread(events if isinstance(events, Generator) else (one for one in events))
     elif not isinstance(events, AsyncGenerator):
-        events = _each(events)
+        events = _iterated(events)
     return _chunks(events, stream.ping)
 
 
-async def _each(events: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+async def _iterated(events: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
     async for event in events:
         yield event
 
