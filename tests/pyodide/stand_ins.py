@@ -48,29 +48,6 @@ def anything(*args: object, **kwargs: object) -> Any:
     return None
 
 
-def pydantic() -> dict[str, Any]:
-    class NoSchema(Exception):
-        pass
-
-    def no_schema(**kwargs: object) -> NoReturn:
-        raise NoSchema
-
-    class BaseModel:
-        model_fields: dict[str, Any] = {}  # noqa: RUF012
-        model_json_schema = no_schema
-        model_validate = without("pydantic")
-        __init__ = without("pydantic")
-
-    names = ("AliasChoices", "AliasPath", "ConfigDict", "Field")
-    return {
-        "BaseModel": BaseModel,
-        "ValidationError": NoSchema,
-        "errors": SimpleNamespace(PydanticUserError=NoSchema),
-        "json_schema": SimpleNamespace(GenerateJsonSchema=object),
-        **dict.fromkeys(names, anything),
-    }
-
-
 def msgspec() -> dict[str, Any]:
     class Struct:
         __struct_fields__ = ()
@@ -97,6 +74,5 @@ def msgspec() -> dict[str, Any]:
 STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
     "httpx2_jsfetch": httpx2_jsfetch,
     "msgspec": msgspec,
-    "pydantic": pydantic,
     "resource": resource,
 }
