@@ -273,9 +273,9 @@ class HttpExchange:
 
         When one raises, the hooks that are left see the response of its error.
         """
-        response = self._response
-        for index, middleware in reversed(list(enumerate(self._entered))):
-            self._askable = [*self._entered[:index]]
+        response, left = self._response, len(self._entered)
+        for middleware in reversed(self._entered):
+            left -= 1
             try:
                 changes = await middleware.after_request(
                     self._request, response.status, response.body, response.headers
@@ -284,7 +284,9 @@ class HttpExchange:
                     response = response.replaced(changes)
             except Exception as error:
                 blame(self._request, "after_request", middleware)
+                self._askable = [*self._entered[:left]]
                 response = await self._error_response(error)
+        self._askable = []
         payload = response.payload
         if isinstance(payload, BodyStream) and payload.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
