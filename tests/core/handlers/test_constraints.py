@@ -218,7 +218,7 @@ def test_a_constraint_that_can_not_be_kept_is_refused_with_the_class(annotation)
 
 
 def test_a_field_of_pydantic_as_a_default_is_refused():
-    with pytest.raises(TypeError, match=r"'amount': Field\(\) is no default; use Annotated"):
+    with pytest.raises(TypeError, match=r"'amount': Field\(\) is not a default; use Annotated"):
 
         class Site(App):
             async def index(self, amount: int = pydantic.Field(gt=0)): ...
@@ -227,7 +227,7 @@ def test_a_field_of_pydantic_as_a_default_is_refused():
     class Order:
         amount: int = pydantic.Field(gt=0)
 
-    with pytest.raises(TypeError, match=r"'amount': Field\(\) is no default"):
+    with pytest.raises(TypeError, match=r"'amount': Field\(\) is not a default"):
 
         class Shop(App):
             async def index(self, order: Order): ...
@@ -235,7 +235,7 @@ def test_a_field_of_pydantic_as_a_default_is_refused():
 
 @pytest.mark.parametrize("field", [dataclasses.field(default=5), msgspec.field(default=5)])
 def test_a_field_of_others_as_a_default_is_refused(field):
-    with pytest.raises(TypeError, match=r"'amount': field\(\) is no default outside of a model"):
+    with pytest.raises(TypeError, match=r"'amount': field\(\) is not a default outside of a model"):
 
         class Site(App):
             async def index(self, amount: int = field): ...

@@ -141,7 +141,7 @@ def test_mounting_twice_at_one_path_is_refused(first, second):
 
 @pytest.mark.parametrize("wrong", [None, "app:app", 5, App, Starlette, {}])
 def test_what_is_no_asgi_app_is_refused(wrong):
-    with pytest.raises(TypeError, match="is no ASGI app; a class must be instantiated"):
+    with pytest.raises(TypeError, match="is not an ASGI app; a class must be instantiated"):
         App().mount("/a", wrong)
 
 

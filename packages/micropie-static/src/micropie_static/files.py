@@ -18,8 +18,8 @@ from micropie.types import RawHeaders
 # float.
 _TOLERANCE = 1.0
 
-# What opening a path raises where there is no file, and never was or is no more: ELOOP for a link
-# that has just taken a file's place, ENXIO for a socket.
+# The errors of opening a path that mean "not found", ELOOP for a link that has just taken a file's
+# place and ENXIO for a socket among them.
 _NO_FILE = {ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, ENXIO}
 
 # A modification time before this one tells nothing: what builds images and packages makes it 1970

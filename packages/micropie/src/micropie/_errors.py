@@ -88,7 +88,7 @@ class Overloaded(ExplainedError):
 
     def __init__(self) -> None:
         super().__init__(503, "too many requests are waiting")
-        # Seconds (RFC 9110, 10.2.3) in which a queue that is no attack should have shrunk.
+        # Seconds (RFC 9110, 10.2.3): unless it is an attack, the queue should be shorter by then.
         self.headers = {"Retry-After": "5"}
 
 

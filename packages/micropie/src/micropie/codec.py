@@ -169,7 +169,7 @@ def _check_strict(value: Any, levels: int) -> None:
         value.encode()
     elif isinstance(value, float):
         if not isfinite(value):
-            raise ValueError(f"{value} is no JSON number")
+            raise ValueError(f"{value} is not a JSON number")
     elif not isinstance(value, dict | list):
         raise TypeError(type(value).__name__)
     elif not levels:
@@ -191,7 +191,7 @@ _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _finite(text: str) -> float:

@@ -284,7 +284,7 @@ def _new_parser(boundary: bytes) -> Any:
         boundary,
         max_header_size=MAX_PART_HEADER_SIZE,
         max_header_count=MAX_PART_HEADERS,
-        # Any byte is latin-1: what is no UTF-8 is then ours to replace instead of an error.
+        # Any byte is latin-1: what is not UTF-8 is then ours to replace instead of an error.
         header_charset="latin-1",
     )
 

@@ -79,7 +79,7 @@ async def _decoded_in_steps(raw: bytes, limits: FormLimits) -> str:
 
 
 def parse_urlencoded(data: bytes) -> dict[str, list[str]]:
-    """Return every value of every name, in order; bytes that are no UTF-8 become U+FFFD."""
+    """Return every value of every name, in order; bytes that are not UTF-8 become U+FFFD."""
     values: dict[str, list[str]] = {}
     if not data:
         return values

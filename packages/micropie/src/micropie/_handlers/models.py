@@ -60,9 +60,11 @@ def _check_default(parameter: inspect.Parameter) -> None:
     """Reject what a library, or dataclasses, understands as a default in its own models only."""
     kind = type(parameter.default)
     if is_of("pydantic", parameter.default) and kind.__name__ == "FieldInfo":
-        raise TypeError(f"'{parameter.name}': Field() is no default; use Annotated[..., Field()]")
+        raise TypeError(
+            f"'{parameter.name}': Field() is not a default; use Annotated[..., Field()]"
+        )
     if kind is dataclasses.Field or kind.__module__.startswith("msgspec"):
-        raise TypeError(f"'{parameter.name}': field() is no default outside of a model")
+        raise TypeError(f"'{parameter.name}': field() is not a default outside of a model")
 
 
 def converter_for(

@@ -58,7 +58,9 @@ class Mounts(dict[str, ASGIApp]):
         if not isinstance(path, str) or not path.startswith("/"):
             raise ValueError(f"mount path {path!r} must start with '/'")
         if not callable(app) or isinstance(app, type):
-            raise TypeError(f"mount {path!r}: {app!r} is no ASGI app; a class must be instantiated")
+            raise TypeError(
+                f"mount {path!r}: {app!r} is not an ASGI app; a class must be instantiated"
+            )
         prefix = path.rstrip("/")
         for segment in prefix.split("/")[1:]:
             if segment in ("", ".", ".."):

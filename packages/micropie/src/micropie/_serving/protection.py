@@ -17,10 +17,10 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 class CrossOriginProtection(HttpMiddleware):
     """Refuses what a page of another origin sends to change something; goes into `middlewares`.
 
-    Browsers say where a request comes from: in Sec-Fetch-Site, all of them since 2023, and on
-    plain http to another host than localhost and in older ones in Origin, which then must name the
+    Browsers say where a request comes from, in Sec-Fetch-Site. Those from before 2023, and all of
+    them on plain http to another host than localhost, say it in Origin, which then must name the
     host of the Host header. GET, HEAD and OPTIONS pass, so no handler may change anything for
-    these; so does a client that sends neither header, because it is no browser and carries nobody's
+    these. A client that sends neither header passes too: it is not a browser, and carries nobody's
     cookies. The algorithm is that of Go's http.CrossOriginProtection.
 
     Args:

@@ -14,7 +14,7 @@ from micropie.testing.values import VALUES
 
 
 class StoringContract(ContractBase):
-    """Round trips, copies, ids, values that are no JSON, starting and stopping."""
+    """Round trips, copies, ids, values that are not JSON, starting and stopping."""
 
     # Round trips
 
@@ -142,7 +142,7 @@ class StoringContract(ContractBase):
         await backend.save(session_id, {}, LONG)
         _assert_hidden(session_id, await self.dumped(backend))
 
-    # Values that are no JSON
+    # Values that are not JSON
 
     @contract_test
     async def test_saving_what_is_no_json_raises_and_changes_nothing(
