@@ -13,6 +13,7 @@ NEEDS = {
     "template_dir": ["templates", "standard"],
     "UploadFile": ["standard"],
     "micropie_static": ["micropie-static"],
+    "micropie_openapi": ["micropie-openapi"],
     "micropie_socketio": ["micropie-socketio"],
     "micropie_sql_sessions": ["micropie-sql-sessions"],
     "micropie_redis": ["micropie-redis"],
