@@ -2,8 +2,10 @@
 
 import inspect
 import re
+import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from micropie import App, ASGIResponse, EventStream, ParameterInfo, RouteInfo
@@ -87,8 +89,7 @@ class Document:
         }
 
     def _operation(self, operation: "_Operation") -> dict[str, Any]:
-        described, doc = operation.described, operation.doc
-        tags = described.tags or ([operation.place.tag] if operation.place.tag else ())
+        described, doc, tag = operation.described, operation.doc, operation.place.tag
         parameters = [
             self._parameter(each, where, doc.parameters.get(each.name, ""))
             for where, each in operation.outside
@@ -98,7 +99,7 @@ class Document:
             "operationId": self._id(operation),
             "summary": described.summary or doc.summary,
             "description": described.description or doc.description,
-            "tags": list(tags),
+            "tags": list(described.tags or ([tag] if tag else ())),
             "deprecated": described.deprecated,
             "parameters": parameters,
             "requestBody": body,
@@ -123,7 +124,7 @@ class Document:
         schema = self._value(parameter, is_text=True)
         if where == "path" and schema == {"type": "string"}:
             schema["minLength"] = 1  # there are no empty segments
-        found = {"name": parameter.name, "in": where, "schema": schema}
+        found: dict[str, Any] = {"name": parameter.name, "in": where, "schema": schema}
         if where == "path" or parameter.default is inspect.Parameter.empty:
             found["required"] = True
         return found | ({"description": text} if text else {})
@@ -136,11 +137,8 @@ class Document:
         else:
             schema = self._schemas.of(annotation, is_text=is_text)
         if default is not inspect.Parameter.empty and default is not None:
-            try:
-                # Beside the schema: a model's is filled later.
-                schema = {**schema, "default": default_of(default)} if schema else schema
-            except (TypeError, ValueError):
-                pass  # it has no JSON form
+            with suppress(TypeError, ValueError):  # it has no JSON form
+                schema["default"] = default_of(default)
         return schema
 
     def _body(self, operation: "_Operation") -> dict[str, Any]:
@@ -154,6 +152,7 @@ class Document:
         content: dict[str, Any] = {}
         if files:
             parts = [self._object(operation, files + fields, is_text=True)]
+            parts[0]["propertyNames"] = {"minLength": 1}  # a part without a name is malformed
             parts += [self._value(model, is_text=False) for model in models]
             content["multipart/form-data"] = {
                 "schema": parts[0] if len(parts) == 1 else {"allOf": parts}
@@ -172,9 +171,9 @@ class Document:
     ) -> Schema:
         properties = {}
         for each in fields:
-            properties[each.name] = self._value(each, is_text=is_text)
+            schema = properties[each.name] = self._value(each, is_text=is_text)
             if text := operation.doc.parameters.get(each.name):
-                properties[each.name] = {**properties[each.name], "description": text}
+                schema["description"] = text
         required = [each.name for each in fields if each.default is inspect.Parameter.empty]
         found: Schema = {"type": "object", "properties": properties}
         return found | ({"required": required} if required else {})
@@ -207,10 +206,7 @@ class Document:
 
     def _described(self, status: int, what: Any) -> dict[str, Any]:
         if isinstance(what, str):
-            return {
-                "description": what,
-                **(self._error_body if status >= 400 else {}),  # noqa: PLR2004 - of errors
-            }
+            return {"description": what, **(self._error_body if status >= 400 else {})}
         annotation, text = what if isinstance(what, tuple) else (what, "")
         return {"description": text or phrase(status), **self._answer(annotation)}
 
@@ -315,8 +311,6 @@ def _results(annotation: Any) -> Iterator[tuple[int, Any]]:
 
     The status of `tuple[Literal[201], Item]` is known; that of `tuple[int, Item]` is taken for 200.
     """
-    import types
-
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     members = arguments if origin in (typing.Union, types.UnionType) else (annotation,)
     bodies: dict[int, Any] = {}

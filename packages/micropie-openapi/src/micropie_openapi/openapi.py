@@ -5,6 +5,7 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from micropie import App, codec
 from micropie.types import Receive, Scope, Send
@@ -89,22 +90,23 @@ class OpenAPI:
         """Serve one ASGI connection."""
         # Below the mount (ASGI: root_path is a part of path).
         path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            await self._assets(scope, receive, send)  # which refuses it
-        elif path == "/openapi.json":
-            await _send(scope, send, "application/json", codec.dumps(self.document()))
+        if scope["type"] != "http" or path not in ("", "/", "/openapi.json", "/page.js"):
+            await self._assets(scope, receive, send)
+        elif scope["method"] not in ("GET", "HEAD"):
+            allow = [(b"allow", b"GET, HEAD")]
+            await _send(scope, send, "text/plain", b"405 Method Not Allowed", 405, allow)
+        elif path == "":
+            # Relative to the URL that the client requested, which proxies may have rewritten.
+            location = quote(scope["path"].rpartition("/")[2]) + "/"
+            await _send(scope, send, "text/plain", b"", 307, [(b"location", location.encode())])
         elif path == "/":
             title = self.document()["info"]["title"]
             page = _PAGE.replace("{title}", html.escape(title))
             await _send(scope, send, "text/html; charset=utf-8", page.encode())
-        elif path == "":
-            # Relative to the URL that the client requested, which proxies may have rewritten.
-            location = scope["path"].rpartition("/")[2] + "/"
-            await _send(scope, send, "text/plain", b"", 307, [(b"location", location.encode())])
-        elif path == "/page.js":
-            await _send(scope, send, "text/javascript; charset=utf-8", _SCRIPT.encode())
+        elif path == "/openapi.json":
+            await _send(scope, send, "application/json", codec.dumps(self.document()))
         else:
-            await self._assets(scope, receive, send)
+            await _send(scope, send, "text/javascript; charset=utf-8", _SCRIPT.encode())
 
 
 def _swagger_ui() -> Path:

@@ -22,9 +22,9 @@ class Schemas:
     """Makes schemas of annotations, and keeps those of models for the document's components.
 
     Theory of operation: `of` walks an annotation. A dataclass or TypedDict becomes a component at
-    once. A model of msgspec or pydantic is described by its library, which knows all of its models
-    together only: `of` returns an empty schema for it and remembers it, and `components`, called
-    last, fills all of these.
+    once. A model of msgspec or pydantic is described by its library, which has to see all of its
+    models together: `of` returns an empty schema for it and remembers it, and `components`, called
+    last, fills all of these. So what `of` returns is never copied.
     """
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class Schemas:
         ):
             mode = "serialization" if is_output else "validation"
             return self._later(self._of_pydantic, annotation, mode)
-        schema: Schema = {**inner(annotation.__origin__)}
+        schema: Schema = inner(annotation.__origin__)
         for metadata in annotation.__metadata__:
             schema.update(_demands(metadata, schema.get("type")))
         return schema
@@ -163,7 +163,7 @@ class Schemas:
             required, defaults = _fields(cls, hints)
             properties = {field: self.of(hint) for field, hint in hints.items()}
             for field, default in defaults.items():
-                properties[field] = {**properties[field], "default": default}
+                properties[field]["default"] = default
             model["properties"] = properties
             if required:
                 model["required"] = required
@@ -268,8 +268,9 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
     return changed
 
 
-# Fewer digits than MicroPie takes, so that no exponent leads over its limit.
-_DECIMAL = r"^[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,2})?$"
+# All floats, and no more than 400 digits, which MicroPie takes, before the point and behind it.
+_DIGITS = r"([0-9]{1,60}(\.[0-9]{0,60})?|\.[0-9]{1,60})"
+_DECIMAL = rf"^[+-]?{_DIGITS}([eE][+-]?([0-2]?[0-9]{{1,2}}|3[0-3][0-9]))?$"
 
 # What a path, query or form may say for a boolean: a ticked checkbox sends "on".
 _TEXT_BOOLEAN: Schema = {
