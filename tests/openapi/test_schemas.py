@@ -107,13 +107,13 @@ class Flower(msgspec.Struct):
     petals: Annotated[int, msgspec.Meta(ge=3)]
 
 
-class Fruit(pydantic.BaseModel):
-    name: str = pydantic.Field(max_length=9)
-    seeds: list["Seed"] = []
-
-
 class Seed(pydantic.BaseModel):
     size: int
+
+
+class Fruit(pydantic.BaseModel):
+    name: str = pydantic.Field(max_length=9)
+    seeds: list[Seed] = []
 
 
 def test_a_dataclass_is_a_component_and_may_contain_itself():
@@ -175,3 +175,24 @@ def test_a_class_that_nobody_knows_allows_everything():
         pass
 
     assert components_of(list[Odd])[0] == [{"type": "array", "items": {}}]
+
+
+def test_what_pydantic_takes_and_gives_may_differ():
+    class Cup(pydantic.BaseModel):
+        size: int = 3
+
+        @pydantic.computed_field
+        @property
+        def litres(self) -> float:
+            return self.size / 10
+
+    @route.post("/x")
+    async def it(self, cup: Cup) -> Cup: ...
+
+    document = document_of(type("It", (App,), {"it": it})())
+    operation = document["paths"]["/x"]["post"]
+    models = document["components"]["schemas"]
+    taken = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    given = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    assert "litres" not in models[taken.rpartition("/")[2]]["properties"]
+    assert "litres" in models[given.rpartition("/")[2]]["properties"]

@@ -1,6 +1,7 @@
 """Schemas: annotations as JSON Schema (draft 2020-12, which OpenAPI 3.1 uses)."""
 
 import dataclasses
+import json
 import re
 import types
 import typing
@@ -22,14 +23,14 @@ class Schemas:
     """Makes schemas of annotations, and keeps those of models for the document's components.
 
     Theory of operation: `of` walks an annotation. A dataclass or TypedDict becomes a component at
-    once. A model of msgspec or pydantic is described by its library, which has to see all of its
-    models together: `of` returns an empty schema for it and remembers it, and `components`, called
-    last, fills all of these. So what `of` returns is never copied.
+    once. A model of msgspec or pydantic is described by its library, and msgspec has to see all of
+    its models together: `of` returns an empty schema for it and remembers it, and `components`,
+    called last, fills all of these. So what `of` returns is never copied.
     """
 
     def __init__(self) -> None:
         self._components: dict[str, Schema] = {}
-        self._names: dict[Any, str] = {}  # of the classes that are components
+        self._names: dict[Any, str] = {}  # of components, by their class or what a library made
         self._of_msgspec: list[tuple[Schema, Any]] = []
         self._of_pydantic: list[tuple[Schema, Any, Literal["validation", "serialization"]]] = []
 
@@ -107,16 +108,12 @@ class Schemas:
                 def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> Schema:
                     return {}
 
-            inputs = [
-                (index, mode, pydantic.TypeAdapter(annotation))
-                for index, (_, annotation, mode) in enumerate(self._of_pydantic)
-            ]
-            made, rest = pydantic.TypeAdapter.json_schemas(
-                inputs, ref_template=_REF + "{model}", schema_generator=Lenient
-            )
-            found = [made[index, mode] for index, mode, _ in inputs]
-            empties = (empty for empty, _, _ in self._of_pydantic)
-            self._fill(empties, found, rest.get("$defs", {}))
+            for empty, annotation, mode in self._of_pydantic:
+                # As an item: the model of a whole document would not be among the definitions.
+                schema = pydantic.TypeAdapter(types.GenericAlias(list, annotation)).json_schema(
+                    mode=mode, ref_template=_REF + "{model}", schema_generator=Lenient
+                )
+                self._fill([empty], [schema["items"]], schema.get("$defs", {}))
         return self._components
 
     def _later(self, waiting: list[Any], *model: Any) -> Schema:
@@ -128,9 +125,17 @@ class Schemas:
         self, empties: Iterable[Schema], schemas: Iterable[Schema], models: dict[str, Schema]
     ) -> None:
         """Put what a library made in its places, its models under names that are free."""
-        names = {name: self._free(name) for name in models}
+        names = {}
+        for name in models:
+            # A model is the same if all that it refers to is: what pydantic takes and what it
+            # gives, or two classes of one name, may differ.
+            identity = name, json.dumps(_reachable(name, models), sort_keys=True)
+            if identity not in self._names:
+                self._names[identity] = self._free(name)
+                self._components[self._names[identity]] = {}
+            names[name] = self._names[identity]
         for name, model in models.items():
-            self._components[names[name]] = _renamed(model, names)
+            self._components[names[name]].update(_renamed(model, names))
         for empty, schema in zip(empties, schemas, strict=True):
             empty.update(_renamed(schema, names))
 
@@ -252,6 +257,19 @@ def _demands(metadata: Any, kind: Any) -> Schema:
         if kind in _LENGTH_OF:
             return {which + _LENGTH_OF[kind]: getattr(metadata, attribute)}
     return {}
+
+
+def _reachable(name: str, models: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return the model *name* and all that it refers to."""
+    found: dict[str, Schema] = {}
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current in models and current not in found:
+            found[current] = models[current]
+            references = re.findall(rf'"{re.escape(_REF)}([^"]+)"', json.dumps(models[current]))
+            waiting += references
+    return found
 
 
 def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
