@@ -110,7 +110,8 @@ class Schemas:
 
             for empty, annotation, mode in self._of_pydantic:
                 # As an item: the model of a whole document would not be among the definitions.
-                schema = pydantic.TypeAdapter(types.GenericAlias(list, annotation)).json_schema(
+                items: Any = types.GenericAlias(list, annotation)
+                schema = pydantic.TypeAdapter(items).json_schema(
                     mode=mode, ref_template=_REF + "{model}", schema_generator=Lenient
                 )
                 self._fill([empty], [schema["items"]], schema.get("$defs", {}))
