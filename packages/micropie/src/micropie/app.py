@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 # Headers of a request that has a session to load or a body to parse.
-_NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
+_INPUT = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
 
 
 class App:
@@ -173,7 +173,7 @@ class App:
             templates=Templates(template_dir, lambda: self.debug, {"url_for": self._url_for}),
             workers=Workers(sync_workers, sync_queue),
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie, max_age),
-            shares_session=session_backend is None,
+            has_own_backend=session_backend is not None,
             websocket_origins=parse_origins(websocket_origins),
             max_message_size=max_message_size,
             websocket_send_timeout=websocket_send_timeout,
@@ -203,15 +203,15 @@ class App:
         if scope["type"] != "http":
             await serve_other(parts, scope, receive, send)
             return
-        handler = parts.plain.get(scope["path"])
-        needs_more = False
+        handler = parts.direct.get(scope["path"])
+        has_input = False
         for name, _ in scope["headers"]:
-            if name in _NEEDS_MORE:
-                needs_more = True
+            if name in _INPUT:
+                has_input = True
                 break
-        if handler is None or needs_more or parts.middlewares or scope.get("root_path"):
+        if handler is None or has_input or parts.middlewares or scope.get("root_path"):
             request = Request(scope, receive, parts.limits)
-            await HttpExchange(parts, request, send).serve(needs_more)
+            await HttpExchange(parts, request, send).serve(has_input)
             return
         holder = [scope, receive, parts]
         token = set_current(holder)
@@ -276,12 +276,12 @@ class App:
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
         parts = self.__micropie
-        before = parts.sessions.backend, parts.shares_session
-        parts.sessions.backend, parts.shares_session = checked_backend(backend), False
+        before = parts.sessions.backend, parts.has_own_backend
+        parts.sessions.backend, parts.has_own_backend = checked_backend(backend), True
         try:
             check_cookie_owners(parts)
         except ValueError:
-            parts.sessions.backend, parts.shares_session = before
+            parts.sessions.backend, parts.has_own_backend = before
             raise
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
@@ -295,7 +295,7 @@ class App:
         """
         parts = self.__micropie
         owner: SessionManager | None = scope.get(SESSIONS)
-        sessions = owner if owner is not None and parts.shares(owner) else parts.sessions
+        sessions = owner if owner is not None and parts.shares_session(owner) else parts.sessions
         session_ids = Connection(scope)._cookie_values(sessions.cookie_name)
         return sessions.session_for(session_ids, scope)
 
@@ -337,8 +337,8 @@ class App:
         except ValueError:
             del parts.mounts[path.rstrip("/")]
             raise
-        parts.adopt(asgi_app)
-        parts.plain = {}  # from now on a path alone does not tell who serves it
+        parts.become_parent_of(asgi_app)
+        parts.direct = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
             asgi_app.on_mount(self, path)

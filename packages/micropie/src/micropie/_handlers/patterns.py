@@ -147,7 +147,7 @@ class Pattern:
     Attributes:
         path: as it was written, without a slash at the end.
         steps: its segments; ONE and REST in place of parameters.
-        names: of the parameters, in order.
+        parameters: their names, in order.
 
     Raises:
         ValueError: *path* is malformed.
@@ -171,7 +171,7 @@ class Pattern:
                 raise ValueError(f"route {path!r} has {{{match[1]}}} twice")
             names.append(match[1])
             steps.append(REST if match[2] else ONE)
-        self.names, self.steps = tuple(names), tuple(steps)
+        self.parameters, self.steps = tuple(names), tuple(steps)
 
     def filled(self, segments: Sequence[object], values: Mapping[str, object]) -> str | None:
         """Return the path with a value for each parameter, the first ones by position, encoded.
@@ -181,10 +181,10 @@ class Pattern:
         Raises:
             ValueError: a value can't be in a path.
         """
-        by_name = [name for name in self.names if name in values]
-        if (*self.names[: len(segments)], *by_name) != self.names or len(self.names) < len(
-            segments
-        ):
+        by_name = [name for name in self.parameters if name in values]
+        if (*self.parameters[: len(segments)], *by_name) != self.parameters or len(
+            self.parameters
+        ) < len(segments):
             return None
         given = iter([*segments, *map(values.__getitem__, by_name)])
         path: list[object] = []

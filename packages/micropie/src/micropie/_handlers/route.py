@@ -58,7 +58,7 @@ class Route:
         allowed: the methods it answers; None for all.
         limits: those of a body that `limit` set, by their names in BodyLimits; None if it did not.
         siblings: the routes of its path by method, if it is an explicit one.
-        is_plain: `await handler()` serves any request.
+        is_direct: `await handler()` serves any request.
         takes_path: path segments can become arguments.
         info: what users may know of it.
     """
@@ -72,7 +72,7 @@ class Route:
         "explicit",
         "handler",
         "is_coroutine",
-        "is_plain",
+        "is_direct",
         "is_websocket",
         "limits",
         "name",
@@ -95,7 +95,7 @@ class Route:
             if explicit is None:
                 binder = Binder(handler, given)
             else:
-                binder = PatternBinder(handler, explicit.pattern.names, given)
+                binder = PatternBinder(handler, explicit.pattern.parameters, given)
         except TypeError as error:
             raise TypeError(f"handler '{name}', {error}") from None
         except ValueError:  # inspect's, for a method that can't take its object
@@ -129,7 +129,7 @@ class Route:
             raise TypeError(f"handler '{name}' serves a WebSocket, which begins with a GET only")
         # A client may send a body without a word in the head: then the limits count.
         has_rules = self.allowed is not None or self.limits is not None
-        self.is_plain = self.is_coroutine and self.binder is None and not has_rules
+        self.is_direct = self.is_coroutine and self.binder is None and not has_rules
         self._path = path if explicit is None else explicit.pattern.path
         self._info: RouteInfo | None = None
 
@@ -158,7 +158,7 @@ class Route:
         return self._info
 
     def _parameters(self, binder: Binder) -> Iterator[ParameterInfo]:
-        names = None if self.explicit is None else self.explicit.pattern.names
+        names = None if self.explicit is None else self.explicit.pattern.parameters
         for parameter, planned in binder.parameters():
             by_position = parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
             source: Literal["path", "query", "file", "body"] = "query"

@@ -32,14 +32,14 @@ class RouteTable:
         by_path: the routes of names by their paths without arguments ("/greet"), so that such a
             path is found by one look-up. Explicit routes are not in it, and no path that one of
             their patterns matches.
-        plain: the handlers of `by_path` whose route `is_plain`, by the same paths.
+        direct: the handlers of `by_path` whose route `is_direct`, by the same paths.
     """
 
     def __init__(self, owner: object, base: type, *, is_websocket: bool = False) -> None:
         self._base = base
         self._owner = owner
         self._is_websocket = is_websocket
-        self.plain: dict[str, Handler] = {}
+        self.direct: dict[str, Handler] = {}
         # Bounded: a middleware may create its functions for every request.
         self._plan_once = functools.lru_cache(maxsize=256)(_unrouted)
         methods = [each for each in declared(type(owner), base) if is_method(each[1])]
@@ -107,8 +107,8 @@ class RouteTable:
                 for path, each in by_name.items()
                 if find(tree, [path[1:]] if path != "/" else [])[0] is None
             }
-        self.plain.clear()  # in place, because App holds on to it
-        self.plain.update((p, each.handler) for p, each in self.by_path.items() if each.is_plain)
+        self.direct.clear()  # in place, because App holds on to it
+        self.direct.update((p, each.handler) for p, each in self.by_path.items() if each.is_direct)
 
     def find(self, scope: Scope) -> tuple[Route | None, list[str]]:
         """Return the route for the request of *scope* and what its path has for its arguments.
@@ -187,10 +187,10 @@ class RouteTable:
             raise LookupError(f"{type(self._owner).__name__} has no handler {name!r}")
         patterns = [each.explicit.pattern for each in routes if each.explicit is not None]
         # Of several the one that uses the most of the values.
-        for pattern in sorted(patterns, key=lambda pattern: -len(pattern.names)):
+        for pattern in sorted(patterns, key=lambda pattern: -len(pattern.parameters)):
             path = pattern.filled(segments, values)
             if path is not None:
-                for used in pattern.names:
+                for used in pattern.parameters:
                     values.pop(used, None)
                 return path
         if patterns:
@@ -283,7 +283,7 @@ def _check_parameters(name: str, attribute: Any, routes: Iterable[route]) -> Non
         raise TypeError(f"handler '{name}' must take self as its first parameter")
     names = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     for each in routes:
-        for missing in sorted({*each.pattern.names} - names):
+        for missing in sorted({*each.pattern.parameters} - names):
             path = each.pattern.path
             raise TypeError(f"handler '{name}' has no parameter for {{{missing}}} in {path!r}")
         if name.startswith("ws_") and each.methods != {"GET"}:

@@ -35,7 +35,7 @@ class Connection:
 
     # Defaults live on the class: most requests never set these.
     _session_used = False
-    _failed = False
+    _discards_session = False
     _is_answered = False  # from the moment the head of the response is made
     _found: Any = None  # what the path leads to, for hooks before the handler; a Route
     _route: Any = None  # what serves the request; for hooks after it, and the handler itself
@@ -131,9 +131,9 @@ class Connection:
 
     @property
     def _cookie_header(self) -> str:
-        names = self._last_headers
-        value = names.get(b"cookie")
-        if value is not None and len(names) == len(self.scope["headers"]):
+        last_headers = self._last_headers
+        value = last_headers.get(b"cookie")
+        if value is not None and len(last_headers) == len(self.scope["headers"]):
             header = value.decode("latin-1")
         else:
             header = self.headers.get("cookie", "")  # it may be there twice, to be joined
@@ -163,7 +163,7 @@ class Connection:
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session
             if self._is_answered:
-                self._session.answered_by = self._names()
+                self._session.answered_by = self._log_names()
                 self._session.finish()
         return self._session
 
@@ -175,19 +175,19 @@ class Connection:
             self.session.clear()
             self.session.update(data)
 
-    def _names(self) -> tuple[str, str, str]:
+    def _log_names(self) -> tuple[str, str, str]:
         """Return what the log calls this: method, whole path and handler."""
         return self.scope.get("method", "WebSocket"), whole_path(self.scope), self._handler_name
 
     @property
-    def _has_failed(self) -> bool:
+    def _discards_shared_session(self) -> bool:
         """Whether this request, or one that it shares a session with, failed."""
         parent: Connection | None = self.scope.get(PARENT)
-        return self._failed or (parent is not None and parent._has_failed)
+        return self._discards_session or (parent is not None and parent._discards_shared_session)
 
-    def _mark_failed(self) -> None:
+    def _discard_session(self) -> None:
         """Record that the handler failed, so that the session is not stored."""
         connection: Connection | None = self
         while connection is not None:
-            connection._failed = True
+            connection._discards_session = True
             connection = connection.scope.get(PARENT)

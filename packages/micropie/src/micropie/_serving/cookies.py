@@ -38,9 +38,11 @@ async def add_session(
     if PARENT in scope:
         return
     try:
-        headers = [] if request._failed else await sessions.store(session, scope, renews=renews)
+        headers = (
+            [] if request._discards_session else await sessions.store(session, scope, renews=renews)
+        )
     except Exception:
-        request._failed = True  # so that the answer to this error does not try again
+        request._discards_session = True  # so that the answer to this error does not try again
         raise
     finally:
         session.finish()
@@ -89,6 +91,6 @@ def _keep_from_caches(raw: RawHeaders, request: Request, sessions: SessionManage
         logger.warning(
             "%s %r: %s gave Cache-Control: %s to a response that sets the session's cookie; it is "
             "sent as no-store, as caches might hand the session to others",
-            *request._names(),
+            *request._log_names(),
             given.decode("latin-1"),
         )

@@ -62,20 +62,20 @@ class HttpExchange:
     # What is sent unless a later step replaces it; set by `_prepare`.
     _response: Response
     _start: Message
-    _body: Message | BodyStream
+    _last: Message | BodyStream
 
     def __init__(self, parts: Parts, request: Request, send: Send) -> None:
         self._parts = parts
         self._request = request
         self._send = send
 
-    async def serve(self, needs_more: bool) -> None:
+    async def serve(self, has_input: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
 
         Every call costs, so the way to the handler is one function.
 
         Args:
-            needs_more: whether there may be a session to load or a body to parse.
+            has_input: whether there may be a session to load or a body to parse.
         """
         parts, request = self._parts, self._request
         token = set_current([request])
@@ -88,7 +88,7 @@ class HttpExchange:
                 else:
                     mount = None
                     route, request.path_params = parts.routes.find(request.scope)
-                if needs_more:
+                if has_input:
                     pairs = request.scope["headers"]
                     if len(pairs) > MAX_HEADERS:
                         raise HTTPError(431)
@@ -128,7 +128,7 @@ class HttpExchange:
                         result = route.answer_unnamed(request.method)
                     else:
                         binder = route.binder
-                        if needs_more and await request._receive_body() and binder is not None:
+                        if has_input and await request._receive_body() and binder is not None:
                             args, kwargs = await binder.bind_in_thread(request)
                         else:
                             args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
@@ -211,7 +211,7 @@ class HttpExchange:
             if result is None and self._parts.debug and request.method == "GET":
                 advice = "return what it is to see, or (204, None) if that is meant"
                 what = "%s %r: %s returned None, so the client gets 204 No Content; %s"
-                logger.warning(what, *request._names(), advice)
+                logger.warning(what, *request._log_names(), advice)
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
@@ -219,11 +219,11 @@ class HttpExchange:
                 await self._add_cookies()
             request._is_answered = True
             self._leave_context()
-            if isinstance(self._body, BodyStream):  # it has a context of its own
-                await self._send_stream(self._body)
+            if isinstance(self._last, BodyStream):  # it has a context of its own
+                await self._send_stream(self._last)
             else:
                 await self._send(self._start)
-                await self._send(self._body)
+                await self._send(self._last)
         finally:
             self._leave_context()
             # After sending: an error's response must not wait for the stream that it replaced.
@@ -244,13 +244,13 @@ class HttpExchange:
                 if isinstance(result, Exception):
                     result = await self._error_response(result)
                 response = Response.of(result)
-                if not isinstance(response.payload, bytes | BodyStream):
+                if not isinstance(response.content, bytes | BodyStream):
                     # Also where no body is sent: what is raised before the first chunk counts.
-                    stream = response.payload = await self._begin_stream(response.payload)
+                    stream = response.content = await self._begin_stream(response.content)
                     response.body = stream.handed_over()  # for a hook that makes another of it
                 self._start, body = response.render(self._request.method)
                 self._response = response
-                self._body = body  # type: ignore[assignment] # a generator has begun above
+                self._last = body  # type: ignore[assignment] # a generator has begun above
                 return
             except Exception as error:
                 result = error
@@ -287,8 +287,8 @@ class HttpExchange:
                 self._askable = [*self._entered[:left]]
                 response = await self._error_response(error)
         self._askable = []
-        payload = response.payload
-        if isinstance(payload, BodyStream) and payload.is_handed_over:
+        content = response.content
+        if isinstance(content, BodyStream) and content.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = await self._error_response(unanswered)
         await self._prepare(response, self._entered)
@@ -323,7 +323,7 @@ class HttpExchange:
         finally:
             if use is not None:
                 use.cancel()
-        if isinstance(session, FinishedSession) and not request._has_failed:
+        if isinstance(session, FinishedSession) and not request._discards_shared_session:
             session.report_changes()
 
     async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:

@@ -37,9 +37,10 @@ class Parts:
     Attributes:
         routes: the HTTP handlers.
         ws_routes: the WebSocket handlers.
-        plain: coroutine functions without parameters, by path, which App calls with no exchange;
+        direct: coroutine functions without parameters, by path, which App calls with no exchange;
             empty once anything is mounted.
-        shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
+        has_own_backend: whether the App was given a session backend; one without uses the sessions
+            of the App that mounts it.
         websocket_origins: see `parse_origins`.
         own_debug: what the App was told; None: as its parent says, else `default_debug`.
         parent: the parts of the first App that this one was mounted in.
@@ -50,13 +51,13 @@ class Parts:
 
     routes: RouteTable
     ws_routes: RouteTable
-    plain: dict[str, Handler] = field(init=False)
+    direct: dict[str, Handler] = field(init=False)
     limits: BodyLimits
     mounts: Mounts
     templates: Templates
     workers: Workers
     sessions: SessionManager
-    shares_session: bool
+    has_own_backend: bool
     websocket_origins: frozenset[str] | None
     max_message_size: int | None
     websocket_send_timeout: float | None
@@ -74,7 +75,7 @@ class Parts:
     shutdown_handlers: list[LifespanHandler] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.plain = self.routes.plain
+        self.direct = self.routes.direct
 
     @property
     def debug(self) -> bool:
@@ -87,7 +88,7 @@ class Parts:
     def debug(self, debug: bool | None) -> None:
         self.own_debug = checked_debug(debug)
 
-    def adopt(self, app: object) -> None:
+    def become_parent_of(self, app: object) -> None:
         """Be the parent of *app*, if it is an App that has none and is not above this one."""
         child, ancestor = parts_of(app), self
         while ancestor is not child and ancestor.parent is not None:
@@ -95,9 +96,9 @@ class Parts:
         if child is not None and child is not ancestor and child.parent is None:
             child.parent = self
 
-    def shares(self, owner: SessionManager) -> bool:
+    def shares_session(self, owner: SessionManager) -> bool:
         """Tell whether an App, mounted where *owner* has the sessions, uses those."""
-        return self.shares_session or self.sessions.backend is owner.backend
+        return not self.has_own_backend or self.sessions.backend is owner.backend
 
 
 class UninitializedParts(Parts):
@@ -113,9 +114,9 @@ class UninitializedParts(Parts):
         self._owner = type(app)
         self.routes = RouteTable(app, base)
         self.ws_routes = RouteTable(app, base, is_websocket=True)
-        self.plain = self.routes.plain
+        self.direct = self.routes.direct
         self.limits = BodyLimits(0, 0, None, FormLimits(0, 0, 0))
-        self.shares_session = False
+        self.has_own_backend = True
         self.websocket_origins = None
         self.max_message_size = self.websocket_send_timeout = None
         self.own_debug = False
@@ -136,7 +137,7 @@ def parts_of(app: object) -> Parts | None:
 def shares_session(app: object, owner: SessionManager) -> bool:
     """Tell whether *app* is an App that uses the sessions of *owner*."""
     parts = parts_of(app)
-    return parts is not None and parts.shares(owner)
+    return parts is not None and parts.shares_session(owner)
 
 
 def check_cookie_owners(parts: Parts) -> None:
@@ -151,7 +152,7 @@ def check_cookie_owners(parts: Parts) -> None:
     owners: dict[object, SessionManager] = {}
     waiting = [(root, root.sessions)]
     for parts, owner in waiting:
-        sessions = owner if parts.shares(owner) else parts.sessions
+        sessions = owner if parts.shares_session(owner) else parts.sessions
         other = owners.setdefault(sessions.cookie.place, sessions)
         if sessions.backend is not other.backend:
             raise ValueError(

@@ -192,8 +192,8 @@ class WebSocketExchange:
         session = request._session
         if session is None:
             return
-        session.answered_by = session.answered_by or request._names()
-        if request._failed or PARENT in request.scope:
+        session.answered_by = session.answered_by or request._log_names()
+        if request._discards_session or PARENT in request.scope:
             return
         is_new = session.session_id is None or session.is_cleared
         if session and is_new and session.next_id is None:
@@ -238,7 +238,7 @@ class WebSocketExchange:
         else:
             self._log(error)
             error = HTTPError(500)
-        self._request._mark_failed()
+        self._request._discard_session()
         return INTERNAL_ERROR, "", self._denial(error)
 
     def _denial(self, error: HTTPError) -> Denial | None:
