@@ -1,13 +1,14 @@
 """App, the class users subclass: every public method they write is a route."""
 
 import os
-from asyncio import CancelledError, StreamReader
+from asyncio import CancelledError, Event, StreamReader
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import quote, urlencode
 
-from micropie._bodies.forms import Files, read_multipart
+from micropie._bodies.multipart import read_multipart
+from micropie._bodies.uploads import Files
 from micropie._cookies import Cookie, parse_cookies
 from micropie._errors import cancelled_within
 from micropie._handlers.mounts import Mounts
@@ -16,29 +17,27 @@ from micropie._handlers.templates import Templates
 from micropie._http.connection import Connection
 from micropie._http.request import Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
-from micropie._http.routes import RouteInfo
+from micropie._http.route_info import RouteInfo
 from micropie._http.urls import redirection
-from micropie._serving.by_hand import send_by_hand
-from micropie._serving.context import current_connection, disconnected, reset_current, set_current
-from micropie._serving.http import HttpExchange
-from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie._serving.origins import is_allowed, parse_origins
-from micropie._serving.other import serve_other
-from micropie._serving.parts import (
+from micropie._scope_keys import SESSIONS
+from micropie._serving.arguments import (
     InitSignature,
     LifespanHandler,
-    PartAttribute,
-    Parts,
-    UninitializedParts,
     body_limits,
-    check_cookie_owners,
     check_not_served,
     checked_backend,
     checked_debug,
     lifespan_of,
 )
+from micropie._serving.context import current_connection, disconnected, reset_current, set_current
+from micropie._serving.http import HttpExchange
+from micropie._serving.lifespan import serve_lifespan
+from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.origins import is_allowed, parse_origins
+from micropie._serving.parts import PartAttribute, Parts, UninitializedParts, check_cookie_owners
+from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
-from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie._workers import Workers
 from micropie.parameters import LONGEST, check_number, check_seconds
@@ -200,8 +199,14 @@ class App:
         every call costs; an exchange serves all others.
         """
         parts = self.__micropie
-        if scope["type"] != "http":
-            await serve_other(parts, scope, receive, send)
+        kind = scope["type"]
+        if kind != "http":
+            if kind == "websocket":
+                await WebSocketExchange(parts, scope, receive, send).serve()
+            elif kind == "lifespan":
+                await serve_lifespan(parts, scope, receive, send)
+            else:
+                raise ValueError(f"unknown ASGI scope type {kind!r}")
             return
         handler = parts.direct.get(scope["path"])
         has_input = False
@@ -384,8 +389,14 @@ class App:
             body: what a handler might return as a body.
             extra_headers: pairs or a dict.
         """
-        response = Response(status_code, body, extra_headers)
-        await send_by_hand(self.__micropie, send, response)
+        response, parts = Response(status_code, body, extra_headers), self.__micropie
+        try:
+            request = self.request
+        except RuntimeError:
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            # A client that sends nothing, and never leaves.
+            request = Request(scope, cast(Receive, Event().wait), parts.limits)
+        await HttpExchange(parts, request, send).answer(response)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""

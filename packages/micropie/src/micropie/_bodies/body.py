@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from micropie import codec
-from micropie._bodies.forms import Files, FormLimits
+from micropie._bodies.form_limits import FormLimits
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import parse_form
 from micropie._errors import (
     BadRequest,

@@ -122,7 +122,7 @@ def _why_unparsed(request: Connection) -> str:
 
     "" if it was parsed, or there is none. The type is not repeated: it is the client's.
     """
-    if not isinstance(request, Request) or not request._body.is_expected:
+    if not isinstance(request, Request) or not request._raw_body.is_expected:
         return ""
     if request._media_type not in (JSON, URLENCODED, MULTIPART):
         return f": a body of this type is not parsed, only {JSON}, {URLENCODED} and {MULTIPART}"

@@ -8,17 +8,12 @@ from micropie._bodies.body import ParsedBody
 from micropie._bodies.urlencoded import parse_urlencoded
 from micropie._cookies import cookie_values, parse_cookies
 from micropie._errors import HTTPError
-from micropie._http.routes import RouteInfo
+from micropie._http.route_info import RouteInfo
 from micropie._http.urls import routed_path, whole_path
 from micropie._lazy import lazy
+from micropie._scope_keys import PARENT, REQUEST_STATE
 from micropie._sessions.session import Session
 from micropie.types import Scope
-
-# The key of a scope under which a mounted App finds the connection of the App that mounted it.
-PARENT = "micropie.parent"
-
-# The key of a scope under which a mounted app finds the `state` of the request.
-STATE = "micropie.state"
 
 # Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
@@ -37,8 +32,8 @@ class Connection:
     _session_used = False
     _discards_session = False
     _is_answered = False  # from the moment the head of the response is made
-    _found: Any = None  # what the path leads to, for hooks before the handler; a Route
-    _route: Any = None  # what serves the request; for hooks after it, and the handler itself
+    _matched: Any = None  # what the path leads to, for hooks before the handler; an Endpoint
+    _endpoint: Any = None  # what serves the request; for hooks after it, and the handler itself
     _culprit: str | None = None  # what failed, if not the handler
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
@@ -54,7 +49,7 @@ class Connection:
     @lazy
     def state(self) -> SimpleNamespace:
         """What hooks keep for this request, as attributes; Apps mounted below have it too."""
-        return self.scope.get(STATE) or SimpleNamespace()
+        return self.scope.get(REQUEST_STATE) or SimpleNamespace()
 
     @lazy
     def path(self) -> str:
@@ -72,14 +67,16 @@ class Connection:
         Hooks see what the path leads to before anything runs; once a hook has set `handler`, and
         the hooks before are through, it is the route of that one.
         """
-        route = self._route or self._found
-        info: RouteInfo | None = None if route is None else route.info
+        endpoint = self._endpoint or self._matched
+        info: RouteInfo | None = None if endpoint is None else endpoint.info
         return info
 
     @property
     def _handler_name(self) -> str:
         """What log entries say that failed: the handler, unless another culprit is known."""
-        return self._culprit or (self._route.name if self._route is not None else "the request")
+        return self._culprit or (
+            self._endpoint.name if self._endpoint is not None else "the request"
+        )
 
     @lazy
     def path_params(self) -> list[str]:

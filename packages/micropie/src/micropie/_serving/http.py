@@ -9,9 +9,9 @@ from typing import Any
 
 from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger
-from micropie._handlers.mounts import Mount, mount_or_route
-from micropie._handlers.route import Route
-from micropie._http.connection import MAX_HEADERS, PARENT
+from micropie._handlers.endpoint import Endpoint
+from micropie._handlers.mounts import Mount, mount_or_endpoint
+from micropie._http.connection import MAX_HEADERS
 from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
 from micropie._http.response import (
@@ -21,13 +21,13 @@ from micropie._http.response import (
     response_of_hook,
 )
 from micropie._http.streaming import BodyStream, Chunks
+from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.context import Reset, reset_current, set_current
-from micropie._serving.cookies import add_session, begin_mounted, cookies_set
 from micropie._serving.failures import error_response, log_failure
+from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import HttpMiddleware, blame
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay, run_hooks_on_head
-from micropie._sessions.manager import SESSIONS
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
@@ -84,10 +84,10 @@ class HttpExchange:
         try:
             try:
                 if parts.mounts:
-                    mount, route = mount_or_route(request, parts.mounts, parts.routes)
+                    mount, endpoint = mount_or_endpoint(request, parts.mounts, parts.routes)
                 else:
                     mount = None
-                    route, request.path_params = parts.routes.find(request.scope)
+                    endpoint, request.path_params = parts.routes.find(request.scope)
                 if has_input:
                     pairs = request.scope["headers"]
                     if len(pairs) > MAX_HEADERS:
@@ -101,41 +101,44 @@ class HttpExchange:
                         and PARENT not in request.scope
                         and (
                             parts.middlewares
-                            or route
+                            or endpoint
                             or (mount and shares_session(mount.app, parts.sessions))
                         )
                     ):
                         session_ids = request._cookie_values(parts.sessions.cookie_name)
                         request._session = await parts.sessions.load(session_ids)
                 if parts.middlewares:
-                    request._found = route
-                    if route is not None and route.limits is not None:
-                        request._limits = replace(parts.limits, **route.limits)
+                    request._matched = endpoint
+                    if endpoint is not None and endpoint.limits is not None:
+                        request._limits = replace(parts.limits, **endpoint.limits)
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
-                        mount, route = None, parts.routes.resolve(chosen, request.method)
+                        mount, endpoint = None, parts.routes.resolve(chosen, request.method)
                         request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
-                    if route is None:
+                    if endpoint is None:
                         raise HTTPError(404)
-                    request._route = route
-                    if route.limits is not None:
-                        request._limits = replace(parts.limits, **route.limits)
-                    if route.allowed is not None and request.scope["method"] not in route.allowed:
-                        result = route.answer_unnamed(request.method)
+                    request._endpoint = endpoint
+                    if endpoint.limits is not None:
+                        request._limits = replace(parts.limits, **endpoint.limits)
+                    if (
+                        endpoint.allowed is not None
+                        and request.scope["method"] not in endpoint.allowed
+                    ):
+                        result = endpoint.answer_unnamed(request.method)
                     else:
-                        binder = route.binder
+                        binder = endpoint.binder
                         if has_input and await request._receive_body() and binder is not None:
                             args, kwargs = await binder.bind_in_thread(request)
                         else:
                             args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
-                        if route.is_coroutine:
-                            result = await route.handler(*args, **kwargs)
+                        if endpoint.is_coroutine:
+                            result = await endpoint.handler(*args, **kwargs)
                         else:
-                            result = await self._call(route, args, kwargs)
+                            result = await self._call(endpoint, args, kwargs)
             except Exception as error:
                 mount, result = None, error
             except CancelledError as error:
@@ -176,11 +179,11 @@ class HttpExchange:
                 raise
         return None
 
-    async def _call(self, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Return what the handler of *route*, which is not a coroutine function, returns."""
-        if not route.blocks:
-            return route.handler(*args, **kwargs)
-        call, gone = partial(route.handler, *args, **kwargs), self._request._client_gone
+    async def _call(self, endpoint: Endpoint, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what the handler of *endpoint*, which is not a coroutine function, returns."""
+        if not endpoint.blocks:
+            return endpoint.handler(*args, **kwargs)
+        call, gone = partial(endpoint.handler, *args, **kwargs), self._request._client_gone
         result, self._returned = await self._parts.workers.call(call, gone)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result

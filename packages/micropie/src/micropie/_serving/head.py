@@ -1,11 +1,11 @@
-"""What the head of a response says about the session, and the cookies that were set beside it."""
+"""The last step to the head of a response: the session is stored, its header and cookies added."""
 
 from asyncio import Task
 
 from micropie._errors import logger
 from micropie._headers import raw_headers
-from micropie._http.connection import PARENT
 from micropie._http.request import Request
+from micropie._scope_keys import PARENT
 from micropie._sessions.manager import SessionManager
 from micropie.types import RawHeaders
 
