@@ -35,6 +35,9 @@ class Connection:
     _matched: Any = None  # what the path leads to, for hooks before the handler; an Endpoint
     _endpoint: Any = None  # what serves the request; for hooks after it, and the handler itself
     _culprit: str | None = None  # what failed, if not the handler
+    # Why it is answered with an error, whatever the hooks before say: its session can't be loaded,
+    # say. They run, as for any request, so that the hooks after see that answer.
+    _refused: HTTPError | None = None
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -153,9 +156,14 @@ class Connection:
         """The browser's session; what changes in it is stored before the response goes out.
 
         To assign another mapping is to clear it, and to start a new one with those values.
+
+        Raises:
+            HTTPError: 503, the session store is unavailable.
         """
         self._session_used = True
         if self._session is None:
+            if self._refused is not None:
+                raise self._refused  # no empty one: a hook would take the browser for a new one
             # A mounted App without a backend of its own shares its parent's session.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session

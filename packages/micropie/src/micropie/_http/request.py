@@ -1,6 +1,6 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -40,6 +40,8 @@ class Request(Connection):
     _inbox: Inbox | None = None
     _opened_body: Body | None = None
     _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
+    # Those that a hook has added to the response, and would add to any other in its place.
+    _lasting_headers: Sequence[tuple[str, str]] = ()
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:

@@ -11,6 +11,7 @@ from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger
 from micropie._handlers.endpoint import Endpoint
 from micropie._handlers.mounts import Mount, mount_or_endpoint
+from micropie._headers import add_missing
 from micropie._http.connection import MAX_HEADERS
 from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
@@ -89,29 +90,36 @@ class HttpExchange:
                     mount = None
                     endpoint, request.path_params = parts.routes.find(request.scope)
                 if has_input:
-                    pairs = request.scope["headers"]
-                    if len(pairs) > MAX_HEADERS:
-                        raise HTTPError(431)
-                    headers = request._last_headers = dict(pairs)
-                    if b"transfer-encoding" in headers and b"content-length" in headers:
-                        raise ambiguous_length()  # whether or not anybody reads the body
-                    # A mounted App that shares its parent's session finds it there.
-                    if (
-                        b"cookie" in headers
-                        and PARENT not in request.scope
-                        and (
-                            parts.middlewares
-                            or endpoint
-                            or (mount and shares_session(mount.app, parts.sessions))
-                        )
-                    ):
-                        session_ids = request._cookie_values(parts.sessions.cookie_name)
-                        request._session = await parts.sessions.load(session_ids)
+                    try:
+                        pairs = request.scope["headers"]
+                        if len(pairs) > MAX_HEADERS:
+                            raise HTTPError(431)
+                        headers = request._last_headers = dict(pairs)
+                        if b"transfer-encoding" in headers and b"content-length" in headers:
+                            raise ambiguous_length()  # whether or not anybody reads the body
+                        # A mounted App that shares its parent's session finds it there.
+                        if (
+                            b"cookie" in headers
+                            and PARENT not in request.scope
+                            and (
+                                parts.middlewares
+                                or endpoint
+                                or (mount and shares_session(mount.app, parts.sessions))
+                            )
+                        ):
+                            session_ids = request._cookie_values(parts.sessions.cookie_name)
+                            request._session = await parts.sessions.load(session_ids)
+                    except HTTPError as error:
+                        if not parts.middlewares:
+                            raise
+                        request._refused = error
                 if parts.middlewares:
                     request._matched = endpoint
                     if endpoint is not None and endpoint.limits is not None:
                         request._limits = replace(parts.limits, **endpoint.limits)
                     result = await self._run_hooks_before()
+                    if request._refused is not None:
+                        raise request._refused
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, endpoint = None, parts.routes.resolve(chosen, request.method)
@@ -140,7 +148,7 @@ class HttpExchange:
                         else:
                             result = await self._call(endpoint, args, kwargs)
             except Exception as error:
-                mount, result = None, error
+                mount, result = None, request._refused or error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
             if mount is not None:
@@ -379,5 +387,7 @@ class HttpExchange:
         """Return the response for *error*, of the hooks that may still be asked or our own."""
         if self._askable is None:
             self._askable = [*self._entered]
-        debug = self._parts.debug
-        return await error_response(error, self._request, self._askable, debug=debug)
+        request, debug = self._request, self._parts.debug
+        response = await error_response(error, request, self._askable, debug=debug)
+        add_missing(response.headers, request._lasting_headers)
+        return response
