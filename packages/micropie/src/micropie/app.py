@@ -11,8 +11,8 @@ from micropie._bodies.multipart import read_multipart
 from micropie._bodies.uploads import Files
 from micropie._cookies import Cookie, parse_cookies
 from micropie._errors import cancelled_within
+from micropie._handlers.class_checks import check_handlers
 from micropie._handlers.mounts import Mounts
-from micropie._handlers.routing import check_handlers
 from micropie._handlers.templates import Templates
 from micropie._http.connection import Connection
 from micropie._http.request import Request

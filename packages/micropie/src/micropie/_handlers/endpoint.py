@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeGuard
 
 from micropie._errors import HTTPError
 from micropie._handlers.annotations import signature
-from micropie._handlers.binding import Binder, PatternBinder
+from micropie._handlers.binding import Binder
 from micropie._handlers.decorators import ALLOWED, LIMITS, noted, route, with_head
 from micropie._http.route_info import ParameterInfo, RouteInfo
 from micropie.types import Handler
@@ -69,10 +69,7 @@ class Endpoint:
     ) -> None:
         given = 1 if is_websocket else 0
         try:
-            if explicit is None:
-                binder = Binder(handler, given)
-            else:
-                binder = PatternBinder(handler, explicit.pattern.parameters, given)
+            binder = Binder(handler, given, explicit.pattern.parameters if explicit else None)
         except TypeError as error:
             raise TypeError(f"handler '{name}', {error}") from None
         except ValueError:  # inspect's, for a method that can't take its object

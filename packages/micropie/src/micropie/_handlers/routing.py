@@ -3,14 +3,12 @@
 import functools
 import inspect
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 from urllib.parse import quote, unquote
 
-from micropie._handlers.annotations import signature
-from micropie._handlers.binding import check_annotations
-from micropie._handlers.decorators import route, routes_of
+from micropie._handlers.decorators import routes_of
 from micropie._handlers.endpoint import Endpoint, is_handler
 from micropie._handlers.patterns import Tree, add, find
 from micropie._http.route_info import RouteInfo
@@ -237,10 +235,10 @@ def is_method(attribute: object) -> bool:
 
     Beyond what `is_handler` takes: an object that a decorator has made of a function.
     """
-    return is_handler(attribute) or (_is_decorated(attribute) and hasattr(attribute, "__get__"))
+    return is_handler(attribute) or (is_decorated(attribute) and hasattr(attribute, "__get__"))
 
 
-def _is_decorated(attribute: object) -> bool:
+def is_decorated(attribute: object) -> bool:
     """Tell whether *attribute* is a callable that says which function it wraps."""
     if not callable(attribute) or not hasattr(attribute, "__wrapped__"):
         return False
@@ -248,62 +246,6 @@ def _is_decorated(attribute: object) -> bool:
         return is_handler(inspect.unwrap(attribute))
     except ValueError:
         return False  # an object that has every attribute, and so wraps itself
-
-
-def check_handlers(owner: type, base: type) -> None:
-    """Check what can be known of a class's handlers when it is defined.
-
-    Raises:
-        TypeError: one hides a name of *base*, lacks `self` or a parameter of its pattern, was made
-            something else by a decorator, or has the path and method of another.
-    """
-    trees: tuple[Tree, Tree] = {}, {}
-    for name, attribute in declared(owner, base):
-        check_name(name, base)
-        routes = routes_of(attribute)
-        if not (routes or paths_of(name)):
-            continue
-        if is_method(attribute):
-            _check_parameters(name, attribute, routes)
-            check_annotations(name, attribute)
-            for each in routes:
-                add(trees[name.startswith("ws_")], each.pattern, each.methods, name, name)
-        elif _is_decorated(attribute) or routes:
-            raise TypeError(
-                f"'{name}' can't be a route: its decorator made it a {type(attribute).__name__}, "
-                "which is not bound to the App; return a function, made with functools.wraps"
-            )
-
-
-def _check_parameters(name: str, attribute: Any, routes: Iterable[route]) -> None:
-    if isinstance(attribute, functools.partialmethod):
-        attribute = attribute.func
-    takes_self = not isinstance(attribute, _BOUND)
-    try:
-        parameters = signature(getattr(attribute, "__func__", attribute)).parameters.values()
-    except ValueError:
-        return  # a builtin that does not say what it takes
-    first = next(iter(parameters), None)
-    if takes_self and not (first is not None and _is_self(first)):
-        raise TypeError(f"handler '{name}' must take self as its first parameter")
-    names = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-    for each in routes:
-        for missing in sorted({*each.pattern.parameters} - names):
-            path = each.pattern.path
-            raise TypeError(f"handler '{name}' has no parameter for {{{missing}}} in {path!r}")
-        if name.startswith("ws_") and each.methods != {"GET"}:
-            raise TypeError(f"handler '{name}' serves a WebSocket, which begins with a GET only")
-
-
-# Attributes of a class that are called without the object: their first parameter is their own.
-_BOUND = (staticmethod, classmethod, functools.partial, types.MethodType)
-
-
-def _is_self(parameter: inspect.Parameter) -> bool:
-    if parameter.kind is parameter.VAR_POSITIONAL:
-        return True
-    is_named = parameter.name == "self" or parameter.name.startswith("_")
-    return is_named and parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
 
 
 def check_name(name: str, base: type) -> None:
