@@ -204,7 +204,7 @@ def test_what_the_framework_answers_is_there():
 
 async def test_an_error_has_the_media_type_that_the_document_says():
     answer = await Client(bakery).get("/cakes/many")
-    bad = document_of(bakery)["components"]["responses"]["BadRequest"]
+    bad = document_of(bakery)["components"]["responses"]["Invalid"]
     assert [answer.header("content-type").partition(";")[0]] == list(bad["content"])
 
 
@@ -212,8 +212,9 @@ def test_errors_may_have_a_model():
     class Problem(msgspec.Struct):
         title: str
 
-    document = document_of(bakery, error_model=Problem)
-    content = document["components"]["responses"]["BadRequest"]["content"]
+    document = document_of(bakery, error_model=Problem, invalid_status=422)
+    assert set(document["paths"]["/trays"]["put"]["responses"]) == {"200", "405", "413", "422"}
+    content = document["components"]["responses"]["Invalid"]["content"]
     schema = content["application/problem+json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/Problem"}
 

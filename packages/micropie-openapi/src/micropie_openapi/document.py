@@ -17,8 +17,8 @@ _METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 _WITH_FIELDS = ("POST", "PUT", "PATCH")  # whose named parameters are in the body
 
 # What MicroPie answers by itself: the names of these responses in the document.
+_INVALID = ("Invalid", "A parameter is missing, or its value does not fit.")
 _ERRORS = {
-    400: ("BadRequest", "A parameter is missing, or its value does not fit."),
     404: ("NotFound", "There is nothing at this path."),
     405: ("MethodNotAllowed", "The path does not have this method; Allow has those it has."),
     413: ("ContentTooLarge", "The body is over a limit."),
@@ -40,15 +40,20 @@ class Document:
         app: the App; those that are mounted in it are described with it.
         error_model: the annotation of the body of errors; None for text.
         error_media_type: of that body.
+        invalid_status: the status of what annotations refuse.
     """
 
-    def __init__(self, app: App, error_model: Any, error_media_type: str) -> None:
+    def __init__(
+        self, app: App, error_model: Any, error_media_type: str, invalid_status: int
+    ) -> None:
         self._app = app
         self._schemas = Schemas()
         self._error_body = _content("text/plain", {"type": "string"})
         if error_model is not None:
             schema = self._schemas.of(error_model, is_output=True)
             self._error_body = _content(error_media_type, schema)
+        self._invalid_status = invalid_status
+        self._errors = {invalid_status: _INVALID, **_ERRORS}
         self._used_errors: set[int] = set()
         self._used_ids: set[str] = set()
 
@@ -76,7 +81,10 @@ class Document:
         components = {
             "schemas": self._schemas.components(),
             "responses": {
-                _ERRORS[status][0]: {"description": _ERRORS[status][1], **self._error_body}
+                self._errors[status][0]: {
+                    "description": self._errors[status][1],
+                    **self._error_body,
+                }
                 for status in sorted(self._used_errors)
             },
             "securitySchemes": {name: dict(schemes[name]) for name in sorted(security)},
@@ -187,7 +195,7 @@ class Document:
                 **self._answer(annotation),
             }
         answered = {
-            400: has_body or bool(operation.outside),
+            self._invalid_status: has_body or bool(operation.outside),
             404: any(where == "path" for where, _ in operation.outside),
             405: operation.place.route.methods is not None,
             413: has_body,
@@ -196,7 +204,7 @@ class Document:
         for status, is_answered in answered.items():
             if is_answered and status not in doc.errors:
                 self._used_errors.add(status)
-                reference = {"$ref": f"#/components/responses/{_ERRORS[status][0]}"}
+                reference = {"$ref": f"#/components/responses/{self._errors[status][0]}"}
                 responses.setdefault(str(status), reference)
         for status, text in doc.errors.items():
             responses[str(status)] = {"description": text or phrase(status), **self._error_body}

@@ -27,6 +27,7 @@ class OpenAPI:
         error_model: the annotation of the body of errors, if an `on_error` makes one; None for the
             text that MicroPie sends.
         error_media_type: of that body.
+        invalid_status: the status of what annotations refuse, if an `on_error` changes it from 400.
         security_schemes: by name, as OpenAPI has them; "session" is there already.
         session_cookie: the name of the session's cookie, as the App has it.
 
@@ -42,6 +43,7 @@ class OpenAPI:
         description: str = "",
         error_model: Any = None,
         error_media_type: str = "application/problem+json",
+        invalid_status: int = 400,
         security_schemes: Mapping[str, Mapping[str, Any]] | None = None,
         session_cookie: str = "session_id",
     ) -> None:
@@ -53,7 +55,7 @@ class OpenAPI:
         self._title = title
         self._version = version
         self._description = description
-        self._errors = (error_model, error_media_type)
+        self._errors = (error_model, error_media_type, invalid_status)
         session = {"type": "apiKey", "in": "cookie", "name": session_cookie}
         self._security_schemes = {"session": session, **(security_schemes or {})}
         self._app: App | None = None
