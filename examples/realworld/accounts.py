@@ -46,28 +46,36 @@ def new_token(user_id: int) -> str:
 
 def signed_in(handler: H) -> H:
     """Refuse everybody without a token; where it is sent, `request.state.user_id` is theirs."""
-    handler.is_for_users = True
+    handler.sign_in = "required"
     return describe(security=["Token"], responses={401: "Sign in first."})(handler)
+
+
+def for_all(handler: H) -> H:
+    """Take a token, too: what one sees of others depends on it."""
+    handler.sign_in = "optional"
+    return describe(responses={401: "The token is not valid."})(handler)
 
 
 class Tokens(HttpMiddleware):
     """Reads `Authorization: Token ...`, and guards what is for users only."""
 
     async def before_request(self, request: Request) -> None:
-        request.state.user_id = user_id = _user_of(request)
+        request.state.user_id = None
         route = request.route
         if route is None or request.method not in (route.methods or ()):
             return  # a 404, or a 405
-        if user_id is None and getattr(route.handler, "is_for_users", False):
-            raise HTTPError(401, headers={"WWW-Authenticate": "Token"})
+        header = request.headers.get("authorization", "")
+        needed = getattr(route.handler, "sign_in", None)
+        if needed == "required" or (needed == "optional" and header):
+            request.state.user_id = _user_of(header)
 
 
-def _user_of(request: Request) -> int | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme not in ("Token", "Bearer"):
-        return None
+def _user_of(header: str) -> int:
+    scheme, _, token = header.partition(" ")
     try:
         claims: dict[str, Any] = jwt.decode(token.strip(), _SECRET, algorithms=["HS256"])
-        return int(claims["sub"])
+        if scheme in ("Token", "Bearer"):
+            return int(claims["sub"])
     except (jwt.InvalidTokenError, KeyError, ValueError):
-        return None
+        pass
+    raise HTTPError(401, headers={"WWW-Authenticate": "Token"})

@@ -5,7 +5,7 @@ import secrets
 import unicodedata
 from typing import Annotated, Literal
 
-from accounts import signed_in
+from accounts import for_all, signed_in
 from annotated_types import Interval
 from concern import Concern
 from database import Article, Favorite, Follow, Tag, User
@@ -30,6 +30,7 @@ Offset = Annotated[int, Interval(ge=0, le=2**31 - 1)]
 
 class Articles(Concern):
     @route.get("/articles")
+    @for_all
     async def articles(
         self,
         *,
@@ -95,6 +96,7 @@ class Articles(Concern):
             return 201, await self._article_response(db, article.slug)
 
     @route.get("/articles/{slug}")
+    @for_all
     async def article(self, slug: str) -> ArticleResponse:
         """Return an article.
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from accounts import signed_in
+from accounts import for_all, signed_in
 from annotated_types import Interval
 from concern import Concern
 from database import Comment, User
@@ -15,6 +15,7 @@ from micropie import HTTPError, route
 
 class Comments(Concern):
     @route.get("/articles/{slug}/comments")
+    @for_all
     async def comments(self, slug: str) -> CommentsResponse:
         """List the comments of an article, the newest first.
 

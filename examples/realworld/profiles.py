@@ -1,6 +1,6 @@
 """Profiles: what others see of a user, and whom one follows."""
 
-from accounts import signed_in
+from accounts import for_all, signed_in
 from concern import Concern
 from database import Follow, User
 from queries import following, profile
@@ -13,6 +13,7 @@ from micropie import HTTPError, route
 
 class Profiles(Concern):
     @route.get("/profiles/{username}")
+    @for_all
     async def profile(self, username: str) -> ProfileResponse:
         """Return a profile.
 

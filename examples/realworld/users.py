@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from micropie import HTTPError, route
 from micropie_openapi import describe
 
-TAKEN = HTTPError(422, "the username or the email is taken")
+TAKEN = HTTPError(409, "the username or the email is taken")
 
 
 class Users(Concern):
@@ -28,7 +28,7 @@ class Users(Concern):
         """Sign up.
 
         Raises:
-            HTTPError: 422, the name or the email is taken, or something is missing.
+            HTTPError: 409, the name or the email is taken.
         """
         fields = new.user
         user = User(username=fields.username, email=fields.email)
@@ -42,7 +42,6 @@ class Users(Concern):
 
         Raises:
             HTTPError: 401, the email or the password is wrong.
-            HTTPError: 422, something is missing.
         """
         async with self._begin() as db:
             query = select(User).where(User.email == login.user.email)
@@ -65,7 +64,7 @@ class Users(Concern):
         """Change one's own account.
 
         Raises:
-            HTTPError: 422, the name or the email is taken, or something does not fit.
+            HTTPError: 409, the name or the email is taken.
         """
         fields: dict[str, Any] = changes.user.model_dump(exclude_none=True)
         if "password" in fields:
