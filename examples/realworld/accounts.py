@@ -1,25 +1,21 @@
-"""Who sends a request: passwords, tokens, and the hook that reads them."""
+"""Who sends a request: passwords, and the hook that reads tokens."""
 
 import asyncio
 import os
 import secrets
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHash
-from database import now
+from argon2.profiles import CHEAPEST
+from tokens import user_id_of
 
 from micropie import HTTPError, HttpMiddleware, Request
 from micropie_openapi import describe
 
-LIFETIME = timedelta(days=30)
-
-# Without one of the environment's, tokens end with the process, and workers don't share them.
-_SECRET = os.environ.get("CONDUIT_SECRET") or secrets.token_hex(32)
-
-_hasher = PasswordHasher()
+# Tests hash hundreds of passwords, which need no protection.
+_is_cheap = os.environ.get("CONDUIT_PASSWORDS") == "cheap"
+_hasher = PasswordHasher.from_parameters(CHEAPEST) if _is_cheap else PasswordHasher()
 # To be as slow when there is no such user as with a wrong password.
 _NOBODY = _hasher.hash(secrets.token_hex(16))
 
@@ -37,11 +33,6 @@ async def is_password(password: str, password_hash: str | None) -> bool:
         return await asyncio.to_thread(_hasher.verify, password_hash or _NOBODY, password)
     except (Argon2Error, InvalidHash):
         return False
-
-
-def new_token(user_id: int) -> str:
-    claims = {"sub": str(user_id), "exp": now() + LIFETIME}
-    return jwt.encode(claims, _SECRET, algorithm="HS256")
 
 
 def signed_in(handler: H) -> H:
@@ -67,15 +58,6 @@ class Tokens(HttpMiddleware):
         header = request.headers.get("authorization", "")
         needed = getattr(route.handler, "sign_in", None)
         if needed == "required" or (needed == "optional" and header):
-            request.state.user_id = _user_of(header)
-
-
-def _user_of(header: str) -> int:
-    scheme, _, token = header.partition(" ")
-    try:
-        claims: dict[str, Any] = jwt.decode(token.strip(), _SECRET, algorithms=["HS256"])
-        if scheme in ("Token", "Bearer"):
-            return int(claims["sub"])
-    except (jwt.InvalidTokenError, KeyError, ValueError):
-        pass
-    raise HTTPError(401, headers={"WWW-Authenticate": "Token"})
+            request.state.user_id = user_id_of(header)
+            if request.state.user_id is None:
+                raise HTTPError(401, headers={"WWW-Authenticate": "Token"})

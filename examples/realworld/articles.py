@@ -1,15 +1,12 @@
 """Articles: writing, reading, lists of them, favourites and tags."""
 
-import re
-import secrets
-import unicodedata
 from typing import Annotated, Literal
 
 from accounts import for_all, signed_in
 from annotated_types import Interval
 from concern import Concern
-from database import Article, Favorite, Follow, Tag, User
-from queries import one_article, some_articles
+from database import Article, Favorite, Follow, Tag
+from queries import add_article, filters, new_slug, one_article, some_articles
 from schemas import (
     ArticleChangesRequest,
     ArticleOut,
@@ -49,16 +46,7 @@ class Articles(Concern):
             limit: how many.
             offset: how many to skip.
         """
-        conditions: list[ColumnElement[bool]] = []
-        if tag is not None:
-            conditions.append(exists().where(Tag.article_id == Article.id, Tag.name == tag))
-        if author is not None:
-            conditions.append(User.username == author)
-        if favorited is not None:
-            fan_id = select(User.id).where(User.username == favorited).scalar_subquery()
-            is_theirs = Favorite.article_id == Article.id, Favorite.user_id == fan_id
-            conditions.append(exists().where(*is_theirs))
-        return await self._list(conditions, limit, offset)
+        return await self._list(filters(tag, author, favorited), limit, offset)
 
     @route.get("/articles/feed")
     @signed_in
@@ -76,24 +64,9 @@ class Articles(Concern):
     @signed_in
     async def write(self, new: NewArticleRequest) -> tuple[Literal[201], ArticleResponse]:
         """Write an article."""
-        fields = new.article
         async with self._begin() as db:
-            article = Article(
-                author_id=(await self._me(db)).id,
-                slug=_slug(fields.title),
-                title=fields.title,
-                description=fields.description,
-                body=fields.body,
-            )
-            db.add(article)
-            await db.flush()
-            names = dict.fromkeys(fields.tag_list)
-            db.add_all(
-                Tag(article_id=article.id, place=place, name=name)
-                for place, name in enumerate(names)
-            )
-            await db.flush()
-            return 201, await self._article_response(db, article.slug)
+            slug = await add_article(db, (await self._me(db)).id, new.article)
+            return 201, await self._article_response(db, slug)
 
     @route.get("/articles/{slug}")
     @for_all
@@ -126,7 +99,7 @@ class Articles(Concern):
             for name, value in changes.article.model_dump(exclude_none=True).items():
                 setattr(article, name, value)
             if changes.article.title is not None:
-                article.slug = _slug(article.title)
+                article.slug = new_slug(article.title)
             await db.flush()
             return await self._article_response(db, article.slug)
 
@@ -207,10 +180,3 @@ class Articles(Concern):
             )
         summaries = [ArticleSummary(**fields) for fields in found]
         return ArticlesResponse(articles=summaries, articles_count=total)
-
-
-def _slug(title: str) -> str:
-    """Return a name for URLs, which no other article has."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:200]
-    return f"{words or 'article'}-{secrets.token_hex(4)}"

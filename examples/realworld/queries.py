@@ -1,10 +1,13 @@
-"""Reading articles: what a reader sees of each, in two queries however many there are."""
+"""Articles in the database: what a reader sees of each, in two queries however many they are."""
 
+import re
+import secrets
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from database import Article, Favorite, Follow, Tag, User
-from schemas import Profile
+from schemas import NewArticle, Profile
 from sqlalchemy import ColumnElement, Row, Select, exists, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,6 +51,22 @@ async def one_article(db: AsyncSession, slug: str, reader_id: int | None) -> dic
     return None if row is None else (await _with_tags(db, [row]))[0]
 
 
+def filters(
+    tag: str | None, author: str | None, favorited: str | None
+) -> list[ColumnElement[bool]]:
+    """Return the conditions of a list: a tag, who wrote them, whose favourites they are."""
+    conditions: list[ColumnElement[bool]] = []
+    if tag is not None:
+        conditions.append(exists().where(Tag.article_id == Article.id, Tag.name == tag))
+    if author is not None:
+        conditions.append(User.username == author)
+    if favorited is not None:
+        fan_id = select(User.id).where(User.username == favorited).scalar_subquery()
+        is_theirs = Favorite.article_id == Article.id, Favorite.user_id == fan_id
+        conditions.append(exists().where(*is_theirs))
+    return conditions
+
+
 async def some_articles(
     db: AsyncSession,
     reader_id: int | None,
@@ -72,3 +91,29 @@ async def _with_tags(db: AsyncSession, rows: Sequence[Row[Any]]) -> list[dict[st
         for article_id, name in await db.execute(query.order_by(Tag.article_id, Tag.place)):
             tags[article_id].append(name)
     return [{**row._mapping, "tag_list": tags[row.id], "author": profile(row)} for row in rows]
+
+
+async def add_article(db: AsyncSession, author_id: int, fields: NewArticle) -> str:
+    """Store an article; return its slug."""
+    article = Article(
+        author_id=author_id,
+        slug=new_slug(fields.title),
+        title=fields.title,
+        description=fields.description,
+        body=fields.body,
+    )
+    db.add(article)
+    await db.flush()
+    names = dict.fromkeys(fields.tag_list)
+    db.add_all(
+        Tag(article_id=article.id, place=place, name=name) for place, name in enumerate(names)
+    )
+    await db.flush()
+    return article.slug
+
+
+def new_slug(title: str) -> str:
+    """Return a name for URLs, which no other article has."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:200]
+    return f"{words or 'article'}-{secrets.token_hex(4)}"

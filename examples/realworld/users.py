@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from accounts import hash_password, is_password, new_token, signed_in
+from accounts import hash_password, is_password, signed_in
 from concern import Concern
 from database import User
 from schemas import (
@@ -14,6 +14,7 @@ from schemas import (
 )
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from tokens import new_token
 
 from micropie import HTTPError, route
 from micropie_openapi import describe
