@@ -10,11 +10,11 @@ from typing import Any
 
 from micropie import codec
 from micropie._handlers.annotations import members_of, unwrapped
-from micropie._handlers.converters import MAX_PROBLEMS, Converter, FieldErrors, ModelConverter
+from micropie._handlers.converters import MAX_PROBLEMS, Converter, FieldErrors, misfit
 from micropie._handlers.values import bounded_decimal, value_converter
 
 
-def struct_converter(cls: Any) -> ModelConverter:
+def struct_converter(cls: Any) -> Converter:
     """Return the converter for a msgspec Struct.
 
     Raises:
@@ -36,7 +36,7 @@ def struct_converter(cls: Any) -> ModelConverter:
 
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(cls)}
     read = _form_reader(fields, Enum, bool)
-    return ModelConverter(from_json, lambda form: from_json(read(form), strict=False), noun)
+    return Converter(noun, misfit, from_json, lambda form: from_json(read(form), strict=False))
 
 
 def msgspec_errors(error: Exception) -> FieldErrors:
@@ -97,7 +97,7 @@ def pydantic_converter(annotation: Any) -> Converter:
     fields = _model_fields(annotation)
     if fields is not None:
         read_form = _form_reader(fields, Enum)
-        return ModelConverter(from_json, lambda form: validate(read_form(form)))
+        return Converter("an object", misfit, from_json, lambda form: validate(read_form(form)))
     read, items = _reader(annotation, (Enum,))
 
     def from_query(text: Any) -> Any:

@@ -1,6 +1,7 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -63,7 +64,10 @@ class Request(Connection):
             inbox = self._inbox
             if inbox is None:
                 inbox = self._inbox = Inbox(self._receive)
-            body = Body(self.scope, self._last_headers, inbox, self._limits)
+            endpoint, limits = self._endpoint or self._matched, self._limits
+            if endpoint is not None and endpoint.limits is not None:
+                limits = replace(limits, **endpoint.limits)
+            body = Body(self.scope, self._last_headers, inbox, limits)
             self._opened_body = body
         return body
 

@@ -3,7 +3,6 @@
 import inspect
 from asyncio import CancelledError, Task
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -115,23 +114,18 @@ class HttpExchange:
                         request._refused = error
                 if parts.middlewares:
                     request._matched = endpoint
-                    if endpoint is not None and endpoint.limits is not None:
-                        request._limits = replace(parts.limits, **endpoint.limits)
                     result = await self._run_hooks_before()
                     if request._refused is not None:
                         raise request._refused
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, endpoint = None, parts.routes.resolve(chosen, request.method)
-                        request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if endpoint is None:
                         raise HTTPError(404)
                     request._endpoint = endpoint
-                    if endpoint.limits is not None:
-                        request._limits = replace(parts.limits, **endpoint.limits)
                     if (
                         endpoint.allowed is not None
                         and request.scope["method"] not in endpoint.allowed

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, NoReturn, TypeVar, overload
+from typing import Generic, NoReturn, TypeVar
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.form_limits import FormLimits
@@ -163,13 +163,9 @@ class PartAttribute(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, app: None, owner: type) -> "PartAttribute[T]": ...
-    @overload
-    def __get__(self, app: object, owner: type) -> T: ...
-    def __get__(self, app: object | None, owner: type) -> "PartAttribute[T] | T":
+    def __get__(self, app: object | None, owner: type) -> T:
         if app is None:
-            return self
+            return self  # type: ignore[return-value] # for documentation, which looks at the class
         value: T = getattr(getattr(app, _ATTRIBUTE), self._name)
         return value
 

@@ -14,6 +14,10 @@ from micropie.codec import dumps_strict
 LIFETIME = "micropie.lifetime"
 
 
+# The values set or changed, and the keys removed.
+Changes = tuple[SessionChanges, set[str]]
+
+
 class Session(dict[str, Any]):
     """A dict of JSON values that knows which of them changed, however deep inside.
 
@@ -68,7 +72,7 @@ class Session(dict[str, Any]):
         """Let the data move to a new id when the session is stored."""
         self.is_moving = True
 
-    def changes(self) -> tuple[SessionChanges, set[str]]:
+    def changes(self) -> Changes:
         """Return the values set or changed since the session was stored, and the keys removed.
 
         Raises:
