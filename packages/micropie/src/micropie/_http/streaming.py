@@ -18,8 +18,14 @@ Chunks = AsyncGenerator[str | bytes, None] | ThreadedGenerator[str | bytes]
 class BodyStream:
     """Pumps the chunks of a generator to the client.
 
-    The generator runs in one task of its own from its first line to its last, so that timeouts
-    and task groups inside it work, and can be stopped while it waits.
+    Theory of operation. The generator runs in one task, `_pump`, from its first line to its last,
+    so that timeouts and task groups inside it work, and can be stopped while it waits. Two futures
+    join the task to its exchange. The pump sets `_has_begun` when the first chunk is there, or the
+    generator has ended without one; `begin` waits for that. Then the pump waits for `_send`: the
+    channel of the client, which `send` sets, or a queue, which `handed_over` sets for a hook that
+    makes another stream of the chunks. It ends with the generator, or when `close` cancels it; both
+    close the generator, in that task. A client that leaves is noticed by `_watch`, or by a send
+    that fails, and closes the stream early.
 
     Args:
         chunks: the generator.

@@ -38,6 +38,14 @@ class StoreUnavailable(ExplainedError):
 class SessionManager:
     """Loads and stores the sessions of one App.
 
+    Theory of operation. `load` runs before the handler, `store` once, before the head of the
+    response goes out. What it tells the backend depends on the session: one without an id is saved
+    under a new one; one that was cleared is deleted, and what was put into it afterwards saved as
+    new; one that moves is taken out and saved under a new id; of one that changed the changes are
+    merged; any other is touched when a tenth of its life has passed. A backend that knows no such
+    session any more means a logout in another request: the changes are dropped, and the browser's
+    cookie, perhaps a new one by now, is left alone. Whatever a backend raises is StoreUnavailable.
+
     Args:
         backend: where they are stored.
         timeout: seconds that a session lives after it was last used.
