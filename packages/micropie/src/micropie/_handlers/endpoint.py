@@ -107,7 +107,7 @@ class Endpoint:
         self._path = path if explicit is None else explicit.pattern.path
         self._info: RouteInfo | None = None
 
-    def answer_unnamed(self, method: str) -> tuple[int, None, dict[str, str]]:
+    def answer_other_method(self, method: str) -> tuple[int, None, dict[str, str]]:
         """Return the answer to a method that no handler of the path takes: OPTIONS.
 
         Raises:

@@ -289,11 +289,11 @@ class Request(Connection):
         """Give the session a new id when it is stored; call it at login, against fixation."""
         self.session.move()
 
-    async def _client_gone(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         """Wait until the client has left."""
         if self._inbox is None:
             self._inbox = Inbox(self._receive)
-        await self._inbox.client_gone()
+        await self._inbox.wait_for_disconnect()
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""

@@ -111,12 +111,12 @@ class HttpExchange:
                     except HTTPError as error:
                         if not parts.middlewares:
                             raise
-                        request._refused = error
+                        request._early_error = error
                 if parts.middlewares:
                     request._matched = endpoint
                     result = await self._run_hooks_before()
-                    if request._refused is not None:
-                        raise request._refused
+                    if request._early_error is not None:
+                        raise request._early_error
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, endpoint = None, parts.routes.resolve(chosen, request.method)
@@ -130,7 +130,7 @@ class HttpExchange:
                         endpoint.allowed is not None
                         and request.scope["method"] not in endpoint.allowed
                     ):
-                        result = endpoint.answer_unnamed(request.method)
+                        result = endpoint.answer_other_method(request.method)
                     else:
                         binder = endpoint.binder
                         if has_input and await request._receive_body() and binder is not None:
@@ -142,7 +142,7 @@ class HttpExchange:
                         else:
                             result = await self._call(endpoint, args, kwargs)
             except Exception as error:
-                mount, result = None, request._refused or error
+                mount, result = None, request._early_error or error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
             if mount is not None:
@@ -185,8 +185,9 @@ class HttpExchange:
         """Return what the handler of *endpoint*, which is not a coroutine function, returns."""
         if not endpoint.blocks:
             return endpoint.handler(*args, **kwargs)
-        call, gone = partial(endpoint.handler, *args, **kwargs), self._request._client_gone
-        result, self._returned = await self._parts.workers.call(call, gone)
+        call = partial(endpoint.handler, *args, **kwargs)
+        until_disconnect = self._request._wait_for_disconnect
+        result, self._returned = await self._parts.workers.call(call, until_disconnect)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
 
@@ -268,7 +269,7 @@ class HttpExchange:
             chunks = event_chunks(chunks, in_thread)
         elif isinstance(chunks, Generator):
             chunks = in_thread(chunks)
-        stream = BodyStream(chunks, self._request._client_gone)
+        stream = BodyStream(chunks, self._request._wait_for_disconnect)
         self._streams = [*self._streams, stream]
         await stream.begin()
         return stream
