@@ -21,12 +21,12 @@ from micropie._http.response import (
     response_of_hook,
 )
 from micropie._http.streaming import BodyStream, Chunks
-from micropie._scope_keys import PARENT, SESSIONS
+from micropie._scope_keys import PARENT
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.failures import error_response, log_failure
 from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import HttpMiddleware, blame
-from micropie._serving.parts import Parts, shares_session
+from micropie._serving.parts import Parts, share_session, shares_session
 from micropie._serving.relay import Relay, run_hooks_on_head
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
@@ -192,14 +192,11 @@ class HttpExchange:
         return await result if inspect.iscoroutine(result) else result
 
     async def _serve_mounted(self, mount: Mount) -> None:
-        request = self._request
-        is_shared = shares_session(mount.app, request.scope.get(SESSIONS, self._parts.sessions))
-        if is_shared:
-            mount.share_session(request, self._parts.sessions)
+        is_shared = share_session(mount, self._request, self._parts.sessions)
         if self._entered or is_shared:
             await self._relay(mount.app, mount.scope)
         else:
-            await mount.app(mount.scope, request._receive_again(), self._send)
+            await mount.app(mount.scope, self._request._receive_again(), self._send)
 
     async def answer(self, result: Any, token: Reset = None) -> None:
         """Send the response for *result*: what a handler returned, or an exception.

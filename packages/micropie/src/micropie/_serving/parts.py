@@ -6,9 +6,11 @@ from typing import Generic, NoReturn, TypeVar
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.form_limits import FormLimits
-from micropie._handlers.mounts import Mounts
+from micropie._handlers.mounts import Mount, Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
+from micropie._http.connection import Connection
+from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.arguments import LifespanHandler, OwnLifespan, checked_debug
 from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
 from micropie._sessions.manager import SessionManager
@@ -130,6 +132,21 @@ def shares_session(app: object, owner: SessionManager) -> bool:
     """Tell whether *app* is an App that uses the sessions of *owner*."""
     parts = parts_of(app)
     return parts is not None and parts.shares_session(owner)
+
+
+def share_session(mount: Mount, connection: Connection, sessions: SessionManager) -> bool:
+    """Let a mounted App that shares sessions use that of *connection*; return whether it does.
+
+    Args:
+        mount: the app, and the scope to call it with.
+        connection: of the App above it.
+        sessions: of the App above it, which may share those of one further up.
+    """
+    owner: SessionManager = connection.scope.get(SESSIONS, sessions)
+    is_shared = shares_session(mount.app, owner)
+    if is_shared:
+        mount.scope[PARENT], mount.scope[SESSIONS] = connection, owner
+    return is_shared
 
 
 def check_cookie_owners(parts: Parts) -> None:
