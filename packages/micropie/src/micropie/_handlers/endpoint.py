@@ -40,23 +40,6 @@ class Endpoint:
         info: what users may know of it.
     """
 
-    __slots__ = (
-        "_info",
-        "_path",
-        "allowed",
-        "binder",
-        "blocks",
-        "explicit",
-        "handler",
-        "is_coroutine",
-        "is_direct",
-        "is_websocket",
-        "limits",
-        "name",
-        "siblings",
-        "takes_path",
-    )
-
     def __init__(
         self,
         name: str,

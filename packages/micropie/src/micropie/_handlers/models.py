@@ -10,12 +10,7 @@ from typing import Any
 
 from micropie._handlers.annotations import all_metadata, evaluated, is_of, named_type, signature
 from micropie._handlers.constraints import constrained, tests_of
-from micropie._handlers.converters import (
-    MAX_PROBLEMS,
-    Converter,
-    FieldErrors,
-    misfit,
-)
+from micropie._handlers.converters import MAX_PROBLEMS, Converter, FieldErrors, misfit
 from micropie._handlers.libraries import pydantic_converter, struct_converter
 from micropie._handlers.values import AS_IS, ConverterFor, value_converter
 
@@ -121,9 +116,7 @@ def _is_for_pydantic(metadata: Any) -> bool:
 
 
 def _self_containing(
-    cls: Any,
-    make: Callable[[Any, ConverterFor], Converter],
-    unfinished: Mapping[Any, Converter],
+    cls: Any, make: Callable[[Any, ConverterFor], Converter], unfinished: Mapping[Any, Converter]
 ) -> Converter:
     inside = {
         **unfinished,

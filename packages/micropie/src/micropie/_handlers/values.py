@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 
 from micropie._bodies.uploads import UploadFile
 from micropie._handlers.annotations import members_of, unwrapped
-from micropie._handlers.converters import (
-    Converter,
-    dict_converter,
-    list_converter,
-    misfit,
-)
+from micropie._handlers.converters import Converter, dict_converter, list_converter, misfit
 
 if TYPE_CHECKING:
     from decimal import Decimal

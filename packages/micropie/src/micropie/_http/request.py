@@ -261,13 +261,7 @@ class Request(Connection):
             ValueError, RuntimeError: as `set_cookie`.
         """
         self.set_cookie(
-            name,
-            "",
-            max_age=0,
-            path=path,
-            domain=domain,
-            secure=secure,
-            partitioned=partitioned,
+            name, "", max_age=0, path=path, domain=domain, secure=secure, partitioned=partitioned
         )
 
     def session_lifetime(self, seconds: float) -> None:

@@ -7,13 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from micropie import codec
 from micropie._headers import raw_headers
-from micropie._http.channel import (
-    INVALID_DATA,
-    NORMAL,
-    UNSUPPORTED_DATA,
-    Channel,
-    ConnectionClosed,
-)
+from micropie._http.channel import INVALID_DATA, NORMAL, UNSUPPORTED_DATA, Channel, ConnectionClosed
 from micropie._http.request import WebSocketRequest
 from micropie._sessions.session import Session
 from micropie.types import Headers, HeadersInput, Message

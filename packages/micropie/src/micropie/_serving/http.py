@@ -14,12 +14,7 @@ from micropie._headers import add_missing
 from micropie._http.connection import MAX_HEADERS
 from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
-from micropie._http.response import (
-    ASGIResponse,
-    Response,
-    ready_messages,
-    response_of_hook,
-)
+from micropie._http.response import ASGIResponse, Response, ready_messages, response_of_hook
 from micropie._http.streaming import BodyStream, Chunks
 from micropie._scope_keys import PARENT
 from micropie._serving.context import Reset, reset_current, set_current
