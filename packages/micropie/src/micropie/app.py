@@ -34,7 +34,8 @@ from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
-from micropie._serving.parts import PartAttribute, Parts, UninitializedParts, check_cookie_owners
+from micropie._serving.parts import PartAttribute, Parts, UninitializedParts
+from micropie._serving.sharing import check_cookie_owners
 from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.manager import SessionManager

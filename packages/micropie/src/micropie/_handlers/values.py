@@ -123,17 +123,6 @@ def _typed(*kinds: type) -> Callable[[Any], Any]:
     return from_json
 
 
-def _from_json_text(from_text: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """Accept a JSON string that *from_text* converts."""
-
-    def from_json(value: Any) -> Any:
-        if type(value) is not str:
-            raise ValueError
-        return from_text(value)
-
-    return from_json
-
-
 # int() would also take "1_000", " 1 " and digits of other scripts.
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -235,7 +224,14 @@ def _bool(text: str) -> bool:
 
 
 def _parsed(noun: str, parse: Callable[[str], Any]) -> Converter:
-    return Converter(noun, parse, _from_json_text(parse))
+    """Return the converter for what *parse* makes of text, also of a string in JSON."""
+
+    def from_json(value: Any) -> Any:
+        if type(value) is not str:
+            raise ValueError
+        return parse(value)
+
+    return Converter(noun, parse, from_json)
 
 
 def _itself(value: Any) -> Any:

@@ -21,8 +21,9 @@ from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.failures import error_response, log_failure
 from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import HttpMiddleware, blame
-from micropie._serving.parts import Parts, share_session, shares_session
+from micropie._serving.parts import Parts
 from micropie._serving.relay import Relay, run_hooks_on_head
+from micropie._serving.sharing import share_session, shares_session
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream

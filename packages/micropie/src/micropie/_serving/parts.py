@@ -6,11 +6,9 @@ from typing import Generic, NoReturn, TypeVar
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.form_limits import FormLimits
-from micropie._handlers.mounts import Mount, Mounts
+from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
-from micropie._http.connection import Connection
-from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.arguments import LifespanHandler, OwnLifespan, checked_debug
 from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
 from micropie._sessions.manager import SessionManager
@@ -126,52 +124,6 @@ def parts_of(app: object) -> Parts | None:
     """Return the parts of *app*; None if it is another kind of ASGI app."""
     parts = getattr(app, _ATTRIBUTE, None)
     return parts if isinstance(parts, Parts) else None
-
-
-def shares_session(app: object, owner: SessionManager) -> bool:
-    """Tell whether *app* is an App that uses the sessions of *owner*."""
-    parts = parts_of(app)
-    return parts is not None and parts.shares_session(owner)
-
-
-def share_session(mount: Mount, connection: Connection, sessions: SessionManager) -> bool:
-    """Let a mounted App that shares sessions use that of *connection*; return whether it does.
-
-    Args:
-        mount: the app, and the scope to call it with.
-        connection: of the App above it.
-        sessions: of the App above it, which may share those of one further up.
-    """
-    owner: SessionManager = connection.scope.get(SESSIONS, sessions)
-    is_shared = shares_session(mount.app, owner)
-    if is_shared:
-        mount.scope[PARENT], mount.scope[SESSIONS] = connection, owner
-    return is_shared
-
-
-def check_cookie_owners(parts: Parts) -> None:
-    """Reject Apps that would replace each other's session cookie, above *parts* and below.
-
-    Raises:
-        ValueError: two have the same cookie and different backends.
-    """
-    root = parts
-    while root.parent is not None:
-        root = root.parent
-    owners: dict[object, SessionManager] = {}
-    waiting = [(root, root.sessions)]
-    for parts, owner in waiting:
-        sessions = owner if parts.shares_session(owner) else parts.sessions
-        other = owners.setdefault(sessions.cookie.place, sessions)
-        if sessions.backend is not other.backend:
-            raise ValueError(
-                f"two Apps, one mounted below the other, keep the cookie {sessions.cookie_name!r} "
-                "in different session backends, so each would end the other's sessions: give one "
-                "another session_cookie, both the same backend object, or the mounted one none"
-            )
-        below = [parts_of(app) for app in parts.mounts.values()]
-        seen = [parts for parts, _ in waiting]  # an App may be mounted twice, or in itself
-        waiting += [(child, sessions) for child in below if child and child not in seen]
 
 
 class PartAttribute(Generic[T]):

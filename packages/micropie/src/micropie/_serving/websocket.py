@@ -28,7 +28,8 @@ from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import checks_origin, is_allowed
-from micropie._serving.parts import Parts, share_session, shares_session
+from micropie._serving.parts import Parts
+from micropie._serving.sharing import share_session, shares_session
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
