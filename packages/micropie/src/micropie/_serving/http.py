@@ -138,6 +138,8 @@ class HttpExchange:
                         else:
                             result = await self._call(endpoint, args, kwargs)
             except Exception as error:
+                if request._early_error is not None and not isinstance(error, HTTPError):
+                    log_failure(error, request)  # of a hook; the client hears of the earlier one
                 mount, result = None, request._early_error or error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
