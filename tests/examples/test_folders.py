@@ -49,3 +49,10 @@ def test_what_several_examples_have_is_the_same_in_all_of_them(name):
         copies = [copy for copy in copies if copy.startswith("/* The look that most")]
     assert len(copies) > 1
     assert len(set(copies)) == 1
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_limit_of_posts_counts_none_from_other_sites(folder):
+    code = (EXAMPLES / folder / "app.py").read_text()
+    if 'methods={"POST"}' in code:
+        assert code.index(" CrossOriginProtection()") < code.index(" RateLimit(")
