@@ -115,7 +115,10 @@ def _model_fields(annotation: Any) -> dict[str, Any] | None:
         fields = {}
         for name, field in cls.model_fields.items():
             aliases = getattr(field.validation_alias, "choices", [field.validation_alias])
-            fields.update({a: field.annotation for a in (name, *aliases) if isinstance(a, str)})
+            hint = field.annotation
+            if field.metadata:
+                hint = typing.Annotated[(hint, *field.metadata)]
+            fields.update({a: hint for a in (name, *aliases) if isinstance(a, str)})
         return fields
     is_model = dataclasses.is_dataclass(cls) or hasattr(cls, "__required_keys__")
     return typing.get_type_hints(cls, include_extras=True) if is_model and not others else None
