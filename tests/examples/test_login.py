@@ -53,7 +53,12 @@ def test_a_name_is_given_out_once_and_a_password_is_long(visitor):
     visitor.cookies.clear()
     assert send(visitor, "/sign_up", name="grace", password=PASSWORD).status_code == 409
     assert send(visitor, "/sign_up", name="Hedy", password="short").status_code == 422
-    for name in ("<b>", "\uff27race", "Gr\u0430ce", "Grace\u00b2"):  # the last three look like Grace
+    for name in (
+        "<b>",
+        "\uff27race",
+        "Gr\u0430ce",
+        "Grace\u00b2",
+    ):  # the last three look like Grace
         assert send(visitor, "/sign_up", name=name, password=PASSWORD).status_code == 422
 
 
