@@ -73,9 +73,7 @@ def loads(data: bytes, max_size: int | None = None) -> Any:
     """
     data = data.removeprefix(b"\xef\xbb\xbf")
     if max_size is not None:
-        most = max(max_size // _BYTES_A_VALUE, _FEW_VALUES)
-        if len(data) > 2 * most:  # a value takes two bytes at least
-            _check_values(data, most)
+        check_values(data, max_size)
     fast = _orjson_loads()
     if fast is not None and b"0" * _LONG in data.translate(_DIGITS_AS_ZEROS):
         fast = None  # orjson reads integers over 64 bits as floats
@@ -105,8 +103,11 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _check_values(data: bytes, most: int) -> None:
-    """Raise TooManyValues if *data* might have more than *most*."""
+def check_values(data: bytes, max_size: int) -> None:
+    """Raise TooManyValues if *data* might have more than are allowed at *max_size*: see `loads`."""
+    most = max(max_size // _BYTES_A_VALUE, _FEW_VALUES)
+    if len(data) <= 2 * most:  # a value takes two bytes at least
+        return
     values = sum(map(data.count, (b",", b"[", b"{")))
     if 2 * values > most:
         values += data.count(b"e-") + data.count(b"E-")  # numbers near zero take twice as long
