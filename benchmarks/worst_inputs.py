@@ -216,6 +216,9 @@ INPUTS = {
     "form, not UTF-8": _long_form(b"\xff"),
     "form, wide characters": _long_form(WIDE, status=413),
     "form, one field of 16 MiB": _form(b"%41" * KIB, size=16 * MIB, status=413),
+    "form, JSON for pydantic": Input(
+        "/json_field", (FORM,), b"items=[", b"{},", b"{}]", 3 * (VALUES // 8)
+    ),
     "multipart, fields": _parts(_part(b'name="%d"'), 54 * KIB),
     "multipart, files": _parts(_part(b'name="%d"; filename=a', b"x"), 67 * KIB),
     "multipart, too many fields": _parts(_part(b"name=a"), status=413),
@@ -388,6 +391,8 @@ def _site() -> Any:
         items: list[Model] = []
         points: list[Point] = []
 
+    Written = pydantic.Json[list[Model]]  # noqa: N806 - a type
+
     class Site(App):
         async def dataclasses(self, items: list[Item]) -> int:
             return len(items)
@@ -409,6 +414,9 @@ def _site() -> Any:
 
         async def pydantic_within(self, body: Models) -> int:
             return len(body.items)
+
+        async def json_field(self, items: Written) -> int:
+            return len(items)
 
         async def numbers(self, values: list[int]) -> int:
             return len(values)
