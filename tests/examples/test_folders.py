@@ -56,6 +56,13 @@ def test_what_several_examples_have_is_the_same_in_all_of_them(name):
     assert len(set(copies)) == 1
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_limit_of_posts_counts_none_from_other_sites(folder):
+    code = (EXAMPLES / folder / "app.py").read_text()
+    if 'methods={"POST"}' in code:
+        assert code.index(" CrossOriginProtection()") < code.index(" RateLimit(")
+
+
 DESCRIBE = """
 import json
 from app import app

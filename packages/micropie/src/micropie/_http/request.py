@@ -171,7 +171,7 @@ class Request(Connection):
                 return False
             data = await body.read()
             # A body that was announced without a length may turn out to be empty.
-            self._parsed = ParsedBody(data, limits.form, data != b"")
+            self._parsed = ParsedBody(data, limits.form, data != b"", most)
             return self._parsed.is_large
         form: dict[str, list[str]] = {}
         if media_type == URLENCODED:
