@@ -27,7 +27,6 @@ from micropie._serving.other import serve_other
 from micropie._serving.parts import (
     InitSignature,
     LifespanHandler,
-    PartAttribute,
     Parts,
     UninitializedParts,
     body_limits,
@@ -36,6 +35,7 @@ from micropie._serving.parts import (
     checked_backend,
     checked_debug,
     lifespan_of,
+    part_attribute,
 )
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.manager import SESSIONS, SessionManager
@@ -45,7 +45,7 @@ from micropie.parameters import LONGEST, check_number, check_seconds
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from micropie._handlers.templates import OpenEnvironment
 
 # Headers of a request that has a session to load or a body to parse.
 _NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
@@ -100,11 +100,11 @@ class App:
         ValueError: an argument is out of range.
     """
 
-    debug = PartAttribute[bool]()
-    middlewares = PartAttribute[list[HttpMiddleware]]()
-    ws_middlewares = PartAttribute[list[WebSocketMiddleware]]()
-    startup_handlers = PartAttribute[list[LifespanHandler]]()
-    shutdown_handlers = PartAttribute[list[LifespanHandler]]()
+    debug: bool = part_attribute()
+    middlewares: list[HttpMiddleware] = part_attribute()
+    ws_middlewares: list[WebSocketMiddleware] = part_attribute()
+    startup_handlers: list[LifespanHandler] = part_attribute()
+    shutdown_handlers: list[LifespanHandler] = part_attribute()
     __micropie: Parts  # App's one instance attribute: no subclass's own name can clash with it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -307,8 +307,11 @@ class App:
         return is_allowed(Connection(scope), self.__micropie.websocket_origins)
 
     @property
-    def env(self) -> "Environment | None":
-        """The Jinja environment; None when Jinja2 is not installed."""
+    def env(self) -> "OpenEnvironment | Any":
+        """The Jinja environment; None when Jinja2 is not installed.
+
+        Type checkers take it for an Environment: who sets a filter has Jinja2.
+        """
         try:
             return self.__micropie.templates.environment()
         except RuntimeError:

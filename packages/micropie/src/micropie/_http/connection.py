@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from micropie._bodies.body import ParsedBody
 from micropie._bodies.urlencoded import parse_urlencoded
@@ -24,6 +24,8 @@ STATE = "micropie.state"
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
 MAX_HEADERS = 1000
 _MAX_COOKIES = 64 * 1024
+
+T = TypeVar("T")
 
 
 class Connection:
@@ -146,6 +148,10 @@ class Connection:
         """All values of every name in the query string."""
         return parse_urlencoded(self.scope.get("query_string", b""))
 
+    @overload
+    def query(self, name: str) -> str | None: ...
+    @overload
+    def query(self, name: str, default: T) -> str | T: ...
     def query(self, name: str, default: Any = None) -> Any:
         """Return the first query value of *name*, or *default*."""
         values = self.query_params.get(name)

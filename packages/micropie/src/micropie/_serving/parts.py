@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, NoReturn, TypeVar, overload
+from typing import Any, NoReturn
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.forms import FormLimits
@@ -19,8 +19,6 @@ from micropie._sessions.manager import SessionManager
 from micropie._workers import Workers
 from micropie.parameters import check_number
 from micropie.types import Handler
-
-T = TypeVar("T")
 
 LifespanHandler = Callable[[], Any]
 OwnLifespan = partial[AbstractAsyncContextManager[dict[str, Any] | None]]
@@ -164,28 +162,30 @@ def check_cookie_owners(parts: Parts) -> None:
         waiting += [(child, sessions) for child in below if child and child not in seen]
 
 
-class PartAttribute(Generic[T]):
+class PartAttribute:
     """Descriptor of a public attribute of App: forwards to the field of that name in its Parts."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, app: None, owner: type) -> "PartAttribute[T]": ...
-    @overload
-    def __get__(self, app: object, owner: type) -> T: ...
-    def __get__(self, app: object | None, owner: type) -> "PartAttribute[T] | T":
-        if app is None:
-            return self
-        value: T = getattr(getattr(app, _ATTRIBUTE), self._name)
-        return value
+    def __get__(self, app: object | None, owner: type) -> Any:
+        return self if app is None else getattr(getattr(app, _ATTRIBUTE), self._name)
 
-    def __set__(self, app: object, value: T) -> None:
+    def __set__(self, app: object, value: Any) -> None:
         current = self.__get__(app, type(app))
         if isinstance(current, Middlewares):
             current[:] = value
         else:
             setattr(getattr(app, _ATTRIBUTE), self._name, value)
+
+
+def part_attribute() -> Any:
+    """Return a PartAttribute, to be given the type of its field.
+
+    A generic descriptor is not enough: pyright looks no further than at its class as soon as a
+    subclass of App assigns to it, as `self.middlewares += ...` does.
+    """
+    return PartAttribute()
 
 
 def body_limits(
