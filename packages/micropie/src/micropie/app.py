@@ -352,12 +352,7 @@ class App:
 
         In the order of their definition. A mounted App has `routes` of its own.
         """
-        parts = self.__micropie
-        return [
-            *parts.routes.described(),
-            *parts.ws_routes.described(),
-            *parts.mounts.described(),
-        ]
+        return self.__micropie.described()
 
     @property
     def root_path(self) -> str:

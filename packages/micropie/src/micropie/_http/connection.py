@@ -83,6 +83,11 @@ class Connection:
         """What log entries say that failed: the handler, unless another culprit is known."""
         return self._culprit or (self._route.name if self._route is not None else "the request")
 
+    @property
+    def _is_unrouted(self) -> bool:
+        """Whether nothing but the path has failed: it leads nowhere, and no hook says so."""
+        return self._route is None and self._culprit is None
+
     @lazy
     def path_params(self) -> list[str]:
         """The decoded path segments after the handler's name, or those of a route's parameters."""

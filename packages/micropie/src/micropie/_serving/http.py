@@ -376,5 +376,4 @@ class HttpExchange:
         """Return the response for *error*, of the hooks that may still be asked or our own."""
         if self._askable is None:
             self._askable = [*self._entered]
-        debug = self._parts.debug
-        return await error_response(error, self._request, self._askable, debug=debug)
+        return await error_response(error, self._request, self._askable, self._parts)

@@ -13,6 +13,7 @@ from micropie._handlers.annotations import signature
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
+from micropie._http.routes import RouteInfo
 from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
 from micropie._sessions.backends import SessionBackend
 from micropie._sessions.manager import SessionManager
@@ -92,6 +93,11 @@ class Parts:
             ancestor = ancestor.parent
         if child is not None and child is not ancestor and child.parent is None:
             child.parent = self
+
+    def described(self) -> list[RouteInfo]:
+        """Return what `App.routes` tells."""
+        tables = self.routes, self.ws_routes, self.mounts
+        return [info for table in tables for info in table.described()]
 
     def shares(self, owner: SessionManager) -> bool:
         """Tell whether an App, mounted where *owner* has the sessions, uses those."""
