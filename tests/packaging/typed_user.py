@@ -84,7 +84,7 @@ class Problems(HttpMiddleware):
     async def on_error(self, request: Request, error: Exception) -> HookAnswer | None:
         if not isinstance(error, HTTPError):
             return None
-        problem = {"status": error.status_code, "title": str(error), "errors": error.errors}
+        problem = {"status": error.status_code, "detail": str(error), "errors": error.errors}
         return {"body": problem, "headers": {"Content-Type": "application/problem+json"}}
 
 
