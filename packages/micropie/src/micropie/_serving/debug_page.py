@@ -14,7 +14,7 @@ from urllib.parse import quote
 from micropie._errors import ResponseError, status_line
 from micropie._http.request import Request
 from micropie._http.response import PLAIN_TEXT, Response
-from micropie._http.routes import RouteInfo
+from micropie._http.route_info import RouteInfo
 from micropie._http.urls import whole_path
 from micropie.types import RawHeaders
 
