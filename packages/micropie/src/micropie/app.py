@@ -34,7 +34,7 @@ from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
-from micropie._serving.parts import PartAttribute, Parts, UninitializedParts
+from micropie._serving.parts import Parts, UninitializedParts, part_attribute
 from micropie._serving.sharing import check_cookie_owners
 from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
@@ -45,7 +45,7 @@ from micropie.parameters import LONGEST, check_number, check_seconds
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from micropie._handlers.templates import OpenEnvironment
 
 # Headers of a request that has a session to load or a body to parse.
 _INPUT = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
@@ -101,11 +101,11 @@ class App:
         ValueError: an argument is out of range.
     """
 
-    debug = PartAttribute[bool]()
-    middlewares = PartAttribute[list[HttpMiddleware]]()
-    ws_middlewares = PartAttribute[list[WebSocketMiddleware]]()
-    startup_handlers = PartAttribute[list[LifespanHandler]]()
-    shutdown_handlers = PartAttribute[list[LifespanHandler]]()
+    debug: bool = part_attribute()
+    middlewares: list[HttpMiddleware] = part_attribute()
+    ws_middlewares: list[WebSocketMiddleware] = part_attribute()
+    startup_handlers: list[LifespanHandler] = part_attribute()
+    shutdown_handlers: list[LifespanHandler] = part_attribute()
     __micropie: Parts  # App's one instance attribute: no subclass's own name can clash with it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -314,8 +314,11 @@ class App:
         return is_allowed(Connection(scope), self.__micropie.websocket_origins)
 
     @property
-    def env(self) -> "Environment | None":
-        """The Jinja environment; None when Jinja2 is not installed."""
+    def env(self) -> "OpenEnvironment | Any":
+        """The Jinja environment; None when Jinja2 is not installed.
+
+        Type checkers take it for an Environment: who sets a filter has Jinja2.
+        """
         try:
             return self.__micropie.templates.environment()
         except RuntimeError:
@@ -356,8 +359,7 @@ class App:
 
         In the order of their definition. A mounted App has `routes` of its own.
         """
-        parts = self.__micropie
-        return [*parts.routes.described(), *parts.ws_routes.described(), *parts.mounts.described()]
+        return self.__micropie.described()
 
     @property
     def root_path(self) -> str:

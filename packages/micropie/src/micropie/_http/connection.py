@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from micropie._bodies.body import ParsedBody
 from micropie._bodies.urlencoded import parse_urlencoded
@@ -19,6 +19,8 @@ from micropie.types import Scope
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
 MAX_HEADERS = 1000
 _MAX_COOKIES = 64 * 1024
+
+T = TypeVar("T")
 
 
 class Connection:
@@ -80,6 +82,11 @@ class Connection:
         return self._culprit or (
             self._endpoint.name if self._endpoint is not None else "the request"
         )
+
+    @property
+    def _is_unrouted(self) -> bool:
+        """Whether nothing but the path has failed: it leads nowhere, and no hook says so."""
+        return self._endpoint is None and self._culprit is None
 
     @lazy
     def path_params(self) -> list[str]:
@@ -146,6 +153,10 @@ class Connection:
         """All values of every name in the query string."""
         return parse_urlencoded(self.scope.get("query_string", b""))
 
+    @overload
+    def query(self, name: str) -> str | None: ...
+    @overload
+    def query(self, name: str, default: T) -> str | T: ...
     def query(self, name: str, default: Any = None) -> Any:
         """Return the first query value of *name*, or *default*."""
         values = self.query_params.get(name)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
 from micropie._bodies.inbox import Inbox
@@ -23,6 +23,8 @@ MULTIPART = "multipart/form-data"
 
 # The header values that most clients send for those that are read as a whole.
 _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
+
+T = TypeVar("T")
 
 
 class Request(Connection):
@@ -102,11 +104,22 @@ class Request(Connection):
         parsed = self._require_parsed("get_json")
         return parsed.json if parsed.is_json else {}
 
+    @overload
+    def form(self, name: str) -> Any: ...
+    @overload
+    def form(self, name: str, default: T) -> T | Any: ...
     def form(self, name: str, default: Any = None) -> Any:
-        """Return the first form value of *name*, or *default*."""
+        """Return the first form value of *name*, or *default*.
+
+        A str, unless the body is a JSON object: then what its key *name* holds.
+        """
         values = self.body_params.get(name)
         return values[0] if values else default
 
+    @overload
+    def json(self, name: str | None = None) -> Any: ...
+    @overload
+    def json(self, name: str | None, default: T) -> T | Any: ...
     def json(self, name: str | None = None, default: Any = None) -> Any:
         """Return the value of a JSON body, or of its key *name*; *default* if there is none."""
         parsed = self._parsed or self._require_parsed("get_json")

@@ -377,7 +377,6 @@ class HttpExchange:
         """Return the response for *error*, of the hooks that may still be asked or our own."""
         if self._askable is None:
             self._askable = [*self._entered]
-        request, debug = self._request, self._parts.debug
-        response = await error_response(error, request, self._askable, debug=debug)
-        add_missing(response.headers, request._lasting_headers)
+        response = await error_response(error, self._request, self._askable, self._parts)
+        add_missing(response.headers, self._request._lasting_headers)
         return response
