@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from micropie._handlers.route import Route
 from micropie._handlers.routing import RouteTable
-from micropie._http.connection import PARENT, STATE, Connection
+from micropie._http.connection import ABOVE, PARENT, Connection
 from micropie._http.routes import RouteInfo
 from micropie._http.urls import below, has_dots, routed_path
 from micropie._sessions.manager import SESSIONS, SessionManager
@@ -136,5 +136,5 @@ def mount_or_route(
         if route is None and mounts:
             mount = mounts.fallback(scope)
     if mount is not None:
-        mount.scope[STATE] = connection.state
+        mount.scope[ABOVE] = connection
     return mount, route

@@ -17,8 +17,8 @@ from micropie.types import Scope
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
 
-# The key of a scope under which a mounted app finds the `state` of the request.
-STATE = "micropie.state"
+# The key of a scope under which any app below an App finds the connection of that App.
+ABOVE = "micropie.above"
 
 # Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
@@ -54,7 +54,8 @@ class Connection:
     @lazy
     def state(self) -> SimpleNamespace:
         """What hooks keep for this request, as attributes; Apps mounted below have it too."""
-        return self.scope.get(STATE) or SimpleNamespace()
+        above: Connection | None = self.scope.get(ABOVE)
+        return SimpleNamespace() if above is None else above.state
 
     @lazy
     def path(self) -> str:

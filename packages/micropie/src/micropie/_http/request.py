@@ -1,6 +1,9 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextvars import Context
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -23,6 +26,10 @@ MULTIPART = "multipart/form-data"
 _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
 
 
+# A function to call after the response, with its arguments, and the context to call it in.
+Afterward = tuple[partial[Any], Context]
+
+
 class Request(Connection):
     """An HTTP request.
 
@@ -39,6 +46,8 @@ class Request(Connection):
     _inbox: Inbox | None = None
     _opened: Body | None = None
     _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
+    _afterwards: list[Afterward] | None = None
+    _is_streamed = False  # while chunks of the response are sent
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
@@ -287,6 +296,13 @@ class Request(Connection):
         if self._inbox is None:
             self._inbox = Inbox(self._receive)
         await self._inbox.client_gone()
+
+    async def _is_client_gone(self) -> bool:
+        """Tell whether the client has left already, as far as the server has noticed."""
+        watch = asyncio.ensure_future(self._client_gone())
+        await asyncio.wait({watch}, timeout=0)
+        watch.cancel()
+        return watch.done()
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""
