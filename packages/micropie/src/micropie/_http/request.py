@@ -1,18 +1,17 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextvars import Context
-from functools import partial
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
-from micropie._bodies.forms import Files, multipart_boundary, parse_multipart
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.multipart import multipart_boundary, parse_multipart
+from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import LONG_FORM, parse_long_form
 from micropie._cookies import Cookie
-from micropie._http.connection import Connection
+from micropie._http.connection import Afterward, Connection
 from micropie._lazy import lazy
 from micropie.parameters import LONGEST, check_number
 from micropie.types import Handler, Receive, Scope
@@ -24,10 +23,6 @@ MULTIPART = "multipart/form-data"
 
 # The header values that most clients send for those that are read as a whole.
 _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
-
-
-# A function to call after the response, with its arguments, and the context to call it in.
-Afterward = tuple[partial[Any], Context]
 
 
 class Request(Connection):
@@ -44,10 +39,12 @@ class Request(Connection):
     _route_handler: str | Handler | None = None  # the spelling of older middleware
     # Made when something asks for them.
     _inbox: Inbox | None = None
-    _opened: Body | None = None
+    _opened_body: Body | None = None
     _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
     _afterwards: list[Afterward] | None = None
     _is_streamed = False  # while chunks of the response are sent
+    # Those that a hook has added to the response, and would add to any other in its place.
+    _lasting_headers: Sequence[tuple[str, str]] = ()
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
@@ -63,14 +60,14 @@ class Request(Connection):
         return method
 
     @property
-    def _body(self) -> Body:
-        body = self._opened
+    def _raw_body(self) -> Body:
+        body = self._opened_body
         if body is None:
             inbox = self._inbox
             if inbox is None:
                 inbox = self._inbox = Inbox(self._receive)
             body = Body(self.scope, self._last_headers, inbox, self._limits)
-            self._opened = body
+            self._opened_body = body
         return body
 
     @property
@@ -126,7 +123,7 @@ class Request(Connection):
             RuntimeError: it was streamed, or was multipart: such a body is not kept.
             HTTPError: 413 for a body over its limit, 408 for a client that stalls.
         """
-        return await self._body.read()
+        return await self._raw_body.read()
 
     def stream(self) -> AsyncGenerator[bytes, None]:
         """Return the chunks of the raw body, as they come.
@@ -135,7 +132,7 @@ class Request(Connection):
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413 for a body over its limit, 408 for a client that stalls.
         """
-        return self._body.stream()
+        return self._raw_body.stream()
 
     async def parse_body(self) -> None:
         """Receive and parse a JSON, urlencoded or multipart body; others are left to `read`.
@@ -159,7 +156,7 @@ class Request(Connection):
         """
         if self._parsed is not None:
             return self._parsed.is_large
-        body = self._body
+        body = self._raw_body
         if not body.is_expected:
             return False
         limits = body.limits
@@ -306,7 +303,7 @@ class Request(Connection):
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""
-        return self._receive if self._opened is None else self._opened.replayed()
+        return self._receive if self._opened_body is None else self._opened_body.replayed()
 
     @lazy
     def _media_type(self) -> str:
@@ -318,7 +315,7 @@ class Request(Connection):
     def _require_parsed(self, attribute: str) -> ParsedBody:
         parsed = self._parsed
         if parsed is None:
-            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._body.is_expected:
+            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._raw_body.is_expected:
                 raise RuntimeError(
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from time import perf_counter
 
 from micropie._errors import ClientDisconnected, ExplainedError, cancelled_within, logger
-from micropie._threads import adopt
+from micropie._threads import apply_changes
 from micropie._workers import ThreadedGenerator
 from micropie.types import Message, Send
 
@@ -64,7 +64,7 @@ class BodyStream:
                 if self._is_stopped:
                     raise ExplainedError(503, "the server is stopping")
                 raise ClientDisconnected
-        adopt(self._context, self._before)
+        apply_changes(self._context, self._before)
         if self._pump.done():
             self._pump.result()
 

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from micropie._errors import cancelled_within, logger
-from micropie._http.connection import ABOVE, Connection
-from micropie._http.request import Afterward, Request
+from micropie._http.connection import Afterward, Connection
+from micropie._http.request import Request
 from micropie._http.urls import whole_path
+from micropie._scope_keys import REQUEST_STATE
 from micropie._serving.stopping import Stopping
 from micropie._threads import Threads, settle
 
@@ -64,16 +65,16 @@ class Afterwards:
 
     async def begin(self, request: Request, is_answered: bool) -> None:
         """Run the functions of *request*, if the response has gone out as it should."""
-        functions, request._afterwards = request._afterwards or [], None
-        if not is_answered or request._has_failed:
+        own, request._afterwards = request._afterwards or [], None
+        if not is_answered or request._discards_shared_session:
             return
         if request._files is not None:  # now: a function must never find them open by chance
             await request._files.close()
-        above = request.scope.get(ABOVE)
-        if above is not None:
-            above._afterwards = [*(above._afterwards or ()), *functions]
+        handed_up = request.state._afterwards
+        if REQUEST_STATE in request.scope:
+            handed_up += own
             return
-        work = _Work(asyncio.create_task(self._run(request, functions)))
+        work = _Work(asyncio.create_task(self._run(request, [*own, *handed_up])))
         self._stopping.enter(work)
         self._at_work += 1
         work.task.add_done_callback(partial(self._end, work))
