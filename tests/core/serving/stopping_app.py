@@ -53,7 +53,7 @@ class Site(App):
 
     async def _work(self):
         note("working")
-        while not self.is_stopping:
+        while not self.is_stopping:  # noqa: ASYNC110 - what users write
             await asyncio.sleep(0.01)
         note("worked")
 

@@ -1,4 +1,4 @@
-"""Functions after the response: when they run, when they don't, in what context, and how they end."""
+"""Functions after the response: when they run and when not, in what context, how they end."""
 
 import asyncio
 import contextvars

@@ -34,13 +34,14 @@ SERVERS = [
 ]
 
 
-def begun(client, path):
-    """Ask for a stream; return it with what has come when the first chunk is there."""
+def ask(client, path, awaited):
+    """Ask for *path*, and wait for something in the answer."""
     client.sendall(HEAD % path)
     text = b""
-    while b"first" not in text:
-        text += client.recv(65536)
-    return text
+    while awaited not in text:
+        data = client.recv(65536)
+        assert data, "the server closed the connection"
+        text += data
 
 
 def rest_of(client):
@@ -65,18 +66,19 @@ def test_a_server_that_is_told_to_stop_is_held_up_by_nothing(name, options, app,
     variables = {"STOPPING_LOG": str(log)}
     with (
         ExitStack() as stack,
-        serve(name, f"stopping_app:{app}", FOLDER, options=options, environment=variables) as server,
+        serve(
+            name, f"stopping_app:{app}", FOLDER, options=options, environment=variables
+        ) as server,
     ):
         events, chunks, later = (stack.enter_context(server.connect()) for _ in range(3))
-        begun(events, b"/events")
-        begun(chunks, b"/chunks")
+        ask(events, b"/events", b"first")
+        ask(chunks, b"/chunks", b"first")
+        ask(later, b"/later", b"Soon.")
         sockets = []
         for path in ("listening", "deaf"):
             url = f"ws://127.0.0.1:{server.port}/{path}"
             sockets.append(stack.enter_context(connecting.connect(url)))
             assert sockets[-1].recv() == "first"
-        later.sendall(HEAD % b"/later")
-        assert b"Soon." in later.recv(65536)
         wait_until(lambda: "working" in log.read_text())
 
         server.terminate()
@@ -101,14 +103,6 @@ def test_the_next_request_of_a_connection_waits_for_no_work(name, tmp_path):
     variables = {"STOPPING_LOG": str(tmp_path / "log")}
     with serve(name, "stopping_app:app", FOLDER, environment=variables) as server:
         with server.connect() as client:
-            client.sendall(HEAD % b"/later")
-            text = client.recv(65536)
-            while b"Soon." not in text:
-                text += client.recv(65536)
-            client.sendall(HEAD % b"/")
-            text = b""
-            while b"Hello." not in text:
-                data = client.recv(65536)
-                assert data, "the server closed the connection"
-                text += data
+            ask(client, b"/later", b"Soon.")
+            ask(client, b"/", b"Hello.")
         assert "worked" not in (tmp_path / "log").read_text()

@@ -125,7 +125,7 @@ class BodyStream:
     def stop(self) -> None:
         """End because the server wants to stop: at once, or soon if that breaks the body off."""
         self._is_stopped = True
-        wait = 0 if self._ends_anywhere else _SOON
+        wait = 0 if self._ends_anywhere else _BREAK_OFF_AFTER
         asyncio.get_running_loop().call_later(wait, self._left().cancel)
 
     async def close(self) -> BaseException | None:
@@ -194,7 +194,7 @@ class BodyStream:
 
 # Seconds in which a body may still come to its end when the server wants to stop: most that are
 # short do, and one that is endless holds up nobody.
-_SOON = 0.5
+_BREAK_OFF_AFTER = 0.5
 # Seconds for a generator to run its `finally` blocks then, and for the client to take the end.
 _END_WAITS = 1.0
 
