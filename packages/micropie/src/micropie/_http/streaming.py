@@ -19,12 +19,18 @@ Chunks = AsyncGenerator[str | bytes, None] | ThreadedGenerator[str | bytes]
 class BodyStream:
     """Pumps the chunks of a generator to the client.
 
-    The generator runs in one task of its own from its first line to its last, so that timeouts
-    and task groups inside it work, and can be stopped while it waits.
+    Theory of operation. The generator runs in one task, `_pump`, from its first line to its last,
+    so that timeouts and task groups inside it work, and can be stopped while it waits. Two futures
+    join the task to its exchange. The pump sets `_has_begun` when the first chunk is there, or the
+    generator has ended without one; `begin` waits for that. Then the pump waits for `_send`: the
+    channel of the client, which `send` sets, or a queue, which `handed_over` sets for a hook that
+    makes another stream of the chunks. It ends with the generator, or when `close` cancels it; both
+    close the generator, in that task. A client that leaves is noticed by `_watch`, or by a send
+    that fails, and closes the stream early.
 
     Args:
         chunks: the generator.
-        gone: waits until the client has left.
+        until_disconnect: waits until the client has left.
         ends_anywhere: whether the body is whole after any chunk, as that of an event stream is.
     """
 
@@ -33,10 +39,14 @@ class BodyStream:
     _has_given_up = False  # on a generator that did not end, such as one that blocks its thread
 
     def __init__(
-        self, chunks: Chunks, gone: Callable[[], Awaitable[None]], *, ends_anywhere: bool = False
+        self,
+        chunks: Chunks,
+        until_disconnect: Callable[[], Awaitable[None]],
+        *,
+        ends_anywhere: bool = False,
     ) -> None:
         self._chunks = chunks
-        self._gone = gone
+        self._until_disconnect = until_disconnect
         self._ends_anywhere = ends_anywhere
         self._is_closing = False
         loop = asyncio.get_running_loop()
@@ -58,7 +68,7 @@ class BodyStream:
         """
         await asyncio.sleep(0)  # for most generators this is enough
         if not self._has_begun.done():
-            await asyncio.wait({self._has_begun, self._left()}, return_when=FIRST_COMPLETED)
+            await asyncio.wait({self._has_begun, self._disconnect()}, return_when=FIRST_COMPLETED)
             if not self._has_begun.done():
                 await self._close_loudly()
                 if self._is_stopped:
@@ -101,11 +111,11 @@ class BodyStream:
         Raises:
             Exception: what the generator raised; the last chunk is then never sent.
         """
-        left = self._left()
+        disconnect = self._disconnect()
         try:
             await _send_on(send, start)
             self._send.set_result(send)
-            await asyncio.wait({self._pump, left}, return_when=FIRST_COMPLETED)
+            await asyncio.wait({self._pump, disconnect}, return_when=FIRST_COMPLETED)
             if self._has_ended():
                 self._pump.result()
                 await _send_on(send, _chunk_message(b"", more=False))
@@ -126,7 +136,7 @@ class BodyStream:
         """End because the server wants to stop: at once, or soon if that breaks the body off."""
         self._is_stopped = True
         wait = 0 if self._ends_anywhere else _BREAK_OFF_AFTER
-        asyncio.get_running_loop().call_later(wait, self._left().cancel)
+        asyncio.get_running_loop().call_later(wait, self._disconnect().cancel)
 
     async def close(self) -> BaseException | None:
         """Stop the generator where it waits and run its `finally` blocks; return what these raise.
@@ -157,10 +167,10 @@ class BodyStream:
         """Tell whether the generator ended, rather than its task."""
         return self._pump.done() and not self._pump.cancelled()
 
-    def _left(self) -> asyncio.Future[None]:
+    def _disconnect(self) -> asyncio.Future[None]:
         """Return what is done when the client has left."""
         if self._watch is None:
-            self._watch = asyncio.ensure_future(self._gone())
+            self._watch = asyncio.ensure_future(self._until_disconnect())
         return self._watch
 
     async def _pump_chunks(self) -> None:
