@@ -1,10 +1,14 @@
 """Each folder of examples can be taken along alone, and is in the index."""
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
+from openapi_spec_validator import validate
 
-from support.examples import EXAMPLES, shared_modules
+from support.examples import EXAMPLES, shared_modules, take_along
 
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/app.py"))
 # What the code says, and what the line that installs has to say then: one of these.
@@ -41,6 +45,34 @@ def test_the_readme_says_what_to_install_and_how_to_run_it(folder):
 def test_the_index_has_every_example():
     index = (EXAMPLES / "README.md").read_text()
     assert sorted(re.findall(r"^\| \[(\w+)\]\(\1\) \|", index, re.MULTILINE)) == FOLDERS
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_limit_of_posts_counts_none_from_other_sites(folder):
+    code = (EXAMPLES / folder / "app.py").read_text()
+    if 'methods={"POST"}' in code:
+        assert code.index(" CrossOriginProtection()") < code.index(" RateLimit(")
+
+
+DESCRIBE = """
+import json
+from app import app
+from micropie_openapi import OpenAPI
+docs = OpenAPI()
+docs.on_mount(app, "/docs")
+print(json.dumps(docs.document()))
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_app_has_a_valid_description(folder, tmp_path):
+    command = [sys.executable, "-c", DESCRIBE]
+    environment = {"PYTHONPATH": str(take_along(folder, tmp_path / folder))}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    document = json.loads(done.stdout.splitlines()[-1])
+    validate(document)
+    assert document["paths"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

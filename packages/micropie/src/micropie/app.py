@@ -34,12 +34,8 @@ from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
-from micropie._serving.parts import (
-    Parts,
-    UninitializedParts,
-    check_cookie_owners,
-    part_attribute,
-)
+from micropie._serving.parts import Parts, UninitializedParts, part_attribute
+from micropie._serving.sharing import check_cookie_owners
 from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.manager import SessionManager
@@ -68,11 +64,12 @@ class App:
         max_form_fields: fields of a form, or keys of a JSON object that are bound by name.
         max_form_field_size: bytes of one field.
         max_files: files of a form.
-        max_json_size: bytes of a JSON body, which is parsed as a whole; None for no limit but
-            `max_body_size`.
+        max_json_size: bytes of a JSON body, which is parsed as a whole; it may hold one value for
+            each 16 of them. None for no limit but `max_body_size`.
         body_timeout: seconds without a chunk of the body; None for no limit.
         max_message_size: bytes of a WebSocket's message, of text in UTF-8; a bigger one closes the
-            connection with 1009. None leaves the limit to the server.
+            connection with 1009. JSON in it may hold one value for each 16. None leaves the limit
+            to the server.
         session_timeout: seconds that a session lives after it was last used; at most 400 days.
         session_cookie: the name of the cookie that carries the session's id.
         session_cookie_secure: whether it is sent over https only; "auto": if the request that

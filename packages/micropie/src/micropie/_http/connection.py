@@ -39,7 +39,7 @@ class Connection:
     _culprit: str | None = None  # what failed, if not the handler
     # Why it is answered with an error, whatever the hooks before say: its session can't be loaded,
     # say. They run, as for any request, so that the hooks after see that answer.
-    _refused: HTTPError | None = None
+    _early_error: HTTPError | None = None
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -173,8 +173,8 @@ class Connection:
         """
         self._session_used = True
         if self._session is None:
-            if self._refused is not None:
-                raise self._refused  # no empty one: a hook would take the browser for a new one
+            if self._early_error is not None:
+                raise self._early_error  # no empty one: a hook would take the browser for a new one
             # A mounted App without a backend of its own shares its parent's session.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session

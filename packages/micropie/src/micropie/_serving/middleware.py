@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Self, SupportsIndex, TypeVar
 
+from micropie._handlers.annotations import signature
 from micropie._http.connection import Connection
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.results import HookAnswer, WebSocketRefusal
@@ -133,6 +134,11 @@ class Middlewares(list[M]):
         for name in hooks:
             if not inspect.iscoroutinefunction(getattr(middleware, name)):
                 raise TypeError(f"{own}.{name} must be a coroutine function")
+            _, *given = signature(getattr(base, name)).parameters
+            try:
+                signature(getattr(middleware, name)).bind(*given)
+            except TypeError:
+                raise TypeError(f"{own}.{name} must take ({', '.join(given)})") from None
         for name in {*dir(middleware)}.difference(dir(base)):
             meant = next((hook for hook in hooks if _edits(name, hook) <= _MOST_EDITS), None)
             if meant is not None and callable(inspect.getattr_static(middleware, name)):
