@@ -176,7 +176,7 @@ class Binder:
         if len(of_models) == 1:
             of_models[0].takes_array = True
         # Filled already: "self", and what a partial gives. Python rejects them among **kwargs.
-        self._names = {*named, *settled, *chain.from_iterable(map(_keywords, layers))}
+        self._bound_names = {*named, *settled, *chain.from_iterable(map(_keywords, layers))}
         for name in pattern or ():
             if name not in named:
                 raise TypeError(f"it has no parameter for {{{name}}} in the path of its route")
@@ -251,7 +251,7 @@ class Binder:
         return {
             name: Parameter(name, _REQUIRED, rest.converter).from_request(request)
             for name in names
-            if name not in self._names
+            if name not in self._bound_names
         }
 
 

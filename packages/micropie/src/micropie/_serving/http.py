@@ -23,7 +23,7 @@ from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import HttpMiddleware, blame
 from micropie._serving.parts import Parts
 from micropie._serving.relay import Relay, run_hooks_on_head
-from micropie._serving.sharing import share_session, shares_session
+from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
@@ -190,7 +190,7 @@ class HttpExchange:
         return await result if inspect.iscoroutine(result) else result
 
     async def _serve_mounted(self, mount: Mount) -> None:
-        is_shared = share_session(mount, self._request, self._parts.sessions)
+        is_shared = hand_down_session(mount, self._request, self._parts.sessions)
         if self._entered or is_shared:
             await self._relay(mount.app, mount.scope)
         else:

@@ -13,7 +13,7 @@ def shares_session(app: object, owner: SessionManager) -> bool:
     return parts is not None and parts.shares_session(owner)
 
 
-def share_session(mount: Mount, connection: Connection, sessions: SessionManager) -> bool:
+def hand_down_session(mount: Mount, connection: Connection, sessions: SessionManager) -> bool:
     """Let a mounted App that shares sessions use that of *connection*; return whether it does.
 
     Args:

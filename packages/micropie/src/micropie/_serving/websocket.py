@@ -28,7 +28,7 @@ from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import checks_origin, is_allowed
 from micropie._serving.parts import Parts
-from micropie._serving.sharing import share_session, shares_session
+from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
@@ -164,7 +164,7 @@ class WebSocketExchange:
         await websocket._end(*ending)
 
     async def _run_mounted(self, mount: Mount) -> None:
-        share_session(mount, self._request, self._parts.sessions)
+        hand_down_session(mount, self._request, self._parts.sessions)
         await mount.app(mount.scope, self._receive, self._send)
         try:
             await self._store_session()
