@@ -13,6 +13,7 @@ from support.openapi import Cake, Oven, bakery, document_of, operation_of
 
 pytestmark = pytest.mark.anyio
 
+KEY = {"type": "apiKey", "in": "header", "name": "X-Key"}
 PATHS = document_of(bakery)["paths"]
 
 
@@ -267,6 +268,26 @@ def test_the_session_is_a_cookie():
     scheme = document_of(app, session_cookie="sid")["components"]["securitySchemes"]["session"]
     assert scheme == {"type": "apiKey", "in": "cookie", "name": "sid"}
     assert "securitySchemes" not in document_of(bakery)["components"]
+
+
+def test_schemes_of_all_handlers_give_way_to_those_of_one():
+    @describe(security=[])
+    async def public(self): ...
+
+    @describe(security=["session"])
+    async def mine(self): ...
+
+    async def it(self): ...
+
+    app = type("It", (App,), {"it": it, "mine": mine, "public": public})()
+    document = document_of(app, security=["key"], security_schemes={"key": KEY})
+    validate(document)
+    assert document["security"] == [{"key": []}]
+    assert set(document["components"]["securitySchemes"]) == {"key", "session"}
+    found = {path: item["get"].get("security") for path, item in document["paths"].items()}
+    assert found == {"/it": None, "/mine": [{"session": []}], "/public": []}
+    with pytest.raises(TypeError, match="security"):
+        OpenAPI(security="key")
 
 
 def test_an_unknown_scheme_is_an_error_that_names_it():

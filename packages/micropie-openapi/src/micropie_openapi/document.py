@@ -4,7 +4,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
@@ -57,25 +57,28 @@ class Document:
         self._used_errors: set[int] = set()
         self._used_ids: set[str] = set()
 
-    def build(self, info: Mapping[str, Any], schemes: Mapping[str, Any]) -> dict[str, Any]:
+    def build(
+        self, info: Mapping[str, Any], schemes: Mapping[str, Any], security: Collection[str]
+    ) -> dict[str, Any]:
         """Return the document, but for its servers.
 
         Args:
             info: the "Info Object".
             schemes: the security schemes by name; those that are used get into the document.
+            security: those of operations that name none.
         """
         paths: dict[str, dict[str, Any]] = {}
-        security: set[str] = set()
+        used = set(security)
         for place in _places(self._app):
             described = description_of(place.route.handler)
             if described.hidden:
                 continue
-            security.update(described.security or ())
+            used.update(described.security or ())
             for method in _methods(place.route):
                 operation = _Operation(place, described, method)
                 item = paths.setdefault(operation.path, {})
                 item.setdefault(method.lower(), self._operation(operation))
-        unknown = security - schemes.keys()
+        unknown = used - schemes.keys()
         if unknown:
             raise ValueError(f"security schemes that OpenAPI() was not given: {sorted(unknown)}")
         components = {
@@ -87,14 +90,15 @@ class Document:
                 }
                 for status in sorted(self._used_errors)
             },
-            "securitySchemes": {name: dict(schemes[name]) for name in sorted(security)},
+            "securitySchemes": {name: dict(schemes[name]) for name in sorted(used)},
         }
-        return {
+        document = {
             "openapi": "3.1.0",
             "info": dict(info),
             "paths": paths,
             "components": {name: part for name, part in components.items() if part},
         }
+        return document | ({"security": _any_of(security)} if security else {})
 
     def _operation(self, operation: "_Operation") -> dict[str, Any]:
         described, doc, tag = operation.described, operation.doc, operation.place.tag
@@ -112,9 +116,11 @@ class Document:
             "parameters": parameters,
             "requestBody": body,
             "responses": self._responses(operation, has_body=bool(body)),
-            "security": [{name: []} for name in described.security or ()],
         }
-        return {name: value for name, value in found.items() if value}
+        found = {name: value for name, value in found.items() if value}
+        if described.security is not None:  # an empty list: not even that of all the others
+            found["security"] = _any_of(described.security)
+        return found
 
     def _id(self, operation: "_Operation") -> str:
         place, wanted = operation.place, operation.described.operation_id
@@ -336,6 +342,10 @@ def _results(annotation: Any) -> Iterator[tuple[int, Any]]:
         else:
             bodies[200] = member
     yield from bodies.items()
+
+
+def _any_of(schemes: Iterable[str]) -> list[dict[str, list[str]]]:
+    return [{name: []} for name in schemes]
 
 
 def _bare(annotation: Any) -> Any:
