@@ -25,7 +25,7 @@ from support.servers import Server
 # By example: where its document is, below its mount.
 DOCUMENTS = {"json_api": "/docs/openapi.json", "realworld": "/api/docs/openapi.json"}
 
-# By example: further options. A new title gives an article a new slug, as RealWorld wants it, and the
+# By example: further options. A new title gives an article a new slug, as RealWorld wants, and the
 # old one is a 404 then. This check forgives that only after a DELETE.
 OPTIONS = {"realworld": ["--exclude-checks", "ensure_resource_availability"]}
 
