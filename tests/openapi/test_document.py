@@ -149,6 +149,35 @@ def test_named_parameters_of_a_post_are_keys_of_json_or_fields_of_a_form():
         assert body["schema"]["properties"]["number"] == {"type": "integer", "default": 1}
 
 
+@pytest.mark.parametrize("annotation", [dict[str, int], list[dict[str, int]]])
+def test_a_query_or_form_has_no_objects(annotation):
+    @route("/x", methods=["GET", "POST"])
+    async def it(self, *, number: int = 1, prices: annotation | None = None): ...
+
+    parameters = operation_of(it, method="get")["parameters"]
+    assert [each["name"] for each in parameters] == ["number"]
+    content = operation_of(it, method="post")["requestBody"]["content"]
+    fields = {kind: set(body["schema"]["properties"]) for kind, body in content.items()}
+    assert fields == {
+        "application/json": {"number", "prices"},
+        "application/x-www-form-urlencoded": {"number"},
+    }
+
+    @route.post("/x")
+    async def needed(self, *, prices: annotation): ...
+
+    assert set(operation_of(needed)["requestBody"]["content"]) == {"application/json"}
+
+
+def test_two_models_take_the_same_body():
+    @route.post("/x")
+    async def it(self, cake: Cake, oven: Oven): ...
+
+    schema = operation_of(it)["requestBody"]["content"]["application/json"]["schema"]
+    names = [each["$ref"].rpartition("/")[2] for each in schema["allOf"]]
+    assert names == ["Cake", "Oven"]
+
+
 def test_a_file_makes_the_body_multipart():
     @route.post("/x")
     async def it(self, image: UploadFile, *, title: str = "none"): ...
