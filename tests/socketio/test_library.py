@@ -32,7 +32,7 @@ NAMES = {
     ),
     "session": (
         AsyncSocket(engine, "sid"),
-        "queue closed upgraded upgrading sid server last_ping close poll",
+        "queue closed upgraded upgrading sid server last_ping close receive",
     ),
     "server": (
         server,
@@ -48,6 +48,7 @@ NAMES = {
         "packet_type data id namespace decode add_attachment data_is_binary deconstruct_binary "
         "reconstruct_binary",
     ),
+    "namespace": (socketio.AsyncNamespace("/"), "trigger_event"),
     "msgpack": (MsgPackPacket, "ext_hook dumps_default configure"),
     "payload": (Payload, "max_decode_packets"),
     "engine packet": (engineio.packet.Packet(), "packet_type data binary"),
