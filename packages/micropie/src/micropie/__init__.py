@@ -2,15 +2,13 @@
 
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import ClientDisconnected, HTTPError
-from micropie._handlers.limits import limit
-from micropie._handlers.patterns import route
-from micropie._handlers.route import allow
+from micropie._handlers.decorators import allow, limit, route
 from micropie._http.broadcast import Broadcast, Member
 from micropie._http.channel import ConnectionClosed
 from micropie._http.events import EventStream
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
-from micropie._http.routes import ParameterInfo, RouteInfo
+from micropie._http.route_info import ParameterInfo, RouteInfo
 from micropie._http.websocket import InvalidMessage, WebSocket
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.protection import CrossOriginProtection, SecurityHeaders
