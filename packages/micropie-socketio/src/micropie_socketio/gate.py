@@ -319,8 +319,10 @@ class _Socket:
     async def close(self, code: int) -> None:
         if not self._has_left:
             self._has_left = True
-            with suppress(Exception):  # it is closed already
-                await self._send({"type": "websocket.close", "code": code})
+            for each in (code, _NORMAL):  # Daphne takes no other than 1000 of the protocol's own
+                with suppress(Exception):  # it is closed already
+                    await self._send({"type": "websocket.close", "code": each})
+                    break
 
     async def receive(self) -> Message:
         """Return the next message; the end of the connection if the client may not send it."""
