@@ -94,9 +94,7 @@ class Gate:
         if self._app is not None:
             scope = self._app.request.scope
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        session = self._session(query.get("sid", [""])[0])
-        if session is not None and await self._is_silent(session):
-            session = None
+        session = await self._session(query.get("sid", [""])[0])
         answer = self._refusal(scope, query, session)
         if scope["type"] == "websocket":
             await self._serve_websocket(scope, session, receive, send, is_refused=bool(answer))
@@ -108,7 +106,7 @@ class Gate:
 
     async def drop(self, sid: str, reason: str) -> None:
         """Disconnect a client for *reason*, one of the server's `reason`."""
-        if session := self._session(sid):
+        if session := await self._session(sid):
             await session.close(wait=False, reason=reason)
 
     async def disconnect_all(self) -> None:
@@ -119,22 +117,23 @@ class Gate:
         await within(GRACE, self._sockets)
         self._engine.sockets.clear()
 
-    def _session(self, sid: str) -> Any:
-        """Return the server's object for a session that is open, or None."""
+    async def _session(self, sid: str) -> Any:
+        """Return the server's object for a session that is open, or None.
+
+        One whose client has not answered a ping in time is closed.
+        """
         session = self._engine.sockets.get(sid)
-        return None if session is None or session.closed else session
+        if session is None or session.closed:
+            return None
+        patience = self._engine.ping_timeout - _TOLERANCE
+        if session.last_ping is not None and time.time() - session.last_ping > patience:
+            await session.close(wait=False, reason=self._engine.reason.PING_TIMEOUT)
+            return None
+        return session
 
     async def _drop_all(self, sids: Iterable[str]) -> None:
         reason = self._engine.reason.SERVER_DISCONNECT
         await within(GRACE, [self.drop(sid, reason) for sid in sids])
-
-    async def _is_silent(self, session: Any) -> bool:
-        """Tell whether a client has not answered a ping in time; its session is closed then."""
-        pinged_at, patience = session.last_ping, self._engine.ping_timeout - _TOLERANCE
-        is_silent = pinged_at is not None and time.time() - pinged_at > patience
-        if is_silent:
-            await session.close(wait=False, reason=self._engine.reason.PING_TIMEOUT)
-        return is_silent
 
     def _refusal(self, scope: Scope, query: Mapping[str, Any], session: Any) -> list[Message]:
         """Return the answer that refuses a request; an empty one if no rule does."""
@@ -234,12 +233,13 @@ class Gate:
         Raises:
             ValueError: it is not a packet, or comes after the last.
         """
+        await asyncio.sleep(0)  # others' turn
         packet = None if session.closed else engine_packet(text, is_polled=True)
         if packet is None:
             raise ValueError("not a packet")
         if text == CLOSE:
             session.queue.put_nowait(Packet(NOOP))  # ends a poll that is held
-        await asyncio.sleep(0)  # that poll's turn, and that of others
+            await asyncio.sleep(0)
         await session.receive(packet)
 
     async def _poll(self, scope: Scope, session: Any, receive: Receive) -> list[Message]:
@@ -262,6 +262,7 @@ class Gate:
         finally:
             departure.cancel()
             answer.cancel()  # the server takes that as the end of the session
+            await asyncio.gather(answer, departure, return_exceptions=True)
 
     async def _look_out_for_stop(self) -> None:
         """End the long polls as soon as the server wants to stop.
@@ -332,16 +333,18 @@ class _Socket:
                 message = _GONE if self._has_left else await self._receive()
             if message["type"] == "websocket.connect":
                 return message
-            if message["type"] == "websocket.receive":
+            if message["type"] == "websocket.receive" and not self._has_left:
                 text = message.get("text")
                 content: Any = message.get("bytes") if text is None else text
                 is_right = content == expected.pop(0) if expected else engine_packet(content)
                 if len(content) > self._engine.max_http_buffer_size:
                     await self.close(_TOO_BIG)
-                elif is_right:
-                    return message
-                else:
+                elif not is_right:
                     await self.close(_POLICY_VIOLATION)
+                else:
+                    if content == CLOSE:
+                        await self.close(_NORMAL)
+                    return message
         return _GONE
 
     async def send(self, message: Message) -> None:
