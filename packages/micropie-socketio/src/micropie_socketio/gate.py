@@ -185,7 +185,8 @@ class Gate:
         # HTTP it is: no upgrade came of it.
         scope = _without(scope, b"upgrade", b"content-length")
         await self._engine.handle_request(scope, receive, send)
-        return answer
+        # That of the server repeats an origin that is not allowed.
+        return _refused(400, _REQUEST) if answer[0]["status"] == 400 else answer
 
     async def _post(self, scope: Scope, session: Any, receive: Receive) -> list[Message]:
         """Have a session receive the packets of a POST; one that breaks a rule ends it."""
