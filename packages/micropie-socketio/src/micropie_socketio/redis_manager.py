@@ -132,7 +132,7 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
             elif method == "disconnect" and not is_own:
                 run(self.server.disconnect, sid, data["namespace"], ignore_queue=True)
             elif method == "left" and not is_own:
-                self.callbacks.drop(sid)
+                self.callbacks.pop(sid, None)
             elif not is_own:
                 return data
         except (LookupError, TypeError, ValueError, RecursionError):

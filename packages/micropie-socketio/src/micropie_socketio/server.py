@@ -77,7 +77,12 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         if redis_url is not None:
             if server_options.get("client_manager") is not None:
                 raise ValueError("redis_url and client_manager exclude each other")
-            self._redis = server_options["client_manager"] = _redis_manager(redis_url)
+            try:
+                from micropie_socketio.redis_manager import RedisManager
+            except ModuleNotFoundError as error:
+                advice = "pip install micropie-socketio[redis]"
+                raise RuntimeError(f"redis_url needs redis-py: {advice}") from error
+            self._redis = server_options["client_manager"] = RedisManager(redis_url)
         if not (origins := server_options.get("cors_allowed_origins")):
             # An empty list, which allows all for the library, allows nobody.
             server_options["cors_allowed_origins"] = lambda origin, environ: (
@@ -138,9 +143,7 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
             register(guarded(event, handler, self.not_handled))
             return handler
 
-        if handler is not None:
-            decorate(handler)
-        return decorate
+        return decorate if handler is None else decorate(handler)
 
     if TYPE_CHECKING:
 
@@ -275,13 +278,3 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
                         return had_one and self._disconnects_on_logout
                     had_one, pause = True, min(longest, (session.expires_in or 2 * longest) / 2)
             await asyncio.sleep(max(_SHORTEST, pause))
-
-
-def _redis_manager(url_or_client: Any) -> Any:
-    try:
-        from micropie_socketio.redis_manager import RedisManager
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "redis_url needs redis-py: pip install micropie-socketio[redis]"
-        ) from error
-    return RedisManager(url_or_client)
