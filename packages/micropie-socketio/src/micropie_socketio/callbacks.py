@@ -57,14 +57,13 @@ class Callbacks(dict[Any, dict[int, Any]]):
 
     def _ids_of(self, room: Any) -> Iterator[int]:
         for number in self._ids:
-            place = room, number
-            self._places.append(place)
-            if (noted := _noted.get()) is not None:
-                noted.append(place)
-            if len(self._places) > 2 * _MOST:
-                waiting = [(room, one) for room, one in self._places if one in self.get(room, ())]
+            if len(self._places) >= 2 * _MOST:
+                waiting = [one for one in self._places if one[1] in self.get(one[0], ())]
                 self._places = waiting[-_MOST:]
                 self._forget(waiting[:-_MOST])
+            for places in (self._places, _noted.get()):
+                if places is not None:
+                    places.append((room, number))
             yield number
 
     def _forget(self, places: list[_Place]) -> None:
