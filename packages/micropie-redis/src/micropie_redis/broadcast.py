@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from micropie import Broadcast, HTTPError, Member, WebSocket
 from micropie.codec import dumps
 from micropie.parameters import check_seconds
+from micropie_redis.clients import check_source, pool_from_url
 
 # One listens. A publish keeps one busy for a fraction of a millisecond.
 _MAX_CONNECTIONS = 10
@@ -85,7 +86,11 @@ class RedisBroadcast(Broadcast):
             self._listener = asyncio.create_task(self._listen())
         try:
             async with super().join(ws, room=room) as member:
-                await self._until_subscribed()
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._is_subscribed.wait()
+                except TimeoutError:
+                    raise HTTPError(503) from None
                 yield member
         finally:
             self._members -= 1
@@ -119,13 +124,6 @@ class RedisBroadcast(Broadcast):
             await asyncio.wait({listener})
         if self._is_ours:
             await self._client.aclose()
-
-    async def _until_subscribed(self) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._is_subscribed.wait()
-        except TimeoutError:
-            raise HTTPError(503) from None
 
     def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
@@ -178,36 +176,27 @@ class RedisBroadcast(Broadcast):
             await super().send(message, room=room)
 
 
-def _client(url_or_client: object, timeout: float) -> Redis:
+def _client(url_or_client: str | Redis, timeout: float) -> Redis:
     """Return the client that publishes and listens.
 
     Raises:
         TypeError: *url_or_client* is neither a URL nor an asynchronous client.
         ValueError: redis-py can't make a client from the URL, or the client decodes what it reads.
     """
+    check_source(url_or_client, Redis)
     if isinstance(url_or_client, Redis):
         if url_or_client.connection_pool.connection_kwargs.get("decode_responses"):
             raise ValueError("url_or_client must not have decode_responses: messages are bytes")
         return url_or_client
-    if not isinstance(url_or_client, str):
-        raise TypeError(
-            f"url_or_client must be a URL or a redis.asyncio.Redis, not {url_or_client!r}"
-        )
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url_or_client,
-            max_connections=_MAX_CONNECTIONS,
-            timeout=timeout,
-            socket_connect_timeout=timeout,
-            socket_timeout=None,
-            retry=Retry(NoBackoff(), 0),  # a message that is published again might come twice
-            protocol=2,
-            decode_responses=False,
-        )
-        pool.make_connection()  # type: ignore[no-untyped-call] # checks some of the options
-    except Exception:
-        # Without the URL and redis-py's message, which may contain parts of the password.
-        raise ValueError("url_or_client is not a URL that redis-py takes") from None
+    pool = pool_from_url(
+        url_or_client,
+        max_connections=_MAX_CONNECTIONS,
+        timeout=timeout,
+        socket_connect_timeout=timeout,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),  # a message that is published again might come twice
+        decode_responses=False,
+    )
     return Redis.from_pool(pool)
 
 

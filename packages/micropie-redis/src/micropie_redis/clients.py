@@ -1,5 +1,7 @@
 """The redis-py client of a backend: managed (made from a URL, and closed) or the user's own."""
 
+from typing import Any
+
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
@@ -22,7 +24,7 @@ _MAX_WAIT = 0.1
 
 
 def client_for(
-    url_or_client: object, max_connections: int, timeout: float
+    url_or_client: str | Client, max_connections: int, timeout: float
 ) -> "ManagedClient | ExternalClient":
     """Return the client that sends a backend's commands, in whichever event loop is running.
 
@@ -30,15 +32,49 @@ def client_for(
         TypeError: *url_or_client* is neither a URL nor an asynchronous client.
         ValueError: redis-py can't make a client from the URL.
     """
+    check_source(url_or_client, Redis, RedisCluster)
     if isinstance(url_or_client, str):
         return ManagedClient(url_or_client, max_connections, timeout)
-    if isinstance(url_or_client, Redis | RedisCluster):
-        return ExternalClient(url_or_client, timeout)
-    wrong = type(url_or_client)
-    raise TypeError(
-        "url_or_client must be a URL or a client of redis.asyncio, not "
-        f"{wrong.__module__}.{wrong.__qualname__}"
-    )
+    return ExternalClient(url_or_client, timeout)
+
+
+def check_source(url_or_client: object, *clients: type) -> None:
+    """Check that *url_or_client* is a str, or one of these *clients*.
+
+    Raises:
+        TypeError: it is something else, such as a client that blocks.
+    """
+    if not isinstance(url_or_client, (str, *clients)):
+        names = " or ".join(f"redis.asyncio.{client.__name__}" for client in clients)
+        wrong = type(url_or_client)
+        raise TypeError(
+            f"url_or_client must be a URL or a {names}, not {wrong.__module__}.{wrong.__qualname__}"
+        )
+
+
+def pool_from_url(url: str, **options: Any) -> BlockingConnectionPool:
+    """Return a pool of connections, none of which is open yet.
+
+    Args:
+        url: as redis-py takes it.
+        options: of the pool and its connections.
+
+    Raises:
+        ValueError: redis-py can't connect by *url*. Neither the URL nor redis-py's message is in
+            it, which may contain parts of the password.
+    """
+    try:
+        # RESP2 has every type used here, and saves new connections the HELLO.
+        pool = BlockingConnectionPool.from_url(url, protocol=2, **options)
+        # redis-py checks some of the options only here.
+        pool.make_connection()  # type: ignore[no-untyped-call] # has no annotations
+    except Exception:
+        raise ValueError(
+            "url_or_client is not a URL that redis-py takes: it starts with redis://, "
+            "rediss:// or unix://, special characters in user and password are "
+            "percent-encoded, and options after the ? are those of redis-py's connections"
+        ) from None
+    return pool
 
 
 class ManagedClient:
@@ -59,16 +95,7 @@ class ManagedClient:
         self._max_connections = max_connections
         self._timeout = timeout
         self._commands = LoopLocal(self._connect, self._disconnect)
-        try:
-            # redis-py checks some of the options only here.
-            self._pool().make_connection()  # type: ignore[no-untyped-call] # has no annotations
-        except Exception:
-            # Without the URL and redis-py's message, which may contain parts of the password.
-            raise ValueError(
-                "url_or_client is not a URL that redis-py takes: it starts with redis://, "
-                "rediss:// or unix://, special characters in user and password are "
-                "percent-encoded, and options after the ? are those of redis-py's connections"
-            ) from None
+        self._pool()  # raises for a URL that no loop could use
 
     def commands(self) -> PipelinedCommands:
         """Return what sends commands in the running event loop."""
@@ -88,16 +115,9 @@ class ManagedClient:
             await commands.client.aclose()
 
     def _pool(self) -> BlockingConnectionPool:
-        return BlockingConnectionPool.from_url(
-            self._url,
-            max_connections=self._max_connections,
-            # None: each would start again at every step. The backend limits the whole call.
-            timeout=None,
-            socket_timeout=None,
-            socket_connect_timeout=None,
-            # RESP2 has every type used here, and saves new connections the HELLO.
-            protocol=2,
-        )
+        # Without timeouts: each would start again at every step. The backend limits the whole call.
+        timeouts = {"timeout": None, "socket_timeout": None, "socket_connect_timeout": None}
+        return pool_from_url(self._url, max_connections=self._max_connections, **timeouts)
 
 
 class ExternalClient:

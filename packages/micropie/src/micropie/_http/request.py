@@ -1,12 +1,14 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
-from micropie._bodies.forms import Files, multipart_boundary, parse_multipart
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.multipart import multipart_boundary, parse_multipart
+from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import LONG_FORM, parse_long_form
 from micropie._cookies import Cookie
 from micropie._http.connection import Connection
@@ -21,6 +23,8 @@ MULTIPART = "multipart/form-data"
 
 # The header values that most clients send for those that are read as a whole.
 _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
+
+T = TypeVar("T")
 
 
 class Request(Connection):
@@ -37,8 +41,10 @@ class Request(Connection):
     _route_handler: str | Handler | None = None  # the spelling of older middleware
     # Made when something asks for them.
     _inbox: Inbox | None = None
-    _opened: Body | None = None
+    _opened_body: Body | None = None
     _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
+    # Those that a hook has added to the response, and would add to any other in its place.
+    _lasting_headers: Sequence[tuple[str, str]] = ()
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
@@ -54,14 +60,17 @@ class Request(Connection):
         return method
 
     @property
-    def _body(self) -> Body:
-        body = self._opened
+    def _raw_body(self) -> Body:
+        body = self._opened_body
         if body is None:
             inbox = self._inbox
             if inbox is None:
                 inbox = self._inbox = Inbox(self._receive)
-            body = Body(self.scope, self._last_headers, inbox, self._limits)
-            self._opened = body
+            endpoint, limits = self._endpoint or self._matched, self._limits
+            if endpoint is not None and endpoint.limits is not None:
+                limits = replace(limits, **endpoint.limits)
+            body = Body(self.scope, self._last_headers, inbox, limits)
+            self._opened_body = body
         return body
 
     @property
@@ -95,11 +104,22 @@ class Request(Connection):
         parsed = self._require_parsed("get_json")
         return parsed.json if parsed.is_json else {}
 
+    @overload
+    def form(self, name: str) -> Any: ...
+    @overload
+    def form(self, name: str, default: T) -> T | Any: ...
     def form(self, name: str, default: Any = None) -> Any:
-        """Return the first form value of *name*, or *default*."""
+        """Return the first form value of *name*, or *default*.
+
+        A str, unless the body is a JSON object: then what its key *name* holds.
+        """
         values = self.body_params.get(name)
         return values[0] if values else default
 
+    @overload
+    def json(self, name: str | None = None) -> Any: ...
+    @overload
+    def json(self, name: str | None, default: T) -> T | Any: ...
     def json(self, name: str | None = None, default: Any = None) -> Any:
         """Return the value of a JSON body, or of its key *name*; *default* if there is none."""
         parsed = self._parsed or self._require_parsed("get_json")
@@ -117,7 +137,7 @@ class Request(Connection):
             RuntimeError: it was streamed, or was multipart: such a body is not kept.
             HTTPError: 413 for a body over its limit, 408 for a client that stalls.
         """
-        return await self._body.read()
+        return await self._raw_body.read()
 
     def stream(self) -> AsyncGenerator[bytes, None]:
         """Return the chunks of the raw body, as they come.
@@ -126,7 +146,7 @@ class Request(Connection):
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413 for a body over its limit, 408 for a client that stalls.
         """
-        return self._body.stream()
+        return self._raw_body.stream()
 
     async def parse_body(self) -> None:
         """Receive and parse a JSON, urlencoded or multipart body; others are left to `read`.
@@ -150,7 +170,7 @@ class Request(Connection):
         """
         if self._parsed is not None:
             return self._parsed.is_large
-        body = self._body
+        body = self._raw_body
         if not body.is_expected:
             return False
         limits = body.limits
@@ -164,7 +184,7 @@ class Request(Connection):
                 return False
             data = await body.read()
             # A body that was announced without a length may turn out to be empty.
-            self._parsed = ParsedBody(data, limits.form, data != b"")
+            self._parsed = ParsedBody(data, limits.form, data != b"", most)
             return self._parsed.is_large
         form: dict[str, list[str]] = {}
         if media_type == URLENCODED:
@@ -254,13 +274,7 @@ class Request(Connection):
             ValueError, RuntimeError: as `set_cookie`.
         """
         self.set_cookie(
-            name,
-            "",
-            max_age=0,
-            path=path,
-            domain=domain,
-            secure=secure,
-            partitioned=partitioned,
+            name, "", max_age=0, path=path, domain=domain, secure=secure, partitioned=partitioned
         )
 
     def session_lifetime(self, seconds: float) -> None:
@@ -282,15 +296,15 @@ class Request(Connection):
         """Give the session a new id when it is stored; call it at login, against fixation."""
         self.session.move()
 
-    async def _client_gone(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         """Wait until the client has left."""
         if self._inbox is None:
             self._inbox = Inbox(self._receive)
-        await self._inbox.client_gone()
+        await self._inbox.wait_for_disconnect()
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""
-        return self._receive if self._opened is None else self._opened.replayed()
+        return self._receive if self._opened_body is None else self._opened_body.replayed()
 
     @lazy
     def _media_type(self) -> str:
@@ -302,7 +316,7 @@ class Request(Connection):
     def _require_parsed(self, attribute: str) -> ParsedBody:
         parsed = self._parsed
         if parsed is None:
-            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._body.is_expected:
+            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._raw_body.is_expected:
                 raise RuntimeError(
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"

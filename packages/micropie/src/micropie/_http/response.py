@@ -20,7 +20,7 @@ PLAIN_TEXT = "text/plain; charset=utf-8"
 BODILESS = frozenset({204, 304})
 
 # The whole body, the generator of its chunks, or that generator set going.
-Payload = bytes | Stream | EventStream | BodyStream
+Content = bytes | Stream | EventStream | BodyStream
 
 # The two ASGI messages of a response; a stream stands in for the second.
 Messages = tuple[Message, dict[str, Any] | Stream | EventStream | BodyStream]
@@ -83,14 +83,14 @@ class Response:
         status: 200 to 599.
         body: what the handler returned as the body.
         headers: (name, value) pairs beside the automatic ones; hooks may change them in place.
-        payload: the body as it will be sent.
+        content: the body as it will be sent.
 
     Raises:
         ResponseError: the status or the body is not valid.
         TypeError, ValueError: the body has no JSON form.
     """
 
-    __slots__ = ("_content_type", "body", "headers", "payload", "status")
+    __slots__ = ("_content_type", "body", "content", "headers", "status")
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Response:
         self.status = int(status)
         self.body = body
         self.headers = header_pairs(headers)
-        self.payload, self._content_type = _encode(body)
+        self.content, self._content_type = _encode(body)
         if content_type is not None:
             self._content_type = (b"content-type", content_type.encode())
 
@@ -157,8 +157,8 @@ class Response:
         # Handed on as it came it keeps its type, and a stream that has begun goes on.
         if changes.get("body", self.body) is not self.body:
             return Response(status, changes["body"], headers)
-        replaced = Response(status, None, headers)
-        replaced.body, replaced.payload = self.body, self.payload
+        replaced = type(self)(status, None, headers)
+        replaced.body, replaced.content = self.body, self.content
         replaced._content_type = self._content_type
         return replaced
 
@@ -168,17 +168,17 @@ class Response:
         Raises:
             ResponseError: a header may not be sent.
         """
-        payload: Payload = b"" if self.status in BODILESS else self.payload
+        content: Content = b"" if self.status in BODILESS else self.content
         start = {
             "type": "http.response.start",
             "status": self.status,
             "headers": self._render_headers(is_head=method == "HEAD"),
         }
         if method == "HEAD":
-            payload = b""  # a stream that has begun is closed by the exchange
-        if not isinstance(payload, bytes):
-            return start, payload
-        return start, {"type": "http.response.body", "body": payload}
+            content = b""  # a stream that has begun is closed by the exchange
+        if not isinstance(content, bytes):
+            return start, content
+        return start, {"type": "http.response.body", "body": content}
 
     def _render_headers(self, *, is_head: bool) -> RawHeaders:
         raw: RawHeaders = []
@@ -187,7 +187,7 @@ class Response:
             name, value = raw_header(pair)
             if name == b"content-length":
                 # Given by hand it counts only where the real one can't be known.
-                if isinstance(self.payload, bytes) and not (is_head and not self.payload):
+                if isinstance(self.content, bytes) and not (is_head and not self.content):
                     continue
                 has_length = True
             elif name == b"transfer-encoding":
@@ -202,8 +202,8 @@ class Response:
         if self._content_type is _EVENTS:
             names = {name for name, _ in raw}
             raw += [pair for pair in EVENT_HEADERS if pair[0] not in names]
-        if not has_length and isinstance(self.payload, bytes):
-            raw.append(content_length(len(self.payload)))
+        if not has_length and isinstance(self.content, bytes):
+            raw.append(content_length(len(self.content)))
         return raw
 
 
@@ -230,7 +230,7 @@ def _check_keys(answer: Mapping[str, Any]) -> None:
         )
 
 
-def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
+def _encode(body: Any) -> tuple[Content, tuple[bytes, bytes] | None]:
     """Return the bytes or stream of *body* and the content type it has by default."""
     if type(body) is dict:
         return dumps(body), _JSON

@@ -3,31 +3,27 @@
 import inspect
 from asyncio import CancelledError, Task
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger
-from micropie._handlers.mounts import Mount, mount_or_route
-from micropie._handlers.route import Route
-from micropie._http.connection import MAX_HEADERS, PARENT
+from micropie._handlers.endpoint import Endpoint
+from micropie._handlers.mounts import Mount, mount_or_endpoint
+from micropie._headers import add_missing
+from micropie._http.connection import MAX_HEADERS
 from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
-from micropie._http.response import (
-    ASGIResponse,
-    Response,
-    ready_messages,
-    response_of_hook,
-)
+from micropie._http.response import ASGIResponse, Response, ready_messages, response_of_hook
 from micropie._http.streaming import BodyStream, Chunks
+from micropie._scope_keys import PARENT
 from micropie._serving.context import Reset, reset_current, set_current
-from micropie._serving.cookies import add_session, begin_mounted, cookies_set
 from micropie._serving.failures import error_response, log_failure
+from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import HttpMiddleware, blame
-from micropie._serving.parts import Parts, shares_session
+from micropie._serving.parts import Parts
 from micropie._serving.relay import Relay, run_hooks_on_head
-from micropie._sessions.manager import SESSIONS
+from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
@@ -62,20 +58,20 @@ class HttpExchange:
     # What is sent unless a later step replaces it; set by `_prepare`.
     _response: Response
     _start: Message
-    _body: Message | BodyStream
+    _last: Message | BodyStream
 
     def __init__(self, parts: Parts, request: Request, send: Send) -> None:
         self._parts = parts
         self._request = request
         self._send = send
 
-    async def serve(self, needs_more: bool) -> None:
+    async def serve(self, has_input: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
 
         Every call costs, so the way to the handler is one function.
 
         Args:
-            needs_more: whether there may be a session to load or a body to parse.
+            has_input: whether there may be a session to load or a body to parse.
         """
         parts, request = self._parts, self._request
         token = set_current([request])
@@ -84,60 +80,67 @@ class HttpExchange:
         try:
             try:
                 if parts.mounts:
-                    mount, route = mount_or_route(request, parts.mounts, parts.routes)
+                    mount, endpoint = mount_or_endpoint(request, parts.mounts, parts.routes)
                 else:
                     mount = None
-                    route, request.path_params = parts.routes.find(request.scope)
-                if needs_more:
-                    pairs = request.scope["headers"]
-                    if len(pairs) > MAX_HEADERS:
-                        raise HTTPError(431)
-                    headers = request._last_headers = dict(pairs)
-                    if b"transfer-encoding" in headers and b"content-length" in headers:
-                        raise ambiguous_length()  # whether or not anybody reads the body
-                    # A mounted App that shares its parent's session finds it there.
-                    if (
-                        b"cookie" in headers
-                        and PARENT not in request.scope
-                        and (
-                            parts.middlewares
-                            or route
-                            or (mount and shares_session(mount.app, parts.sessions))
-                        )
-                    ):
-                        session_ids = request._cookie_values(parts.sessions.cookie_name)
-                        request._session = await parts.sessions.load(session_ids)
+                    endpoint, request.path_params = parts.routes.find(request.scope)
+                if has_input:
+                    try:
+                        pairs = request.scope["headers"]
+                        if len(pairs) > MAX_HEADERS:
+                            raise HTTPError(431)
+                        headers = request._last_headers = dict(pairs)
+                        if b"transfer-encoding" in headers and b"content-length" in headers:
+                            raise ambiguous_length()  # whether or not anybody reads the body
+                        # A mounted App that shares its parent's session finds it there.
+                        if (
+                            b"cookie" in headers
+                            and PARENT not in request.scope
+                            and (
+                                parts.middlewares
+                                or endpoint
+                                or (mount and shares_session(mount.app, parts.sessions))
+                            )
+                        ):
+                            session_ids = request._cookie_values(parts.sessions.cookie_name)
+                            request._session = await parts.sessions.load(session_ids)
+                    except HTTPError as error:
+                        if not parts.middlewares:
+                            raise
+                        request._early_error = error
                 if parts.middlewares:
-                    request._found = route
-                    if route is not None and route.limits is not None:
-                        request._limits = replace(parts.limits, **route.limits)
+                    request._matched = endpoint
                     result = await self._run_hooks_before()
+                    if request._early_error is not None:
+                        raise request._early_error
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
-                        mount, route = None, parts.routes.resolve(chosen, request.method)
-                        request._limits = parts.limits
+                        mount, endpoint = None, parts.routes.resolve(chosen, request.method)
                 if result is not None:
                     mount = None
                 elif mount is None:
-                    if route is None:
+                    if endpoint is None:
                         raise HTTPError(404)
-                    request._route = route
-                    if route.limits is not None:
-                        request._limits = replace(parts.limits, **route.limits)
-                    if route.allowed is not None and request.scope["method"] not in route.allowed:
-                        result = route.answer_unnamed(request.method)
+                    request._endpoint = endpoint
+                    if (
+                        endpoint.allowed is not None
+                        and request.scope["method"] not in endpoint.allowed
+                    ):
+                        result = endpoint.answer_other_method(request.method)
                     else:
-                        binder = route.binder
-                        if needs_more and await request._receive_body() and binder is not None:
+                        binder = endpoint.binder
+                        if has_input and await request._receive_body() and binder is not None:
                             args, kwargs = await binder.bind_in_thread(request)
                         else:
                             args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
-                        if route.is_coroutine:
-                            result = await route.handler(*args, **kwargs)
+                        if endpoint.is_coroutine:
+                            result = await endpoint.handler(*args, **kwargs)
                         else:
-                            result = await self._call(route, args, kwargs)
+                            result = await self._call(endpoint, args, kwargs)
             except Exception as error:
-                mount, result = None, error
+                if request._early_error is not None and not isinstance(error, HTTPError):
+                    log_failure(error, request)  # of a hook; the client hears of the earlier one
+                mount, result = None, request._early_error or error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
             if mount is not None:
@@ -176,24 +179,22 @@ class HttpExchange:
                 raise
         return None
 
-    async def _call(self, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Return what the handler of *route*, which is not a coroutine function, returns."""
-        if not route.blocks:
-            return route.handler(*args, **kwargs)
-        call, gone = partial(route.handler, *args, **kwargs), self._request._client_gone
-        result, self._returned = await self._parts.workers.call(call, gone)
+    async def _call(self, endpoint: Endpoint, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what the handler of *endpoint*, which is not a coroutine function, returns."""
+        if not endpoint.blocks:
+            return endpoint.handler(*args, **kwargs)
+        call = partial(endpoint.handler, *args, **kwargs)
+        until_disconnect = self._request._wait_for_disconnect
+        result, self._returned = await self._parts.workers.call(call, until_disconnect)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
 
     async def _serve_mounted(self, mount: Mount) -> None:
-        request = self._request
-        is_shared = shares_session(mount.app, request.scope.get(SESSIONS, self._parts.sessions))
-        if is_shared:
-            mount.share_session(request, self._parts.sessions)
+        is_shared = hand_down_session(mount, self._request, self._parts.sessions)
         if self._entered or is_shared:
             await self._relay(mount.app, mount.scope)
         else:
-            await mount.app(mount.scope, request._receive_again(), self._send)
+            await mount.app(mount.scope, self._request._receive_again(), self._send)
 
     async def answer(self, result: Any, token: Reset = None) -> None:
         """Send the response for *result*: what a handler returned, or an exception.
@@ -211,7 +212,7 @@ class HttpExchange:
             if result is None and self._parts.debug and request.method == "GET":
                 advice = "return what it is to see, or (204, None) if that is meant"
                 what = "%s %r: %s returned None, so the client gets 204 No Content; %s"
-                logger.warning(what, *request._names(), advice)
+                logger.warning(what, *request._log_names(), advice)
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
@@ -219,11 +220,11 @@ class HttpExchange:
                 await self._add_cookies()
             request._is_answered = True
             self._leave_context()
-            if isinstance(self._body, BodyStream):  # it has a context of its own
-                await self._send_stream(self._body)
+            if isinstance(self._last, BodyStream):  # it has a context of its own
+                await self._send_stream(self._last)
             else:
                 await self._send(self._start)
-                await self._send(self._body)
+                await self._send(self._last)
         finally:
             self._leave_context()
             # After sending: an error's response must not wait for the stream that it replaced.
@@ -244,13 +245,13 @@ class HttpExchange:
                 if isinstance(result, Exception):
                     result = await self._error_response(result)
                 response = Response.of(result)
-                if not isinstance(response.payload, bytes | BodyStream):
+                if not isinstance(response.content, bytes | BodyStream):
                     # Also where no body is sent: what is raised before the first chunk counts.
-                    stream = response.payload = await self._begin_stream(response.payload)
+                    stream = response.content = await self._begin_stream(response.content)
                     response.body = stream.handed_over()  # for a hook that makes another of it
                 self._start, body = response.render(self._request.method)
                 self._response = response
-                self._body = body  # type: ignore[assignment] # a generator has begun above
+                self._last = body  # type: ignore[assignment] # a generator has begun above
                 return
             except Exception as error:
                 result = error
@@ -263,7 +264,7 @@ class HttpExchange:
             chunks = event_chunks(chunks, in_thread)
         elif isinstance(chunks, Generator):
             chunks = in_thread(chunks)
-        stream = BodyStream(chunks, self._request._client_gone)
+        stream = BodyStream(chunks, self._request._wait_for_disconnect)
         self._streams = [*self._streams, stream]
         await stream.begin()
         return stream
@@ -287,8 +288,8 @@ class HttpExchange:
                 self._askable = [*self._entered[:left]]
                 response = await self._error_response(error)
         self._askable = []
-        payload = response.payload
-        if isinstance(payload, BodyStream) and payload.is_handed_over:
+        content = response.content
+        if isinstance(content, BodyStream) and content.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = await self._error_response(unanswered)
         await self._prepare(response, self._entered)
@@ -323,7 +324,7 @@ class HttpExchange:
         finally:
             if use is not None:
                 use.cancel()
-        if isinstance(session, FinishedSession) and not request._has_failed:
+        if isinstance(session, FinishedSession) and not request._discards_shared_session:
             session.report_changes()
 
     async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:
@@ -376,5 +377,6 @@ class HttpExchange:
         """Return the response for *error*, of the hooks that may still be asked or our own."""
         if self._askable is None:
             self._askable = [*self._entered]
-        debug = self._parts.debug
-        return await error_response(error, self._request, self._askable, debug=debug)
+        response = await error_response(error, self._request, self._askable, self._parts)
+        add_missing(response.headers, self._request._lasting_headers)
+        return response
