@@ -100,9 +100,11 @@ def test_a_server_that_is_told_to_stop_is_held_up_by_nothing(name, options, app,
 
 @pytest.mark.parametrize("name", ["uvicorn", "hypercorn", "granian", "daphne"])
 def test_the_next_request_of_a_connection_waits_for_no_work(name, tmp_path):
-    variables = {"STOPPING_LOG": str(tmp_path / "log")}
+    log = tmp_path / "log"
+    log.touch()
+    variables = {"STOPPING_LOG": str(log)}
     with serve(name, "stopping_app:app", FOLDER, environment=variables) as server:
         with server.connect() as client:
             ask(client, b"/later", b"Soon.")
             ask(client, b"/", b"Hello.")
-        assert "worked" not in (tmp_path / "log").read_text()
+        assert "worked" not in log.read_text()

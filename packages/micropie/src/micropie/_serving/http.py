@@ -40,8 +40,7 @@ class HttpExchange:
     raised. `answer` makes a response of the result, runs the hooks of `_entered` in reverse, stores
     the session and sends. A step of `answer` that fails replaces the response by that of its error,
     so exactly one head goes out. Another app's answer goes through `_relay` instead: hooks and
-    session see its head, and the rest passes. Whatever happens, the streams, the uploaded files and
-    the context variable are released.
+    session see its head, and the rest passes. Streams, files and the context are always released.
 
     Args:
         parts: the App's.
