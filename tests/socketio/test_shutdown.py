@@ -25,7 +25,6 @@ SERVERS = {
     "uvicorn-no-lifespan": ("uvicorn", ("--lifespan", "off")),
     "uvicorn-workers": ("uvicorn", ("--workers", "2")),
     "hypercorn": ("hypercorn", ("--graceful-timeout", "2")),
-    # Granian waits for long polls as well, and can't be looked into: its own limit ends them.
     "granian": ("granian", ()),
 }
 

@@ -77,7 +77,6 @@ class Gate:
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._app: App | None = None
-        self.is_stopping = False  # takes no connections
         self._busy: set[tuple[str, str]] = set()  # by method and sid
         self._sockets: set[asyncio.Task[Any]] = set()
         self._look_out: asyncio.Task[None] | None = None
@@ -109,8 +108,7 @@ class Gate:
             await session.close(wait=False, reason=reason)
 
     async def disconnect_all(self) -> None:
-        """Say goodbye to all clients, and take no more."""
-        self.is_stopping = True
+        """Say goodbye to all clients."""
         await self._drop_all()
         # What is left then does not read, or hangs in a disconnect handler.
         await within(GRACE, self._sockets)
@@ -141,7 +139,7 @@ class Gate:
         size = sum(32 + len(name) + len(value) for name, value in scope["headers"])
         is_served = query.get("transport") == [transport] and transport in self._engine.transports
         rules = (
-            (self.is_stopping, 503, _REQUEST),
+            (self._is_stopping, 503, _REQUEST),
             (size > _MOST_HEADERS, 431, _REQUEST),
             (method == "OPTIONS", 0, b""),  # of CORS, not of the protocol
             (not is_served, 400, _TRANSPORT),
@@ -262,6 +260,10 @@ class Gate:
             answer.cancel()  # the server takes that as the end of the session
             await asyncio.gather(answer, departure, return_exceptions=True)
 
+    @property
+    def _is_stopping(self) -> bool:
+        return self._app is not None and self._app.is_stopping
+
     def _begin_look_out(self) -> None:
         if self._look_out is None:
             self._look_out = asyncio.ensure_future(self._look_out_for_stop())
@@ -273,8 +275,7 @@ class Gate:
         """
         try:
             while self._engine.sockets:
-                if self._app is not None and self._app.is_stopping:
-                    self.is_stopping = True
+                if self._is_stopping:
                     await self._drop_all()
                 await asyncio.sleep(_LOOK_AROUND)
         finally:
