@@ -3,7 +3,7 @@
 import traceback
 from contextlib import suppress
 
-from micropie._errors import HTTPError, ResponseError, logger, status_line, unwrap
+from micropie._errors import HTTPError, ResponseError, logger, report, status_line, unwrap
 from micropie._headers import header_pairs
 from micropie._http.request import Request
 from micropie._http.response import Response, response_of_hook
@@ -76,6 +76,7 @@ def _own_response(error: Exception, request: Request, *, debug: bool) -> Respons
 
 def log_failure(error: BaseException, request: Request) -> None:
     """Log *error*, with its traceback unless its message says all."""
+    report(error)
     if isinstance(error, ResponseError):
         logger.error("%s %r: %s %s", *request._log_names(), error)
     else:

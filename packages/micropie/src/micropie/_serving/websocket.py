@@ -9,6 +9,7 @@ from micropie._errors import (
     ResponseError,
     cancelled_within,
     logger,
+    report,
     unwrap,
 )
 from micropie._handlers.endpoint import Endpoint
@@ -255,6 +256,7 @@ class WebSocketExchange:
             return self._denial(HTTPError(500))
 
     def _log(self, error: Exception) -> None:
+        report(error)
         what = whole_path(self._request.scope), self._request._handler_name
         logger.error("WebSocket %r: %s failed", *what, exc_info=error)
 
