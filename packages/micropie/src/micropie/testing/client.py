@@ -54,7 +54,7 @@ class TestClient(httpx2.Client):
     def send(
         self, request: httpx2.Request, *, stream: bool = False, **options: Any
     ) -> httpx2.Response:
-        """Send *request*; as `httpx2.Client.send`."""
+        """Send *request*; *stream* and other *options* are those of `httpx2.Client.send`."""
         request.extensions = {**request.extensions, STREAMED: stream}
         return super().send(request, stream=stream, **options)
 
@@ -144,7 +144,7 @@ class AsyncTestClient(httpx2.AsyncClient):
     async def send(
         self, request: httpx2.Request, *, stream: bool = False, **options: Any
     ) -> httpx2.Response:
-        """Send *request*; as `httpx2.AsyncClient.send`."""
+        """Send *request*; *stream* and *options* are those of `httpx2.AsyncClient.send`."""
         request.extensions = {**request.extensions, STREAMED: stream}
         return await super().send(request, stream=stream, **options)
 
@@ -154,7 +154,7 @@ class AsyncTestClient(httpx2.AsyncClient):
     ) -> AsyncIterator[AsyncClientWebSocket]:
         """Open a WebSocket: `async with client.websocket("/chat") as ws`.
 
-        As `TestClient.websocket`.
+        As `TestClient.websocket`, with the same *url*, *subprotocols*, *headers* and *options*.
         """
         headers = _handshake_headers(subprotocols, headers)
         async with self.stream("GET", url, headers=headers, **options) as response:

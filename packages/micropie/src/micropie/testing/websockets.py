@@ -1,8 +1,10 @@
 """The test's side of a WebSocket, and the error for one that the app refuses."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx2
 
@@ -10,6 +12,9 @@ from micropie._http.channel import ABNORMAL, NORMAL, ConnectionClosed
 from micropie.testing.exchanges import WebSocketExchange
 from micropie.testing.server import Portal
 from micropie.testing.transports import CLOSED_WITH
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class WebSocketRefused(ConnectionClosed):
@@ -49,7 +54,7 @@ class AsyncClientWebSocket:
         self.subprotocol: str | None = response.headers.get("sec-websocket-protocol")
 
     async def send_text(self, data: str) -> None:
-        """Send text.
+        """Send *data*, text.
 
         Raises:
             ConnectionClosed: the app has closed the connection.
@@ -57,7 +62,7 @@ class AsyncClientWebSocket:
         self._exchange.tell(data)
 
     async def send_bytes(self, data: bytes) -> None:
-        """Send bytes.
+        """Send *data*, bytes.
 
         Raises:
             ConnectionClosed: the app has closed the connection.
@@ -85,7 +90,7 @@ class AsyncClientWebSocket:
         return await self._exchange.message(self._exchange.timeout if timeout is None else timeout)
 
     async def receive_text(self, timeout: float | None = None) -> str:
-        """Return the next message, which must be text; as `receive`.
+        """Return the next message, text that comes within *timeout* seconds; as `receive`.
 
         Raises:
             TypeError: it is bytes.
@@ -96,7 +101,7 @@ class AsyncClientWebSocket:
         return message
 
     async def receive_bytes(self, timeout: float | None = None) -> bytes:
-        """Return the next message, which must be bytes; as `receive`.
+        """Return the next message, bytes that come within *timeout* seconds; as `receive`.
 
         Raises:
             TypeError: it is text.
@@ -107,7 +112,7 @@ class AsyncClientWebSocket:
         return message
 
     async def receive_json(self, timeout: float | None = None) -> Any:
-        """Return the next message, parsed as JSON; as `receive`.
+        """Return the next message within *timeout* seconds, parsed as JSON; as `receive`.
 
         Raises:
             ValueError: it is not JSON.
@@ -120,17 +125,25 @@ class AsyncClientWebSocket:
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Yield messages until the connection is closed."""
-        try:
+        with suppress(ConnectionClosed):
             while True:
                 yield await self.receive()
-        except ConnectionClosed:
-            return
 
     async def _finish(self) -> None:
         """Leave, wait for the handler's end, and raise what it raised unless a call has."""
         await self._exchange.leave(self._exchange.timeout)
         if not self._exchange.has_raised:
             self._exchange.raise_failure()
+
+
+def _synchronous(
+    method: Callable[Concatenate[AsyncClientWebSocket, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["ClientWebSocket", P], T]:
+    @wraps(method)
+    def call(self: "ClientWebSocket", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(method(self._websocket, *args, **kwargs))
+
+    return call
 
 
 class ClientWebSocket:
@@ -148,77 +161,18 @@ class ClientWebSocket:
         self.response = websocket.response
         self.subprotocol = websocket.subprotocol
 
-    def send_text(self, data: str) -> None:
-        """Send text.
-
-        Raises:
-            ConnectionClosed: the app has closed the connection.
-        """
-        self._run(self._websocket.send_text(data))
-
-    def send_bytes(self, data: bytes) -> None:
-        """Send bytes.
-
-        Raises:
-            ConnectionClosed: the app has closed the connection.
-        """
-        self._run(self._websocket.send_bytes(data))
-
-    def send_json(self, data: Any) -> None:
-        """Send *data* as JSON, in a text message.
-
-        Raises:
-            ConnectionClosed: the app has closed the connection.
-        """
-        self._run(self._websocket.send_json(data))
-
-    def receive(self, timeout: float | None = None) -> str | bytes:
-        """Return the app's next message.
-
-        Args:
-            timeout: seconds to wait for it; None: as long as the client waits for a response.
-
-        Raises:
-            TimeoutError: none came in time; the connection stays open.
-            ConnectionClosed: the app has closed the connection, with this `code` and `reason`.
-        """
-        return self._run(self._websocket.receive(timeout))
-
-    def receive_text(self, timeout: float | None = None) -> str:
-        """Return the next message, which must be text; as `receive`.
-
-        Raises:
-            TypeError: it is bytes.
-        """
-        return self._run(self._websocket.receive_text(timeout))
-
-    def receive_bytes(self, timeout: float | None = None) -> bytes:
-        """Return the next message, which must be bytes; as `receive`.
-
-        Raises:
-            TypeError: it is text.
-        """
-        return self._run(self._websocket.receive_bytes(timeout))
-
-    def receive_json(self, timeout: float | None = None) -> Any:
-        """Return the next message, parsed as JSON; as `receive`.
-
-        Raises:
-            ValueError: it is not JSON.
-        """
-        return self._run(self._websocket.receive_json(timeout))
-
-    def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Close the connection, as a browser does; the app sees *code* and *reason*."""
-        self._run(self._websocket.close(code, reason))
+    send_text = _synchronous(AsyncClientWebSocket.send_text)
+    send_bytes = _synchronous(AsyncClientWebSocket.send_bytes)
+    send_json = _synchronous(AsyncClientWebSocket.send_json)
+    receive = _synchronous(AsyncClientWebSocket.receive)
+    receive_text = _synchronous(AsyncClientWebSocket.receive_text)
+    receive_bytes = _synchronous(AsyncClientWebSocket.receive_bytes)
+    receive_json = _synchronous(AsyncClientWebSocket.receive_json)
+    close = _synchronous(AsyncClientWebSocket.close)
+    _finish = _synchronous(AsyncClientWebSocket._finish)
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield messages until the connection is closed."""
-        try:
+        with suppress(ConnectionClosed):
             while True:
                 yield self.receive()
-        except ConnectionClosed:
-            return
-
-    def _finish(self) -> None:
-        self._run(self._websocket._finish())
