@@ -32,6 +32,8 @@ LEVELS = [
     {"_handlers"},
     {"_serving"},
     {"app"},
+    {"_command"},
+    {"__main__"},
 ]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 
