@@ -8,6 +8,7 @@ from micropie._http.channel import ConnectionClosed
 from micropie._http.events import EventStream
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
+from micropie._http.results import HookAnswer, Result, WebSocketRefusal
 from micropie._http.route_info import ParameterInfo, RouteInfo
 from micropie._http.websocket import InvalidMessage, WebSocket
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
@@ -21,6 +22,7 @@ from micropie._sessions.backends import (
 )
 from micropie._sessions.session import Session
 from micropie.app import App
+from micropie.types import Headers
 
 __version__ = "1.0.0"
 
@@ -33,6 +35,8 @@ __all__ = [
     "CrossOriginProtection",
     "EventStream",
     "HTTPError",
+    "Headers",
+    "HookAnswer",
     "HttpMiddleware",
     "InMemorySessionBackend",
     "InvalidMessage",
@@ -40,6 +44,7 @@ __all__ = [
     "Member",
     "ParameterInfo",
     "Request",
+    "Result",
     "RouteInfo",
     "SecurityHeaders",
     "Session",
@@ -48,6 +53,7 @@ __all__ = [
     "UploadFile",
     "WebSocket",
     "WebSocketMiddleware",
+    "WebSocketRefusal",
     "WebSocketRequest",
     "allow",
     "hash_session_id",
@@ -57,5 +63,6 @@ __all__ = [
 
 # Where users find them, so that documentation, tracebacks and pickles say `micropie.App`.
 for _public in __all__:
-    globals()[_public].__module__ = __name__
+    if _public not in ("Headers", "Result"):  # which are built-in types under names of their own
+        globals()[_public].__module__ = __name__
 del _public

@@ -11,7 +11,7 @@ from typing import Any
 
 from micropie._errors import BadRequest
 from micropie._handlers.annotations import evaluated, signature
-from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
+from micropie._handlers.converters import Converter, FieldErrors
 from micropie._handlers.models import parameter_converter
 from micropie._http.connection import Connection
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Request
@@ -37,7 +37,7 @@ class Parameter:
         self.name = name
         self.default = default
         self.converter = converter
-        self.is_named = converter is None or not (converter.is_file or converter.is_model)
+        self.is_named = converter is None or not (converter.is_file or converter.from_form)
         # Files and models come in a body only, never out of the URL.
         self.takes_text = self.is_named and not (converter is not None and converter.of_models)
         self.takes_array = False  # a list of models may be the whole body
@@ -101,7 +101,7 @@ class Parameter:
         converter, body = self.converter, request._parsed
         if converter is None or body is None:
             return _REQUIRED
-        if isinstance(converter, ModelConverter):
+        if converter.from_form is not None:
             if body.is_json:
                 return converter.from_json(body.json)
             if not body.fields and _why_unparsed(request):
@@ -116,7 +116,7 @@ class Parameter:
         """Return the error for a client whose value a converter rejected with *error*."""
         converter = self.converter
         if isinstance(error, FieldErrors):
-            is_model = converter is not None and converter.is_model
+            is_model = converter is not None and converter.from_form is not None
             errors = error.errors if is_model else [each for each in error.errors if each[0]]
             return BadRequest(f"{error if is_model else error.inside(self.name)}{why}", errors)
         if isinstance(error, RecursionError):
@@ -176,7 +176,7 @@ class Binder:
         if len(of_models) == 1:
             of_models[0].takes_array = True
         # Filled already: "self", and what a partial gives. Python rejects them among **kwargs.
-        self._names = {*named, *settled, *chain.from_iterable(map(_keywords, layers))}
+        self._bound_names = {*named, *settled, *chain.from_iterable(map(_keywords, layers))}
         for name in pattern or ():
             if name not in named:
                 raise TypeError(f"it has no parameter for {{{name}}} in the path of its route")
@@ -251,7 +251,7 @@ class Binder:
         return {
             name: Parameter(name, _REQUIRED, rest.converter).from_request(request)
             for name in names
-            if name not in self._names
+            if name not in self._bound_names
         }
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from math import inf
 from typing import Any
 
 from micropie._blocked import DONE, Blocked
@@ -12,7 +11,7 @@ from micropie.types import Message, Receive, Scope, Send
 # RFC 6455, 7.4.1.
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
 INVALID_DATA, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1007, 1008, 1009, 1011
-TRY_AGAIN_LATER = 1013  # IANA's registry
+SERVICE_RESTART, TRY_AGAIN_LATER = 1012, 1013  # IANA's registry
 
 # Seconds for the server to hand over the code of a close that made a send fail: it has it at hand.
 _FAREWELL = 1.0
@@ -53,12 +52,13 @@ class Channel:
         accepted: whether the handshake was accepted.
         closed: whether either side has closed.
         closed_with: the code and reason that count, once it has.
+        max_size: as given.
     """
 
     # Half a KiB less for each idle WebSocket.
     __slots__ = (
-        *("accepted", "closed", "closed_with", "_receive", "_send", "_max_size", "_send_timeout"),
-        *("_send_raises", "_ahead", "_receivers", "_has_given_up", "_turn"),
+        *("accepted", "closed", "closed_with", "_receive", "_send", "max_size", "_send_timeout"),
+        *("_send_raises", "_ahead", "_receivers", "_is_waking", "_turn"),
     )
 
     def __init__(
@@ -74,7 +74,7 @@ class Channel:
         self.closed_with: tuple[int, str] = (ABNORMAL, "")
         self._receive = receive
         self._send = send
-        self._max_size = inf if max_size is None else max_size
+        self.max_size = max_size
         self._send_timeout = send_timeout
         self._send_raises = _send_raises(scope)
         # The next message, awaited before the handler asks for it.
@@ -82,7 +82,7 @@ class Channel:
         # The tasks that wait for the server; each with its `cancelling()` of then, as
         # asyncio.timeout() keeps it, to tell a cancellation of `_give_up` from any other.
         self._receivers: dict[asyncio.Task[Any], int] = {}
-        self._has_given_up = False
+        self._is_waking = False
         self._turn: asyncio.Future[None] | None = None  # done when a receiver has ended
 
     async def next(self) -> str | bytes:
@@ -114,7 +114,8 @@ class Channel:
         if data is None:
             data = message.get("bytes") or b""
         # At most four bytes a character.
-        if len(data) * 4 > self._max_size and _size(data) > self._max_size:
+        most = self.max_size
+        if most is not None and len(data) * 4 > most and _size(data) > most:
             del message, data  # not for as long as the traceback of what is raised
             await self.close(TOO_BIG, "the message is too big")
             raise ConnectionClosed(*self.closed_with)
@@ -128,7 +129,7 @@ class Channel:
             message: Message = await (blocked or self._receive())
             return message
         except asyncio.CancelledError:
-            if not self._has_given_up or task.uncancel() > cancelling:
+            if not self._is_waking or task.uncancel() > cancelling:
                 raise
             raise ConnectionClosed(*self.closed_with) from None
         finally:
@@ -190,6 +191,12 @@ class Channel:
             with suppress(ConnectionClosed):  # the client was faster, or takes nothing
                 await self.transmit({"type": "websocket.close", "code": code, "reason": reason})
 
+    async def stop(self) -> None:
+        """Close because the server wants to stop; who waits for a message hears of it."""
+        if not self.closed:
+            self._wake_receivers()
+            await self.close(SERVICE_RESTART, "the server is stopping")
+
     async def transmit(self, message: Message) -> None:
         """Send *message* to the server.
 
@@ -243,12 +250,15 @@ class Channel:
 
     def _give_up(self) -> ConnectionClosed:
         """Count the connection as broken, whatever the server says; wake the receivers."""
-        if not self._has_given_up:  # else a receiver would be cancelled twice
-            self._has_given_up = True
+        self._wake_receivers()
+        return self.mark_closed(ABNORMAL, "the client takes no messages")
+
+    def _wake_receivers(self) -> None:
+        if not self._is_waking:  # else one would be cancelled twice
+            self._is_waking = True
             self.stop_looking_ahead()
             for task in self._receivers:
                 task.cancel()
-        return self.mark_closed(ABNORMAL, "the client takes no messages")
 
 
 def _size(data: str | bytes) -> int:

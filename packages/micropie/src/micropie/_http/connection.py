@@ -1,8 +1,10 @@
 """The head of a request, HTTP or WebSocket: what handlers and middleware see of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Context
+from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from micropie._bodies.body import ParsedBody
 from micropie._bodies.urlencoded import parse_urlencoded
@@ -19,6 +21,26 @@ from micropie.types import Scope
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
 MAX_HEADERS = 1000
 _MAX_COOKIES = 64 * 1024
+
+T = TypeVar("T")
+
+
+# A function to call after the response, with its arguments, and the context to call it in.
+Afterward = tuple[partial[Any], Context]
+
+
+class RequestState(SimpleNamespace):
+    """The `state` of a request; beside its attributes what mounted Apps leave to the outermost.
+
+    Attributes:
+        _afterwards: what these want to be called after the response.
+    """
+
+    __slots__ = ("_afterwards",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._afterwards: list[Afterward] = []
 
 
 class Connection:
@@ -37,7 +59,7 @@ class Connection:
     _culprit: str | None = None  # what failed, if not the handler
     # Why it is answered with an error, whatever the hooks before say: its session can't be loaded,
     # say. They run, as for any request, so that the hooks after see that answer.
-    _refused: HTTPError | None = None
+    _early_error: HTTPError | None = None
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -50,9 +72,9 @@ class Connection:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     @lazy
-    def state(self) -> SimpleNamespace:
+    def state(self) -> RequestState:
         """What hooks keep for this request, as attributes; Apps mounted below have it too."""
-        return self.scope.get(REQUEST_STATE) or SimpleNamespace()
+        return self.scope.get(REQUEST_STATE) or RequestState()
 
     @lazy
     def path(self) -> str:
@@ -80,6 +102,11 @@ class Connection:
         return self._culprit or (
             self._endpoint.name if self._endpoint is not None else "the request"
         )
+
+    @property
+    def _is_unrouted(self) -> bool:
+        """Whether nothing but the path has failed: it leads nowhere, and no hook says so."""
+        return self._endpoint is None and self._culprit is None
 
     @lazy
     def path_params(self) -> list[str]:
@@ -146,6 +173,10 @@ class Connection:
         """All values of every name in the query string."""
         return parse_urlencoded(self.scope.get("query_string", b""))
 
+    @overload
+    def query(self, name: str) -> str | None: ...
+    @overload
+    def query(self, name: str, default: T) -> str | T: ...
     def query(self, name: str, default: Any = None) -> Any:
         """Return the first query value of *name*, or *default*."""
         values = self.query_params.get(name)
@@ -162,8 +193,8 @@ class Connection:
         """
         self._session_used = True
         if self._session is None:
-            if self._refused is not None:
-                raise self._refused  # no empty one: a hook would take the browser for a new one
+            if self._early_error is not None:
+                raise self._early_error  # no empty one: a hook would take the browser for a new one
             # A mounted App without a backend of its own shares its parent's session.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session

@@ -1,8 +1,10 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
 from micropie._bodies.inbox import Inbox
@@ -10,7 +12,7 @@ from micropie._bodies.multipart import multipart_boundary, parse_multipart
 from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import LONG_FORM, parse_long_form
 from micropie._cookies import Cookie
-from micropie._http.connection import Connection
+from micropie._http.connection import Afterward, Connection
 from micropie._lazy import lazy
 from micropie.parameters import LONGEST, check_number
 from micropie.types import Handler, Receive, Scope
@@ -22,6 +24,8 @@ MULTIPART = "multipart/form-data"
 
 # The header values that most clients send for those that are read as a whole.
 _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
+
+T = TypeVar("T")
 
 
 class Request(Connection):
@@ -40,6 +44,8 @@ class Request(Connection):
     _inbox: Inbox | None = None
     _opened_body: Body | None = None
     _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
+    _afterwards: list[Afterward] | None = None
+    _is_streamed = False  # while chunks of the response are sent
     # Those that a hook has added to the response, and would add to any other in its place.
     _lasting_headers: Sequence[tuple[str, str]] = ()
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
@@ -63,7 +69,10 @@ class Request(Connection):
             inbox = self._inbox
             if inbox is None:
                 inbox = self._inbox = Inbox(self._receive)
-            body = Body(self.scope, self._last_headers, inbox, self._limits)
+            endpoint, limits = self._endpoint or self._matched, self._limits
+            if endpoint is not None and endpoint.limits is not None:
+                limits = replace(limits, **endpoint.limits)
+            body = Body(self.scope, self._last_headers, inbox, limits)
             self._opened_body = body
         return body
 
@@ -98,11 +107,22 @@ class Request(Connection):
         parsed = self._require_parsed("get_json")
         return parsed.json if parsed.is_json else {}
 
+    @overload
+    def form(self, name: str) -> Any: ...
+    @overload
+    def form(self, name: str, default: T) -> T | Any: ...
     def form(self, name: str, default: Any = None) -> Any:
-        """Return the first form value of *name*, or *default*."""
+        """Return the first form value of *name*, or *default*.
+
+        A str, unless the body is a JSON object: then what its key *name* holds.
+        """
         values = self.body_params.get(name)
         return values[0] if values else default
 
+    @overload
+    def json(self, name: str | None = None) -> Any: ...
+    @overload
+    def json(self, name: str | None, default: T) -> T | Any: ...
     def json(self, name: str | None = None, default: Any = None) -> Any:
         """Return the value of a JSON body, or of its key *name*; *default* if there is none."""
         parsed = self._parsed or self._require_parsed("get_json")
@@ -167,7 +187,7 @@ class Request(Connection):
                 return False
             data = await body.read()
             # A body that was announced without a length may turn out to be empty.
-            self._parsed = ParsedBody(data, limits.form, data != b"")
+            self._parsed = ParsedBody(data, limits.form, data != b"", most)
             return self._parsed.is_large
         form: dict[str, list[str]] = {}
         if media_type == URLENCODED:
@@ -257,13 +277,7 @@ class Request(Connection):
             ValueError, RuntimeError: as `set_cookie`.
         """
         self.set_cookie(
-            name,
-            "",
-            max_age=0,
-            path=path,
-            domain=domain,
-            secure=secure,
-            partitioned=partitioned,
+            name, "", max_age=0, path=path, domain=domain, secure=secure, partitioned=partitioned
         )
 
     def session_lifetime(self, seconds: float) -> None:
@@ -285,11 +299,18 @@ class Request(Connection):
         """Give the session a new id when it is stored; call it at login, against fixation."""
         self.session.move()
 
-    async def _client_gone(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         """Wait until the client has left."""
         if self._inbox is None:
             self._inbox = Inbox(self._receive)
-        await self._inbox.client_gone()
+        await self._inbox.wait_for_disconnect()
+
+    async def _has_client_left(self) -> bool:
+        """Tell whether the client has left already, as far as the server has noticed."""
+        watch = asyncio.ensure_future(self._wait_for_disconnect())
+        await asyncio.wait({watch}, timeout=0)
+        watch.cancel()
+        return watch.done()
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""

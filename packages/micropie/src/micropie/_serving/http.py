@@ -3,7 +3,6 @@
 import inspect
 from asyncio import CancelledError, Task
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,20 +14,16 @@ from micropie._headers import add_missing
 from micropie._http.connection import MAX_HEADERS
 from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
-from micropie._http.response import (
-    ASGIResponse,
-    Response,
-    ready_messages,
-    response_of_hook,
-)
+from micropie._http.response import ASGIResponse, Response, ready_messages, response_of_hook
 from micropie._http.streaming import BodyStream, Chunks
-from micropie._scope_keys import PARENT, SESSIONS
+from micropie._scope_keys import PARENT
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.failures import error_response, log_failure
 from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import HttpMiddleware, blame
-from micropie._serving.parts import Parts, shares_session
+from micropie._serving.parts import Parts
 from micropie._serving.relay import Relay, run_hooks_on_head
+from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
@@ -45,8 +40,7 @@ class HttpExchange:
     raised. `answer` makes a response of the result, runs the hooks of `_entered` in reverse, stores
     the session and sends. A step of `answer` that fails replaces the response by that of its error,
     so exactly one head goes out. Another app's answer goes through `_relay` instead: hooks and
-    session see its head, and the rest passes. Whatever happens, the streams, the uploaded files and
-    the context variable are released.
+    session see its head, and the rest passes. Streams, files and the context are always released.
 
     Args:
         parts: the App's.
@@ -112,31 +106,26 @@ class HttpExchange:
                     except HTTPError as error:
                         if not parts.middlewares:
                             raise
-                        request._refused = error
+                        request._early_error = error
                 if parts.middlewares:
                     request._matched = endpoint
-                    if endpoint is not None and endpoint.limits is not None:
-                        request._limits = replace(parts.limits, **endpoint.limits)
                     result = await self._run_hooks_before()
-                    if request._refused is not None:
-                        raise request._refused
+                    if request._early_error is not None:
+                        raise request._early_error
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, endpoint = None, parts.routes.resolve(chosen, request.method)
-                        request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if endpoint is None:
                         raise HTTPError(404)
                     request._endpoint = endpoint
-                    if endpoint.limits is not None:
-                        request._limits = replace(parts.limits, **endpoint.limits)
                     if (
                         endpoint.allowed is not None
                         and request.scope["method"] not in endpoint.allowed
                     ):
-                        result = endpoint.answer_unnamed(request.method)
+                        result = endpoint.answer_other_method(request.method)
                     else:
                         binder = endpoint.binder
                         if has_input and await request._receive_body() and binder is not None:
@@ -148,14 +137,17 @@ class HttpExchange:
                         else:
                             result = await self._call(endpoint, args, kwargs)
             except Exception as error:
-                mount, result = None, request._refused or error
+                if request._early_error is not None and not isinstance(error, HTTPError):
+                    log_failure(error, request)  # of a hook; the client hears of the earlier one
+                mount, result = None, request._early_error or error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
             if mount is not None:
                 await self._serve_mounted(mount)
                 return
             messages = None
-            if not self._entered and request._session is None and not request._set_cookies:
+            is_plain = not (self._entered or request._set_cookies or request._afterwards)
+            if is_plain and request._session is None:
                 messages = ready_messages(result, request.scope["method"])
             is_current = False
             if messages is None:
@@ -191,20 +183,20 @@ class HttpExchange:
         """Return what the handler of *endpoint*, which is not a coroutine function, returns."""
         if not endpoint.blocks:
             return endpoint.handler(*args, **kwargs)
-        call, gone = partial(endpoint.handler, *args, **kwargs), self._request._client_gone
-        result, self._returned = await self._parts.workers.call(call, gone)
+        call = partial(endpoint.handler, *args, **kwargs)
+        until_disconnect = self._request._wait_for_disconnect
+        result, self._returned = await self._parts.workers.call(call, until_disconnect)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
 
     async def _serve_mounted(self, mount: Mount) -> None:
-        request = self._request
-        is_shared = shares_session(mount.app, request.scope.get(SESSIONS, self._parts.sessions))
-        if is_shared:
-            mount.share_session(request, self._parts.sessions)
+        is_shared = hand_down_session(mount, self._request, self._parts.sessions)
         if self._entered or is_shared:
             await self._relay(mount.app, mount.scope)
         else:
-            await mount.app(mount.scope, request._receive_again(), self._send)
+            await mount.app(mount.scope, self._request._receive_again(), self._send)
+            if self._request.state._afterwards:
+                await self._parts.afterwards.begin(self._request, True)
 
     async def answer(self, result: Any, token: Reset = None) -> None:
         """Send the response for *result*: what a handler returned, or an exception.
@@ -213,6 +205,7 @@ class HttpExchange:
         """
         request = self._request
         self._token = token
+        is_whole = True
         try:
             if isinstance(result, ASGIResponse):
                 inbox = request._inbox  # it holds what came while the handler waited for a thread
@@ -231,8 +224,10 @@ class HttpExchange:
             request._is_answered = True
             self._leave_context()
             if isinstance(self._last, BodyStream):  # it has a context of its own
-                await self._send_stream(self._last)
+                is_whole = await self._send_stream(self._last)
             else:
+                if request._afterwards is not None:
+                    is_whole = not await request._has_client_left()
                 await self._send(self._start)
                 await self._send(self._last)
         finally:
@@ -241,8 +236,12 @@ class HttpExchange:
             for stream in self._streams:
                 if error := await stream.close():
                     log_failure(error, self._request)
+                self._parts.stopping.opened().discard(stream)
             if self._returned is not None:
                 self._returned.release()  # it may never have begun
+        if request._afterwards is not None:
+            is_answered = is_whole and self._start["status"] < 500
+            await self._parts.afterwards.begin(request, is_answered)
 
     async def _prepare(self, result: Any, hooks: Iterable[HttpMiddleware] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
@@ -270,12 +269,14 @@ class HttpExchange:
     async def _begin_stream(self, chunks: Stream | EventStream | Chunks) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one."""
         in_thread = partial(self._parts.workers.iterate, returned=self._returned)
+        is_events = isinstance(chunks, EventStream)
         if isinstance(chunks, EventStream):
             chunks = event_chunks(chunks, in_thread)
         elif isinstance(chunks, Generator):
             chunks = in_thread(chunks)
-        stream = BodyStream(chunks, self._request._client_gone)
+        stream = BodyStream(chunks, self._request._wait_for_disconnect, ends_anywhere=is_events)
         self._streams = [*self._streams, stream]
+        self._parts.stopping.enter(stream)
         await stream.begin()
         return stream
 
@@ -322,20 +323,24 @@ class HttpExchange:
         if token is not None:
             reset_current(token)
 
-    async def _send_stream(self, stream: BodyStream) -> None:
+    async def _send_stream(self, stream: BodyStream) -> bool:
+        """Send *stream*; return whether the client has got all of it."""
         request, session = self._request, self._request._session
         is_owner = PARENT not in request.scope
         use = self._parts.sessions.begin_use(session) if is_owner else None
+        request._is_streamed = True
         try:
-            await stream.send(self._start, self._send)
+            is_whole = await stream.send(self._start, self._send)
         except Exception as error:
             log_failure(error, self._request)
             raise  # the head has gone out: only a connection cut short tells the client
         finally:
+            request._is_streamed = False
             if use is not None:
                 use.cancel()
         if isinstance(session, FinishedSession) and not request._discards_shared_session:
             session.report_changes()
+        return is_whole
 
     async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:
         """Let another ASGI app answer; hooks and session see the head of its response.
@@ -357,6 +362,9 @@ class HttpExchange:
             self._token = token
             if self._use is not None:
                 self._use.cancel()
+        if self._request._afterwards or self._request.state._afterwards:
+            is_answered = relay.is_complete and (relay.status or 500) < 500
+            await self._parts.afterwards.begin(self._request, is_answered)
 
     async def _finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
@@ -387,7 +395,6 @@ class HttpExchange:
         """Return the response for *error*, of the hooks that may still be asked or our own."""
         if self._askable is None:
             self._askable = [*self._entered]
-        request, debug = self._request, self._parts.debug
-        response = await error_response(error, request, self._askable, debug=debug)
-        add_missing(response.headers, request._lasting_headers)
+        response = await error_response(error, self._request, self._askable, self._parts)
+        add_missing(response.headers, self._request._lasting_headers)
         return response

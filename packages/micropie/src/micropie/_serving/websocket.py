@@ -1,7 +1,9 @@
 """A WebSocket exchange: origin, session and hooks, the handler, and the close."""
 
+import asyncio
 from asyncio import CancelledError, Task
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from micropie._errors import (
     ExplainedError,
@@ -23,16 +25,19 @@ from micropie._http.channel import (
 )
 from micropie._http.request import WebSocketRequest
 from micropie._http.response import Response
-from micropie._http.urls import whole_path
 from micropie._http.websocket import Denial, InvalidMessage, WebSocket, check_close
 from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import checks_origin, is_allowed
-from micropie._serving.parts import Parts, shares_session
+from micropie._serving.parts import Parts
+from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
+
+# Seconds for a handler to end after its connection was closed, because the server wants to stop.
+_HANDLER_WAITS = 1.0
 
 # Close code and reason, and what refuses the handshake in their place.
 Ending = tuple[int, str, Denial | None]
@@ -67,7 +72,10 @@ class WebSocketExchange:
     """
 
     _use: Task[None] | None = None  # keeps the session alive
+    _closing: Task[None] | None = None  # closes because the server wants to stop
+    _handling: Task[Any] | None = None  # runs the handler, until that is cancelled because of it
     _entered: Sequence[WebSocketMiddleware] = ()  # those whose hook before the handler ran
+    _open: WebSocket  # the handler's
 
     def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
         self._parts = parts
@@ -145,8 +153,11 @@ class WebSocketExchange:
     async def _run_handler(self, endpoint: Endpoint) -> None:
         request = self._request
         request._endpoint = endpoint
-        websocket = self._websocket()
+        websocket = self._open = self._websocket()
         ending: Ending = NORMAL, "", None
+        task = self._handling = asyncio.current_task()
+        stopping = self._parts.stopping
+        stopping.enter(self)
         try:
             await self._receive()  # the client's half of the handshake
             args, kwargs = ([], {}) if endpoint.binder is None else endpoint.binder.bind(request)
@@ -154,19 +165,34 @@ class WebSocketExchange:
         except Exception as error:
             ending = self._ending(error)
         except CancelledError as error:
-            ending = self._ending(cancelled_within(error))
+            if task is None or self._handling is task or task.uncancel():
+                ending = self._ending(cancelled_within(error))
         finally:
+            self._handling = None
+            stopping.opened().discard(self)
             websocket._channel.stop_looking_ahead()
         try:
             # Before the close, so that a client that has seen it finds what was stored.
             await self._store_session()
         except Exception as error:
             ending = self._ending(error)
+        if self._closing is not None:
+            await asyncio.wait({self._closing}, timeout=_HANDLER_WAITS)
         await websocket._end(*ending)
 
+    def stop(self) -> None:
+        """Close because the server wants to stop; a handler that goes on then is cancelled."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._open._channel.stop())
+            asyncio.get_running_loop().call_later(_HANDLER_WAITS, self._cancel_handler)
+
+    def _cancel_handler(self) -> None:
+        if self._handling is not None:
+            self._handling.cancel()
+            self._handling = None
+
     async def _run_mounted(self, mount: Mount) -> None:
-        if shares_session(mount.app, self._request.scope.get(SESSIONS, self._parts.sessions)):
-            mount.share_session(self._request, self._parts.sessions)
+        hand_down_session(mount, self._request, self._parts.sessions)
         await mount.app(mount.scope, self._receive, self._send)
         try:
             await self._store_session()
@@ -199,10 +225,9 @@ class WebSocketExchange:
         is_new = session.session_id is None or session.is_cleared
         if session and is_new and session.next_id is None:
             logger.error(
-                "WebSocket %r: %s started a session when its cookie could no longer be sent, so it "
-                "is not stored; start it before accept()",
-                request.path,
-                request._handler_name,
+                "%s %r: %s started a session when its cookie could no longer be sent, so it is not "
+                "stored; start it before accept()",
+                *request._log_names(),
             )
             session.replace({})  # one that was cleared is deleted nevertheless
         await self._parts.sessions.store(session, request.scope)
@@ -257,8 +282,7 @@ class WebSocketExchange:
 
     def _log(self, error: Exception) -> None:
         report(error)
-        what = whole_path(self._request.scope), self._request._handler_name
-        logger.error("WebSocket %r: %s failed", *what, exc_info=error)
+        logger.error("%s %r: %s failed", *self._request._log_names(), exc_info=error)
 
 
 def _refusal_of_hook(answer: object) -> _Refused:

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import Any, TypeVar
 
 from micropie._errors import FAILURES
-from micropie._serving.mounted_lifespan import ANSWER_TIMEOUT, MountedLifespan
+from micropie._serving.lifespan import ANSWER_TIMEOUT, MountedLifespan
 from micropie.testing.exchanges import TimedOut
 from micropie.types import ASGIApp
 
