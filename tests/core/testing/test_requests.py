@@ -1,5 +1,6 @@
 """Test clients: requests, what goes wrong in them, and when they are given up."""
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -210,6 +211,53 @@ def test_a_time_out_is_for_silence_and_not_for_a_long_upload(site):
 
     with TestClient(site, timeout=1) as client:
         assert client.post("/echo", content=chunks()).json()["bytes"] == 5
+
+
+# What comes after the response.
+
+
+class Later(App):
+    def __init__(self):
+        super().__init__()
+        self.sent = []
+
+    async def index(self):
+        self._after_response(self._send, "thanks")
+        return "Hello"
+
+    async def _send(self, text):
+        await asyncio.sleep(0.01)
+        self.sent.append(text)
+
+    async def broken(self):
+        self._after_response(self._fail)
+        return "Hello"
+
+    async def _fail(self):
+        raise ValueError("a mistake after the response")
+
+    async def slow(self):
+        self._after_response(asyncio.sleep, 3600)
+        return "Hello"
+
+
+def test_what_comes_after_a_response_has_come_when_the_test_has_it():
+    app = Later()
+    with TestClient(app) as client:
+        assert client.get("/").text == "Hello"
+        assert app.sent == ["thanks"]
+
+
+def test_an_error_after_the_response_is_raised(logged):
+    with TestClient(Later()) as client, pytest.raises(ValueError, match="after the response"):
+        client.get("/broken")
+
+
+def test_what_takes_too_long_after_a_response_is_left_alone(monkeypatch, logged):
+    monkeypatch.setattr("micropie._serving.afterwards._STOP_WAITS", 0)
+    with TestClient(Later(), timeout=0.1) as client:
+        assert client.get("/slow").text == "Hello"
+        assert client.get("/").text == "Hello"
 
 
 # Any ASGI app.
