@@ -130,36 +130,21 @@ class Exchange:
 class HttpExchange(Exchange):
     """One request.
 
-    Args:
-        app: the app.
-        scope: of the request.
-        timeout: seconds that the client waits for the head, and for each chunk; None: forever.
-        raises: whether the client wants to be raised what the app failed with.
-        body: the chunks of the request's body.
+    Attributes:
+        body: the chunks of the request's body that are left; None when all have been sent.
         is_streamed: whether the client takes the response chunk by chunk; else all of it must come
-            within *timeout*.
+            within `timeout`.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        scope: Scope,
-        timeout: float | None,
-        raises: bool,
-        *,
-        body: AsyncIterator[bytes],
-        is_streamed: bool,
-    ) -> None:
-        super().__init__(app, scope, timeout, raises)
-        self._body: AsyncIterator[bytes] | None = body
-        self._is_streamed = is_streamed
-        self._ends_at: float | None = None  # seconds of the event loop's clock
-        self._complete = False  # whether the app has sent the last chunk
+    body: AsyncIterator[bytes] | None
+    is_streamed: bool
+    _ends_at: float | None = None  # seconds of the event loop's clock
+    _complete = False  # whether the app has sent the last chunk
 
     async def _receive(self) -> Message:
-        if self._body is not None and not self._gone.is_set():
+        if self.body is not None and not self._gone.is_set():
             try:
-                chunk = await anext(self._body, None)
+                chunk = await anext(self.body, None)
             except Exception as error:  # the test's own, which has nobody else to go to
                 self._error, self._raises = error, True
                 self._gone.set()
@@ -168,7 +153,7 @@ class HttpExchange(Exchange):
             if self.timeout is not None and deadline is not None and not deadline.expired():
                 deadline.reschedule(_now() + self.timeout)
             if chunk is None:
-                self._body = None
+                self.body = None
             return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
         await self._gone.wait()
         return {"type": "http.disconnect"}
@@ -206,7 +191,7 @@ class HttpExchange(Exchange):
         if message["type"] != "http.response.start":
             await self.leave(0)
             raise RuntimeError(f"the app began its response with {message['type']!r}")
-        if self.timeout is not None and not self._is_streamed:
+        if self.timeout is not None and not self.is_streamed:
             self._ends_at = _now() + self.timeout
         return message["status"], [*message.get("headers", ())]
 
@@ -253,11 +238,12 @@ class WebSocketExchange(Exchange):
         closed_with: code and reason, once either side has closed.
     """
 
+    closed_with: tuple[int, str] | None = None
+
     def __init__(self, app: ASGIApp, scope: Scope, timeout: float | None, raises: bool) -> None:
-        super().__init__(app, scope, timeout, raises)
-        self.closed_with: tuple[int, str] | None = None
         self._told: asyncio.Queue[Message] = asyncio.Queue()
         self._told.put_nowait({"type": "websocket.connect"})
+        super().__init__(app, scope, timeout, raises)
 
     async def _receive(self) -> Message:
         message = await self._told.get()
@@ -268,9 +254,10 @@ class WebSocketExchange(Exchange):
     async def _send(self, message: Message) -> None:
         await super()._send(message)
         if message["type"] == "websocket.close":
-            self._close(message.get("code", NORMAL), message.get("reason") or "")
+            self.close(message.get("code", NORMAL), message.get("reason") or "")
 
-    def _close(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str) -> None:
+        """Count the connection as closed, by whichever side was first; the app is told."""
         if self.closed_with is None:
             self.closed_with = code, reason
             self._told.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
@@ -307,13 +294,9 @@ class WebSocketExchange(Exchange):
         self.raise_failure()
         return ConnectionClosed(*(self.closed_with or (ABNORMAL, "the app has ended")))
 
-    def close(self, code: int, reason: str) -> None:
-        """Close the connection, as the client."""
-        self._close(code, reason)
-
     async def leave(self, grace: float | None) -> None:
         """Close the connection if it is open; wait for the app's end, as Exchange does."""
-        self._close(NORMAL, "")
+        self.close(NORMAL, "")
         await super().leave(grace)
 
 

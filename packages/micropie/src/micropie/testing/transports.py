@@ -70,10 +70,9 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
             socket = WebSocketExchange(self.app, scope, timeout, self._raises)
             self._open.add(socket)
             return await _handshake(socket, request)
-        body, is_streamed = _chunks(request.stream), request.extensions.get(STREAMED, True)
-        exchange = HttpExchange(
-            *(self.app, scope, timeout, self._raises), body=body, is_streamed=is_streamed
-        )
+        exchange = HttpExchange(self.app, scope, timeout, self._raises)
+        exchange.body = _chunks(request.stream)
+        exchange.is_streamed = request.extensions.get(STREAMED, True)
         self._open.add(exchange)
         status, headers = await exchange.head()
         return httpx2.Response(status, headers=headers, stream=_AsyncStream(exchange))
