@@ -17,11 +17,14 @@ IS_PACKAGE = SOURCE.name == "__init__.py"  # the bundle is one file
 MODULES = [
     path
     for path in (sorted(SOURCE.parent.rglob("*.py")) if IS_PACKAGE else [])
-    if "testing" not in path.parts  # a test suite for others to run, not a part of serving
+    if "testing"
+    not in path.relative_to(
+        SOURCE.parent
+    ).parts  # a test suite for others to run, not a part of serving
 ]
 
 OPTIONAL = {
-    *("aiofiles", "httptools", "jinja2", "markupsafe", "msgspec", "multipart", "orjson"),
+    *("aiofiles", "httptools", "httpx2", "jinja2", "markupsafe", "msgspec", "multipart", "orjson"),
     *("pydantic", "pytest", "redis", "servestatic", "socketio", "sqlalchemy", "uvicorn", "uvloop"),
 }
 

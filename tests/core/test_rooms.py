@@ -33,13 +33,15 @@ LEVELS = [
     {"_handlers"},
     {"_serving"},
     {"app"},
+    {"_command"},
+    {"__main__"},
 ]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 
 MODULES = [
     path
     for path in sorted(SOURCE.parent.rglob("*.py"))
-    if "testing" not in path.parts and path != SOURCE
+    if "testing" not in path.relative_to(SOURCE.parent).parts and path != SOURCE
 ]
 
 

@@ -19,6 +19,7 @@ OF_MODULES = [
     "sessions/test_contract.py",
     "sessions/test_memory_backend.py",
     "sessions/websockets/test_failing_store.py",
+    "testing",
 ]
 
 

@@ -1,7 +1,6 @@
-"""The demo, served as `hatch run demo` serves it, and its visitors."""
+"""The demo, served by Uvicorn as `micropie run` does, and its visitors."""
 
 import json
-import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from support.servers import CLIENT_TIMEOUT, HOST, serve
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo"
 
-_SCRIPTS = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["default"]["scripts"]
-_OPTIONS = _SCRIPTS["demo"].partition("app:app")[2].replace("{args}", "").split()
-
 MB = 1_000_000
 
 
@@ -25,7 +21,7 @@ def serve_demo(folder, *options):
         "uvicorn",
         "app:app",
         folder,
-        options=("--app-dir", str(DEMO), *_OPTIONS, *options),
+        options=("--app-dir", str(DEMO), *options),
         environment={"DATABASE_URL": f"sqlite:///{folder}/demo.db"},
     )
 

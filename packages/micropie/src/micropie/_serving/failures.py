@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from micropie._errors import HTTPError, ResponseError, logger, unwrap
+from micropie._errors import HTTPError, ResponseError, logger, report, unwrap
 from micropie._headers import header_pairs
 from micropie._http.request import Request
 from micropie._http.response import Response, response_of_hook
@@ -88,6 +88,7 @@ def _routes_page(request: Request, parts: Parts) -> Response | None:
 
 def log_failure(error: BaseException, request: Request) -> None:
     """Log *error*, with its traceback unless its message says all."""
+    report(error)
     if isinstance(error, ResponseError):
         logger.error("%s %r: %s %s", *request._log_names(), error)
     else:

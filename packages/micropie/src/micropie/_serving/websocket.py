@@ -11,6 +11,7 @@ from micropie._errors import (
     ResponseError,
     cancelled_within,
     logger,
+    report,
     unwrap,
 )
 from micropie._handlers.endpoint import Endpoint
@@ -280,6 +281,7 @@ class WebSocketExchange:
             return self._denial(HTTPError(500))
 
     def _log(self, error: Exception) -> None:
+        report(error)
         logger.error("%s %r: %s failed", *self._request._log_names(), exc_info=error)
 
 
