@@ -75,13 +75,14 @@ def bundle() -> str:
         tree = ast.parse(path.read_text())
         lines = path.read_text().splitlines()
         about = ast.get_docstring(tree) or ""
+        for node in imports_in_functions(tree):
+            blank(lines, node)
         for node in tree.body:
             is_import = isinstance(node, ast.Import | ast.ImportFrom)
             if is_import and not (getattr(node, "module", None) or "").startswith("micropie"):
                 imports.update(ast.unparse(node) for node in split(node))
             if is_import or node is tree.body[0]:  # the docstring
-                end = node.end_lineno or node.lineno
-                lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
+                blank(lines, node)
             for defined, text in definitions(node):
                 if found.setdefault(defined, text) != text and defined != "__all__":
                     sys.exit(f"{path}: {defined} is something else in another module")
@@ -107,6 +108,20 @@ def bundle() -> str:
     text = head.replace("# \n", "#\n") + "".join(parts)
     ast.parse(text)
     return re.sub(r"\n{4,}", "\n\n\n", text)
+
+
+def blank(lines: list[str], node: ast.stmt) -> None:
+    end = node.end_lineno or node.lineno
+    lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
+
+
+def imports_in_functions(tree: ast.Module) -> Iterator[ast.ImportFrom]:
+    """Yield the imports of other modules of the core that are made when a function runs."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("micropie."):
+                    yield node
 
 
 def split(node: ast.Import | ast.ImportFrom) -> Iterator[ast.Import | ast.ImportFrom]:

@@ -5,7 +5,6 @@ from asyncio import CancelledError, StreamReader
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
-from urllib.parse import quote, urlencode
 
 from micropie._bodies.forms import Files, read_multipart
 from micropie._cookies import Cookie, parse_cookies
@@ -16,8 +15,8 @@ from micropie._handlers.templates import Templates
 from micropie._http.connection import Connection
 from micropie._http.request import Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
-from micropie._http.routes import RouteInfo
 from micropie._http.urls import redirection
+from micropie._percent import quoted
 from micropie._serving.by_hand import send_by_hand
 from micropie._serving.context import current_connection, disconnected, reset_current, set_current
 from micropie._serving.http import HttpExchange
@@ -46,6 +45,8 @@ from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from micropie._http.routes import RouteInfo
 
 # Headers of a request that has a session to load or a body to parse.
 _NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
@@ -344,7 +345,7 @@ class App:
             asgi_app.on_mount(self, path)
 
     @property
-    def routes(self) -> list[RouteInfo]:
+    def routes(self) -> "list[RouteInfo]":
         """All that this App serves: handlers of requests, of WebSockets, and mounts.
 
         In the order of their definition. A mounted App has `routes` of its own.
@@ -452,7 +453,11 @@ class App:
         """
         parts = self.__micropie
         table = parts.ws_routes if handler_name.startswith("ws_") else parts.routes
-        url = quote(self.root_path) + table.url_path(
+        url = quoted(self.root_path) + table.url_path(
             handler_name, segments, query, parts.mounts.find
         )
-        return f"{url}?{urlencode(query, doseq=True)}" if query else url
+        if not query:
+            return url
+        from urllib.parse import urlencode
+
+        return f"{url}?{urlencode(query, doseq=True)}"

@@ -8,9 +8,13 @@ from contextvars import copy_context
 from typing import Any
 
 from micropie._errors import BadRequest
-from micropie._handlers.annotations import evaluated, signature
+from micropie._handlers.annotations import (
+    UnresolvedAnnotation,
+    check_default,
+    evaluated,
+    signature,
+)
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
-from micropie._handlers.models import UnresolvedAnnotation, parameter_converter
 from micropie._http.connection import Connection
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Request
 from micropie._threads import CONVERTER, run_through
@@ -168,9 +172,14 @@ class Binder:
         self._only_positional = not (self._keyword_only or self._rest or self._named_rest)
 
     def _add(self, parameter: inspect.Parameter, namespace: dict[str, Any]) -> None:
-        planned = Parameter(
-            parameter.name, parameter.default, parameter_converter(parameter, namespace)
-        )
+        check_default(parameter)
+        converter = None
+        if parameter.annotation is not parameter.empty:
+            # Here: it has all that annotations can say, and a library of models brings more.
+            from micropie._handlers.models import parameter_converter
+
+            converter = parameter_converter(parameter, namespace)
+        planned = Parameter(parameter.name, parameter.default, converter)
         self._declared.append((parameter, planned))
         if parameter.kind is parameter.VAR_POSITIONAL:
             self._rest = planned

@@ -4,15 +4,17 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, partialmethod
-from typing import Any, Literal, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar
 
 from micropie._errors import HTTPError
 from micropie._handlers.annotations import signature
 from micropie._handlers.binding import Binder, PatternBinder
 from micropie._handlers.limits import LIMITS
 from micropie._handlers.patterns import ALLOWED, checked_methods, note, noted, route
-from micropie._http.routes import ParameterInfo, RouteInfo
 from micropie.types import Handler
+
+if TYPE_CHECKING:  # made when somebody asks, as their module is imported
+    from micropie._http.routes import ParameterInfo, RouteInfo
 
 H = TypeVar("H", bound=Handler)
 
@@ -146,9 +148,11 @@ class Route:
         raise HTTPError(405, headers=allow)
 
     @property
-    def info(self) -> RouteInfo:
+    def info(self) -> "RouteInfo":
         """What users may know of this route; one object, made when somebody asks."""
         if self._info is None:
+            from micropie._http.routes import RouteInfo
+
             kind: Literal["websocket", "http"] = "websocket" if self.is_websocket else "http"
             parameters = () if self.binder is None else tuple(self._parameters(self.binder))
             doc = inspect.getdoc(self.handler)
@@ -157,7 +161,9 @@ class Route:
             )
         return self._info
 
-    def _parameters(self, binder: Binder) -> Iterator[ParameterInfo]:
+    def _parameters(self, binder: Binder) -> "Iterator[ParameterInfo]":
+        from micropie._http.routes import ParameterInfo
+
         names = None if self.explicit is None else self.explicit.pattern.names
         for parameter, planned in binder.parameters():
             by_position = parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)

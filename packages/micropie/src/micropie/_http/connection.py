@@ -8,11 +8,13 @@ from micropie._bodies.body import ParsedBody
 from micropie._bodies.urlencoded import parse_urlencoded
 from micropie._cookies import cookie_values, parse_cookies
 from micropie._errors import HTTPError
-from micropie._http.routes import RouteInfo
 from micropie._http.urls import routed_path, whole_path
 from micropie._lazy import lazy
 from micropie._sessions.session import Session
 from micropie.types import Scope
+
+if TYPE_CHECKING:
+    from micropie._http.routes import RouteInfo
 
 # The key of a scope under which a mounted App finds the connection of the App that mounted it.
 PARENT = "micropie.parent"
@@ -66,7 +68,7 @@ class Connection:
         return routed_path(self.scope)
 
     @property
-    def route(self) -> RouteInfo | None:
+    def route(self) -> "RouteInfo | None":
         """What serves the request; None if that is a mount, or nothing.
 
         Hooks see what the path leads to before anything runs; once a hook has set `handler`, and

@@ -1,6 +1,5 @@
 """Responses: from what a handler returned to status, headers and body, all checked."""
 
-import dataclasses
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ from micropie._errors import ExplainedError, HTTPError, ResponseError, status_li
 from micropie._headers import header_pairs, raw_header
 from micropie._http.events import EVENT_HEADERS, EventStream
 from micropie._http.streaming import BodyStream
-from micropie.codec import dumps, is_model
+from micropie.codec import dumps, is_dataclass, is_model
 from micropie.types import ASGIApp, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
@@ -36,7 +35,6 @@ SHORT = 1024
 CONTENT_LENGTHS = tuple(map(content_length, range(SHORT)))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class ASGIResponse:
     """Return one from a handler to have another ASGI app answer the request.
 
@@ -49,7 +47,10 @@ class ASGIResponse:
         app: an ASGI app.
     """
 
-    app: ASGIApp
+    __slots__ = ("app",)
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
 
 def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
@@ -248,7 +249,7 @@ def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
         return body, _EVENTS
     if isinstance(body, ASGIResponse):
         hint = "a handler returns it alone; the app gives status and headers"
-    elif (dataclasses.is_dataclass(body) or is_model(body)) and not isinstance(body, type):
+    elif (is_dataclass(body) or is_model(body)) and not isinstance(body, type):
         return dumps(body), _JSON
     elif hasattr(body, "__await__"):
         name = getattr(body, "__qualname__", None)  # of a coroutine, not of a future

@@ -50,6 +50,8 @@ class InvalidMessage(ValueError):
         reason: what was expected.
     """
 
+    __module__ = "micropie"
+
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
@@ -71,6 +73,8 @@ class WebSocket:
     Attributes:
         request: the handshake.
     """
+
+    __module__ = "micropie"
 
     def __init__(
         self,

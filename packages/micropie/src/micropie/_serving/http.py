@@ -3,7 +3,6 @@
 import inspect
 from asyncio import CancelledError, Task
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -110,7 +109,7 @@ class HttpExchange:
                 if parts.middlewares:
                     request._found = route
                     if route is not None and route.limits is not None:
-                        request._limits = replace(parts.limits, **route.limits)
+                        request._limits = parts.limits._replace(**route.limits)
                     result = await self._run_hooks_before()
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
@@ -123,7 +122,7 @@ class HttpExchange:
                         raise HTTPError(404)
                     request._route = route
                     if route.limits is not None:
-                        request._limits = replace(parts.limits, **route.limits)
+                        request._limits = parts.limits._replace(**route.limits)
                     if route.allowed is not None and request.scope["method"] not in route.allowed:
                         result = route.answer_unnamed(request.method)
                     else:

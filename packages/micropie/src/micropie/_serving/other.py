@@ -2,7 +2,6 @@
 
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.parts import Parts
-from micropie._serving.websocket import WebSocketExchange
 from micropie.types import Receive, Scope, Send
 
 
@@ -13,6 +12,8 @@ async def serve_other(parts: Parts, scope: Scope, receive: Receive, send: Send) 
         ValueError: it is neither.
     """
     if scope["type"] == "websocket":
+        from micropie._serving.websocket import WebSocketExchange  # here: few apps have any
+
         await WebSocketExchange(parts, scope, receive, send).serve()
     elif scope["type"] == "lifespan":
         await serve_lifespan(parts, scope, receive, send)

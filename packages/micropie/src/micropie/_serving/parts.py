@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
@@ -30,9 +29,12 @@ OwnLifespan = partial[AbstractAsyncContextManager[dict[str, Any] | None]]
 _ATTRIBUTE = "_App__micropie"
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Parts:
     """The parts of one App; every exchange works with them.
+
+    Args:
+        parts: those that have no value below, by name. A dataclass would check the names, and add 1
+            ms to every import.
 
     Attributes:
         routes: the HTTP handlers.
@@ -50,7 +52,7 @@ class Parts:
 
     routes: RouteTable
     ws_routes: RouteTable
-    plain: dict[str, Handler] = field(init=False)
+    plain: dict[str, Handler]
     limits: BodyLimits
     mounts: Mounts
     templates: Templates
@@ -64,17 +66,19 @@ class Parts:
     default_debug: bool = False
     parent: "Parts | None" = None
     lifespan: "OwnLifespan | None" = None
-    middlewares: Middlewares[HttpMiddleware] = field(
-        default_factory=partial(Middlewares, HttpMiddleware)
-    )
-    ws_middlewares: Middlewares[WebSocketMiddleware] = field(
-        default_factory=partial(Middlewares, WebSocketMiddleware)
-    )
-    startup_handlers: list[LifespanHandler] = field(default_factory=list)
-    shutdown_handlers: list[LifespanHandler] = field(default_factory=list)
+    middlewares: Middlewares[HttpMiddleware]
+    ws_middlewares: Middlewares[WebSocketMiddleware]
+    startup_handlers: list[LifespanHandler]
+    shutdown_handlers: list[LifespanHandler]
 
-    def __post_init__(self) -> None:
+    def __init__(self, **parts: Any) -> None:
+        for name, part in parts.items():
+            setattr(self, name, part)
         self.plain = self.routes.plain
+        self.middlewares = Middlewares(HttpMiddleware)
+        self.ws_middlewares = Middlewares(WebSocketMiddleware)
+        self.startup_handlers = []
+        self.shutdown_handlers = []
 
     @property
     def debug(self) -> bool:
@@ -106,8 +110,6 @@ class UninitializedParts(Parts):
     The routes come first because a subclass may assign handlers before it calls `App.__init__`.
     Reading any other part raises RuntimeError: `App.__init__` has not run.
     """
-
-    __slots__ = ("_owner",)
 
     def __init__(self, app: object, base: type) -> None:
         self._owner = type(app)
