@@ -1,4 +1,4 @@
-"""Asks the Python Packaging Advisory Database about what the five packages may be installed with.
+"""Asks the Python Packaging Advisory Database about what the six packages may be installed with.
 
 `hatch run audit:check` looks at both ends of the ranges in each pyproject.toml: the oldest
 versions of the direct dependencies, and the newest. It needs the network. What the database can't

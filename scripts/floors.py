@@ -1,4 +1,4 @@
-"""Compares what is installed with the oldest versions that the five packages say they work with.
+"""Compares what is installed with the oldest versions that the six packages say they work with.
 
 `hatch run floor:test` begins with it: in an environment that was made before a floor was moved, or
 where another package asks for more, the tests would say nothing about the floors.

@@ -16,6 +16,7 @@ PACKAGES = (
     "micropie_redis",
     "micropie_sql_sessions",
     "micropie_static",
+    "micropie_openapi",
     "micropie_socketio",
 )
 NAMES = [

@@ -1,8 +1,12 @@
 """Each folder of examples can be taken along alone, and is in the index."""
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
+from openapi_spec_validator import validate
 
 from support.examples import EXAMPLES
 
@@ -13,6 +17,7 @@ NEEDS = {
     "template_dir": ["templates", "standard"],
     "UploadFile": ["standard"],
     "micropie_static": ["micropie-static"],
+    "micropie_openapi": ["micropie-openapi"],
     "micropie_socketio": ["micropie-socketio"],
     "micropie_sql_sessions": ["micropie-sql-sessions"],
     "micropie_redis": ["micropie-redis"],
@@ -49,3 +54,24 @@ def test_what_several_examples_have_is_the_same_in_all_of_them(name):
         copies = [copy for copy in copies if copy.startswith("/* The look that most")]
     assert len(copies) > 1
     assert len(set(copies)) == 1
+
+
+DESCRIBE = """
+import json
+from app import app
+from micropie_openapi import OpenAPI
+docs = OpenAPI()
+docs.on_mount(app, "/docs")
+print(json.dumps(docs.document()))
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_app_has_a_valid_description(folder, tmp_path):
+    command = [sys.executable, "-c", DESCRIBE]
+    environment = {"PYTHONPATH": str(EXAMPLES / folder)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    document = json.loads(done.stdout.splitlines()[-1])
+    validate(document)
+    assert document["paths"]

@@ -28,6 +28,7 @@ EXTENSIONS = {
     "micropie-socketio": "import micropie_socketio",
     "micropie-sql-sessions": "import micropie_sql_sessions",
     "micropie-static": "import micropie_static",
+    "micropie-openapi": "import micropie_openapi",
 }
 
 

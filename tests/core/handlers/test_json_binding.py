@@ -25,7 +25,7 @@ def shown(value: Any) -> str:
 
 NATIVE = [
     (str, ["", "a", "5", "Zoë"], [5, 1.5, True, None, ["a"], {}]),
-    (int, [0, -5, 10**30], ["5", 5.0, 1.5, True, False, None, [5], {}, ""]),
+    (int, [0, -5, 10**30], ["5", 1.5, 1e300, True, False, None, [5], {}, ""]),
     (float, [1.5, -0.5, 5, 0], ["1.5", True, None, [1.5], {}, 10**400]),
     (bool, [True, False], [1, 0, "true", "", None, [True]]),
     (bytes, ["abc"], [5, None, ["a"], True]),
@@ -57,6 +57,12 @@ async def test_json_values_keep_their_type(annotation, value):
     expected = value.encode() if annotation is bytes else expected
     answer = await send_json(Typed(), "/", {"value": value})
     assert (answer.status, answer.json) == (200, {"same": True})
+
+
+@pytest.mark.parametrize("value", [5.0, -0.0, 2.0**52])
+async def test_a_json_number_without_a_fraction_is_an_integer(value):
+    answer = await send_json(one(int), "/", {"value": value})
+    assert answer.json == {"type": "int", "value": int(value)}
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,15 @@ def _int(text: str) -> int:
     return int(text)  # ValueError past sys.get_int_max_str_digits()
 
 
+def _json_int(value: Any) -> int:
+    # To JSON Schema 1.0 is an integer (draft 2020-12, 4.2.3), and some clients write it so.
+    if type(value) is float and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if type(value) is not int:
+        raise ValueError
+    return value
+
+
 # UUID() leaves the rest to int(), which takes as much again: "0x...", "+..." and " ...".
 _UUID = r"(?i)(urn:uuid:)?\{?[0-9a-f-]+\}?"
 
@@ -247,7 +256,7 @@ AS_IS = Converter("a value", _itself, _itself)
 
 _SIMPLE: dict[Any, Converter] = {
     str: Converter("a string", _itself, _typed(str)),
-    int: Converter("an integer", _int, _typed(int)),
+    int: Converter("an integer", _int, _json_int),
     float: Converter("a number", _float, _json_float),
     bool: Converter("a boolean", _bool, _typed(bool)),
     bytes: _parsed("a string", str.encode),
