@@ -14,9 +14,11 @@ HTML = (b"content-type", b"text/html; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (b"content-type", b"text/event-stream")
 PLAIN_TEXT = "text/plain; charset=utf-8"
+_PLAIN = (b"content-type", PLAIN_TEXT.encode())
 
 # Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
 BODILESS = frozenset({204, 304})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 # The whole body, the generator of its chunks, or that generator set going.
 Payload = bytes | Stream | EventStream | BodyStream
@@ -77,6 +79,19 @@ def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
     return start, {"type": "http.response.body", "body": body}
 
 
+def error_messages(error: HTTPError, method: str) -> tuple[Message, Message] | None:
+    """Return what to send for an error that has nothing but a status; None for any other."""
+    status = error.status_code
+    if error.body is not None or error.headers is not None or method == "HEAD":
+        return None
+    if type(status) is not int or not 400 <= status <= 599:
+        return None
+    body = status_line(status).encode()
+    headers = [_PLAIN, content_length(len(body))]
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
 class Response:
     """A response before it is sent, as `after_request` sees it.
 
@@ -104,7 +119,7 @@ class Response:
             raise ResponseError(f"gave the status {status!r}; a status is a number, 200 to 599")
         self.status = int(status)
         self.body = body
-        self.headers = header_pairs(headers)
+        self.headers = [] if headers is None else header_pairs(headers)
         self.payload, self._content_type = _encode(body)
         if content_type is not None:
             self._content_type = (b"content-type", content_type.encode())
@@ -117,8 +132,6 @@ class Response:
             ResponseError: it stands for none.
             TypeError, ValueError: it has no JSON form.
         """
-        if type(result) is dict:  # the most common here
-            return cls(200, result)
         if isinstance(result, cls):
             return result
         if result is None:
@@ -182,29 +195,25 @@ class Response:
         return start, {"type": "http.response.body", "body": payload}
 
     def _render_headers(self, *, is_head: bool) -> RawHeaders:
-        raw: RawHeaders = []
-        has_type = has_length = False
-        for pair in self.headers:
-            name, value = raw_header(pair)
-            if name == b"content-length":
-                # Given by hand it counts only where the real one can't be known.
-                if isinstance(self.payload, bytes) and not (is_head and not self.payload):
-                    continue
-                has_length = True
-            elif name == b"transfer-encoding":
-                continue  # framing is the server's
-            elif name == b"content-type":
-                has_type = True
-            raw.append((name, value))
-        if self.status in BODILESS:
-            return [pair for pair in raw if pair[0] != b"content-length"]
-        if self._content_type is not None and not has_type:
+        raw = [raw_header(pair) for pair in self.headers]
+        names = dict(raw)
+        payload, is_bodiless = self.payload, self.status in BODILESS
+        size = len(payload) if isinstance(payload, bytes) else None
+        if not _FRAMING.isdisjoint(names):
+            dropped = {b"transfer-encoding"}  # it is the server's
+            # A length given by hand counts only where the real one can't be known.
+            if is_bodiless or size or (size == 0 and not is_head):
+                dropped.add(b"content-length")
+                names.pop(b"content-length", None)
+            raw = [pair for pair in raw if pair[0] not in dropped]
+        if is_bodiless:
+            return raw
+        if self._content_type is not None and b"content-type" not in names:
             raw.append(self._content_type)
         if self._content_type is _EVENTS:
-            names = {name for name, _ in raw}
             raw += [pair for pair in EVENT_HEADERS if pair[0] not in names]
-        if not has_length and isinstance(self.payload, bytes):
-            raw.append(content_length(len(self.payload)))
+        if size is not None and b"content-length" not in names:
+            raw.append(CONTENT_LENGTHS[size] if size < SHORT else content_length(size))
         return raw
 
 

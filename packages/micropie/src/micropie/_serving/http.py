@@ -16,6 +16,7 @@ from micropie._http.request import Request
 from micropie._http.response import (
     ASGIResponse,
     Response,
+    error_messages,
     ready_messages,
     response_of_hook,
 )
@@ -23,7 +24,7 @@ from micropie._http.streaming import BodyStream, Chunks
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.cookies import add_session, begin_mounted, cookies_set
 from micropie._serving.failures import error_response, log_failure
-from micropie._serving.middleware import HttpMiddleware, blame
+from micropie._serving.middleware import Hooks, blame
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay, run_hooks_on_head
 from micropie._sessions.manager import SESSIONS
@@ -53,8 +54,8 @@ class HttpExchange:
     """
 
     _token: Reset = None  # of the context variable, from `answer` until it is reset
-    _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
-    _askable: list[HttpMiddleware] | None = None  # who is told of an error yet; None: all entered
+    _entered: Sequence[Hooks] = ()  # of those whose hook after the handler has to run
+    _askable: list[Hooks] | None = None  # who is told of an error yet; None: all entered
     _use: Task[None] | None = None  # keeps the session alive while another app answers
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
     _returned: ThreadedGenerator[Any] | None = None  # by the handler, whose thread it keeps
@@ -144,7 +145,10 @@ class HttpExchange:
                 return
             messages = None
             if not self._entered and request._session is None and not request._set_cookies:
-                messages = ready_messages(result, request.scope["method"])
+                if type(result) is not HTTPError:
+                    messages = ready_messages(result, request.scope["method"])
+                elif not parts.debug:
+                    messages = error_messages(result, request.scope["method"])
             is_current = False
             if messages is None:
                 await self.answer(result, token)
@@ -162,16 +166,20 @@ class HttpExchange:
 
     async def _run_hooks_before(self) -> Response | None:
         """Run the hooks before the handler; return the response that one of them gave."""
-        entered: list[HttpMiddleware] = []
+        request = self._request
+        entered: list[Hooks] = []
         self._entered = entered
-        for middleware in self._parts.middlewares[:]:
+        for hooks in self._parts.middlewares.bound():
+            if hooks.before_request is None:
+                entered.append(hooks)
+                continue
             try:
-                answer = await middleware.before_request(self._request)
-                entered.append(middleware)
+                answer = await hooks.before_request(request)
+                entered.append(hooks)
                 if answer is not None:
                     return response_of_hook(answer)
             except BaseException:
-                blame(self._request, "before_request", middleware)
+                blame(request, "before_request", hooks)
                 raise
         return None
 
@@ -232,7 +240,7 @@ class HttpExchange:
             if self._returned is not None:
                 self._returned.release()  # it may never have begun
 
-    async def _prepare(self, result: Any, hooks: Iterable[HttpMiddleware] = ()) -> None:
+    async def _prepare(self, result: Any, hooks: Iterable[Hooks] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
 
         A stream begins here: what it raises before its first chunk can still be answered. If there
@@ -242,14 +250,16 @@ class HttpExchange:
             try:
                 if isinstance(result, Exception):
                     result = await self._error_response(result)
-                response = Response.of(result)
-                if not isinstance(response.payload, bytes | BodyStream):
+                response = result if type(result) is Response else Response.of(result)
+                if not isinstance(response.payload, (bytes, BodyStream)):  # noqa: UP038 - 0.1 us
                     # Also where no body is sent: what is raised before the first chunk counts.
                     stream = response.payload = await self._begin_stream(response.payload)
                     response.body = stream.handed_over()  # for a hook that makes another of it
-                self._start, body = response.render(self._request.method)
                 self._response = response
-                self._body = body  # type: ignore[assignment] # a generator has begun above
+                # Hooks see no response that can't be sent: only headers can make it one.
+                if response.headers or not self._entered:
+                    self._start, body = response.render(self._request.method)
+                    self._body = body  # type: ignore[assignment] # a generator has begun above
                 return
             except Exception as error:
                 result = error
@@ -272,25 +282,28 @@ class HttpExchange:
 
         When one raises, the hooks that are left see the response of its error.
         """
-        response, left = self._response, len(self._entered)
-        for middleware in reversed(self._entered):
+        response, entered = self._response, self._entered
+        left = len(entered)
+        for hooks in reversed(entered):
             left -= 1
+            if hooks.after_request is None:
+                continue
             try:
-                changes = await middleware.after_request(
+                changes = await hooks.after_request(
                     self._request, response.status, response.body, response.headers
                 )
                 if changes is not None:
                     response = response.replaced(changes)
             except Exception as error:
-                blame(self._request, "after_request", middleware)
-                self._askable = [*self._entered[:left]]
+                blame(self._request, "after_request", hooks)
+                self._askable = [*entered[:left]]
                 response = await self._error_response(error)
-        self._askable = []
+        self._entered, self._askable = (), []
         payload = response.payload
         if isinstance(payload, BodyStream) and payload.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = await self._error_response(unanswered)
-        await self._prepare(response, self._entered)
+        await self._prepare(response, entered)
 
     async def _add_cookies(self) -> None:
         """Store the session and add its headers, and other cookies, before anything is sent."""
