@@ -71,18 +71,19 @@ def test_importing_it_imports_no_optional_dependency():
 # be right, by somebody who has seen what it costs in benchmarks/.
 OF_PYTHON = {"_queue", "copy", "gc", "org", "org.python", "org.python.core", "queue"}
 OF_THE_CORE = {
-    *("_blocked", "_cookies", "_errors", "_headers", "_lazy", "_percent", "_threads", "_workers"),
-    *("app", "codec", "parameters", "types"),
-    *(f"_bodies{m}" for m in ("", ".body", ".forms", ".inbox", ".spool", ".uploads")),
-    "_bodies.urlencoded",
+    *("_blocked", "_cookies", "_errors", "_headers", "_lazy", "_percent", "_scope_keys"),
+    *("_threads", "_workers", "app", "codec", "parameters", "types"),
+    *(f"_bodies{m}" for m in ("", ".body", ".form_limits", ".inbox", ".multipart", ".spool")),
+    *("_bodies.uploads", "_bodies.urlencoded"),
     *(f"_sessions{m}" for m in ("", ".backends", ".manager", ".session")),
     *(f"_http{m}" for m in ("", ".connection", ".events", ".request", ".response", ".streaming")),
     "_http.urls",
-    *(f"_handlers{m}" for m in ("", ".annotations", ".binding", ".converters", ".limits")),
-    *(f"_handlers.{m}" for m in ("mounts", "patterns", "route", "routing", "templates")),
-    *(f"_serving{m}" for m in ("", ".by_hand", ".context", ".cookies", ".failures", ".http")),
-    *(f"_serving.{m}" for m in ("lifespan", "middleware", "mounted_lifespan", "origins", "other")),
-    *(f"_serving.{m}" for m in ("parts", "relay")),
+    *(f"_handlers{m}" for m in ("", ".annotations", ".binding", ".class_checks", ".converters")),
+    *(f"_handlers.{m}" for m in ("decorators", "endpoint", "mounts", "patterns", "routing")),
+    "_handlers.templates",
+    *(f"_serving{m}" for m in ("", ".arguments", ".context", ".failures", ".head", ".http")),
+    *(f"_serving.{m}" for m in ("lifespan", "middleware", "mounted_lifespan", "origins", "parts")),
+    "_serving.relay",
 }
 LOADED = """
 import asyncio, sys

@@ -23,6 +23,7 @@ LEVELS = [
         "_headers",
         "_lazy",
         "_percent",
+        "_scope_keys",
         "_threads",
         "_workers",
     },

@@ -1,7 +1,6 @@
 """Connections to Redis: whose they are, how long they wait, and who closes them."""
 
 import asyncio
-import gc
 import re
 import subprocess
 import time
@@ -12,7 +11,12 @@ from redis.asyncio import Redis
 
 from micropie import hash_session_id
 from micropie_redis import RedisSessionBackend
-from support.loops import loop_in_a_thread
+from support.loops import (
+    loop_in_a_thread,
+    use_after_a_loop_that_closed_nothing,
+    use_in_one_loop_after_another,
+    write_in_two_loops_at_the_same_time,
+)
 from support.programs import program
 from support.servers import HOST, reserved_port
 from support.sessions import ID, LONG, PATIENT, Browser, Shop
@@ -61,46 +65,16 @@ async def test_calls_wait_for_a_free_connection(own_server):
 
 
 def test_one_event_loop_after_another_can_use_it(server):
-    backend = RedisSessionBackend(server.url)
-
-    async def use(number):
-        await backend.save(ID, {"number": number}, LONG)
-        assert await backend.load(ID) == {"number": number}
-        await backend.shutdown()
-
-    for number in range(3):
-        asyncio.run(use(number))
+    use_in_one_loop_after_another(RedisSessionBackend(server.url))
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_event_loop_that_closed_nothing_does_no_harm_to_the_next(server):
-    backend = RedisSessionBackend(server.url)
-    asyncio.run(backend.save(ID, {"a": 1}, LONG))
-
-    async def use():
-        assert await backend.load(ID) == {"a": 1}
-        await backend.shutdown()
-
-    asyncio.run(use())
-    asyncio.run(backend.shutdown())
-    gc.collect()  # now, while the warnings of what the first loop left open are ignored
+    use_after_a_loop_that_closed_nothing(RedisSessionBackend(server.url))
 
 
 def test_loops_at_the_same_time_lose_no_write(server):
-    backend = RedisSessionBackend(server.url)
-
-    async def count(key):
-        for number in range(10):
-            assert await backend.merge(ID, {key: number}, (), LONG)
-
-    async def count_all(keys):
-        await asyncio.gather(*map(count, keys))
-
-    with loop_in_a_thread() as one, loop_in_a_thread() as other:
-        one.run(backend.save(ID, {"saved": 1}, LONG))
-        for counting in [one.start(count_all("abc")), other.start(count_all("xyz"))]:
-            counting.result(PATIENT)
-        assert other.run(backend.load(ID)) == {"saved": 1, **dict.fromkeys("abcxyz", 9)}
+    write_in_two_loops_at_the_same_time(RedisSessionBackend(server.url))
 
 
 def test_a_loop_that_ends_leaves_no_connection(own_server):

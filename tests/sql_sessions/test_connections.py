@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import subprocess
 import sys
 import threading
@@ -13,7 +12,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from micropie_sql_sessions import SQLSessionBackend
 from support.faults import until as until_true
-from support.loops import loop_in_a_thread
+from support.loops import (
+    loop_in_a_thread,
+    use_after_a_loop_that_closed_nothing,
+    use_in_one_loop_after_another,
+    write_in_two_loops_at_the_same_time,
+)
 from support.sessions import ID, LONG, PATIENT
 from support.sql_places import DRIVERS, until
 
@@ -57,47 +61,16 @@ async def test_connections_made_from_a_url_are_closed(place):
 
 
 def test_one_event_loop_after_another_can_use_it(place):
-    backend = place.backend()
-
-    async def use(number):
-        await backend.startup()
-        await backend.save(ID, {"number": number}, LONG)
-        assert await backend.load(ID) == {"number": number}
-        await backend.shutdown()
-
-    for number in range(3):
-        asyncio.run(use(number))
+    use_in_one_loop_after_another(place.backend())
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_event_loop_that_closed_nothing_does_no_harm_to_the_next(place):
-    backend = place.backend()
-    asyncio.run(backend.save(ID, {"a": 1}, LONG))
-
-    async def use():
-        assert await backend.load(ID) == {"a": 1}
-        await backend.shutdown()
-
-    asyncio.run(use())
-    asyncio.run(backend.shutdown())
-    gc.collect()  # now, while the warnings of what the first loop left open are ignored
+    use_after_a_loop_that_closed_nothing(place.backend())
 
 
 def test_loops_at_the_same_time_lose_no_write(place):
-    backend = place.backend(purge_every=None)
-
-    async def count(key):
-        for number in range(10):
-            assert await backend.merge(ID, {key: number}, (), LONG)
-
-    async def count_all(keys):
-        await asyncio.gather(*map(count, keys))
-
-    with loop_in_a_thread() as one, loop_in_a_thread() as other:
-        one.run(backend.save(ID, {"saved": 1}, LONG))
-        for counting in [one.start(count_all("abc")), other.start(count_all("xyz"))]:
-            counting.result(PATIENT)
-        assert other.run(backend.load(ID)) == {"saved": 1, **dict.fromkeys("abcxyz", 9)}
+    write_in_two_loops_at_the_same_time(place.backend(purge_every=None))
 
 
 def test_a_loop_that_ends_leaves_no_connection(place):

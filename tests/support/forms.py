@@ -3,7 +3,9 @@
 import functools
 from collections.abc import AsyncIterator, Iterable
 
-from micropie._bodies.forms import Files, FormLimits, parse_multipart
+from micropie._bodies.form_limits import FormLimits
+from micropie._bodies.multipart import parse_multipart
+from micropie._bodies.uploads import Files
 from support.bodies import bare_part, file_part, text_part
 
 LIMITS = FormLimits(max_form_fields=5, max_form_field_size=1000, max_files=5)

@@ -189,6 +189,37 @@ async def test_every_response_has_each_of_the_headers_once(path, logged):
     assert answer.header("Referrer-Policy") == "same-origin"
 
 
+class Outer(HttpMiddleware):
+    def __init__(self, error):
+        self.error = error
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "status"), [(HTTPError(418), 418), (KeyError(), 500)])
+async def test_an_error_of_a_hook_further_out_has_the_headers_too(error, status, logged):
+    app = Headed(Outer(error))
+    app.middlewares.append(SecurityHeaders())
+    answer = await Client(app).get("/own")
+    assert answer.status == status
+    assert answer.header("Content-Security-Policy") == SecurityHeaders.POLICY
+    assert answer.header("Referrer-Policy") == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("Content-Length", "1"), ("Transfer-Encoding", "chunked")], 400),
+        ([("Content-Length", "0"), *[("X-Many", "1")] * 1000], 431),
+    ],
+)
+async def test_a_request_that_is_refused_for_its_head_gets_the_headers_too(headers, status):
+    answer = await Client(Headed()).get("/", headers=headers)
+    assert answer.status == status
+    assert answer.header("Content-Security-Policy") == SecurityHeaders.POLICY
+
+
 async def test_the_headers_of_a_mounted_app_stay_its_own():
     async def other(scope, receive, send):
         headers = [(b"content-security-policy", b"sandbox"), (b"content-type", b"text/plain")]

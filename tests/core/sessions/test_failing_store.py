@@ -2,7 +2,7 @@
 
 import pytest
 
-from micropie import App, HTTPError
+from micropie import App, HTTPError, HttpMiddleware, SecurityHeaders
 from support.asgi import Client
 from support.notes import Aging, Hooks, Notes, noted, one_error
 from support.sessions import Browser, ReadmeBackend, WatchedBackend, set_cookies
@@ -115,6 +115,82 @@ async def test_hooks_run_once_when_storing_fails(logged):
     await answer_of(Browser(app), "/note?a=1", 503, logged)
     assert len(hooks.seen) == 1
     assert backend.calls == ["save"]
+
+
+POLICY = "default-src 'none'; script-src 'nonce-{nonce}'"
+
+
+class Teller(HttpMiddleware):
+    """Adds a header, and tells which statuses it has seen, before the hooks around it."""
+
+    def __init__(self, **does):
+        self.seen = []
+        self.does = does
+
+    async def before_request(self, request):
+        return self.does.get("before", lambda request: None)(request)
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        self.seen.append(status_code)
+        extra_headers.append(("X-Told", "yes"))
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("failing", ["load", "merge"])
+async def test_the_503_of_a_store_has_the_headers_that_protect_visitors(
+    failing, order, is_mounted, logged
+):
+    backend = WatchedBackend()
+    app = inner = Notes(backend)
+    if is_mounted:
+        app = App(backend)
+        app.mount("/in", Notes())
+    app.middlewares = [Teller(), SecurityHeaders(POLICY)][::order]
+    browser = await noted(inner, a=1)
+    browser.client.app = app
+    backend.failing = {failing}
+    answer = await browser.get("/in/note?a=2" if is_mounted else "/note?a=2")
+    assert answer.status == 503
+    (policy,) = (value for name, value in answer.headers if name == "content-security-policy")
+    assert len(policy) == len(POLICY) - len("{nonce}") + 32
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+    assert answer.header("Referrer-Policy") == "same-origin"
+
+
+async def test_hooks_see_the_503_of_a_failing_load(logged):
+    backend = WatchedBackend()
+    app, told = Notes(backend), Teller()
+    app.middlewares.append(told)
+    browser = await noted(app, a=1)
+    told.seen.clear()
+    backend.failing = {"load"}
+    answer = await browser.get("/")
+    assert (answer.status, answer.header("X-Told"), told.seen) == (503, "yes", [503])
+
+
+def looks(request):
+    return {"body": "a login form"} if "a" not in request.session else None
+
+
+def starts_another(request):
+    request.session = {"a": "another"}
+
+
+@pytest.mark.parametrize("before", [looks, starts_another, lambda request: {"body": "hello"}])
+async def test_no_hook_takes_a_browser_for_a_new_one_while_its_session_can_not_be_loaded(
+    before, logged
+):
+    backend = WatchedBackend()
+    app, first = Notes(backend), Teller()
+    browser = await noted(app, a=1)
+    app.middlewares += [first, Teller(before=before)]
+    backend.failing = {"load"}
+    answer = await browser.get("/")
+    assert (answer.status, set_cookies(answer), first.seen[-1]) == (503, [], 503)
+    backend.failing = set()
+    app.middlewares.clear()
+    assert (await browser.get("/")).json == {"a": "1"}
 
 
 async def test_a_failing_touch_is_logged_and_the_request_goes_on(logged):

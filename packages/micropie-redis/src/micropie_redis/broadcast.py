@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from micropie import Broadcast, HTTPError, Member, WebSocket
 from micropie.codec import dumps
 from micropie.parameters import check_seconds
+from micropie_redis.clients import pool_from_url
 
 # One listens. A publish keeps one busy for a fraction of a millisecond.
 _MAX_CONNECTIONS = 10
@@ -193,21 +194,15 @@ def _client(url_or_client: object, timeout: float) -> Redis:
         raise TypeError(
             f"url_or_client must be a URL or a redis.asyncio.Redis, not {url_or_client!r}"
         )
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url_or_client,
-            max_connections=_MAX_CONNECTIONS,
-            timeout=timeout,
-            socket_connect_timeout=timeout,
-            socket_timeout=None,
-            retry=Retry(NoBackoff(), 0),  # a message that is published again might come twice
-            protocol=2,
-            decode_responses=False,
-        )
-        pool.make_connection()  # type: ignore[no-untyped-call] # checks some of the options
-    except Exception:
-        # Without the URL and redis-py's message, which may contain parts of the password.
-        raise ValueError("url_or_client is not a URL that redis-py takes") from None
+    pool = pool_from_url(
+        url_or_client,
+        max_connections=_MAX_CONNECTIONS,
+        timeout=timeout,
+        socket_connect_timeout=timeout,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),  # a message that is published again might come twice
+        decode_responses=False,
+    )
     return Redis.from_pool(pool)
 
 

@@ -1,5 +1,7 @@
 """The redis-py client of a backend: managed (made from a URL, and closed) or the user's own."""
 
+from typing import Any
+
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
@@ -41,6 +43,31 @@ def client_for(
     )
 
 
+def pool_from_url(url: str, **options: Any) -> BlockingConnectionPool:
+    """Return a pool of connections, none of which is open yet.
+
+    Args:
+        url: as redis-py takes it.
+        options: of the pool and its connections.
+
+    Raises:
+        ValueError: redis-py can't connect by *url*. Neither the URL nor redis-py's message is in
+            it, which may contain parts of the password.
+    """
+    try:
+        # RESP2 has every type used here, and saves new connections the HELLO.
+        pool = BlockingConnectionPool.from_url(url, protocol=2, **options)
+        # redis-py checks some of the options only here.
+        pool.make_connection()  # type: ignore[no-untyped-call] # has no annotations
+    except Exception:
+        raise ValueError(
+            "url_or_client is not a URL that redis-py takes: it starts with redis://, "
+            "rediss:// or unix://, special characters in user and password are "
+            "percent-encoded, and options after the ? are those of redis-py's connections"
+        ) from None
+    return pool
+
+
 class ManagedClient:
     """A client made from a URL in each event loop that uses it, when it is first used there.
 
@@ -59,16 +86,7 @@ class ManagedClient:
         self._max_connections = max_connections
         self._timeout = timeout
         self._commands = LoopLocal(self._connect, self._disconnect)
-        try:
-            # redis-py checks some of the options only here.
-            self._pool().make_connection()  # type: ignore[no-untyped-call] # has no annotations
-        except Exception:
-            # Without the URL and redis-py's message, which may contain parts of the password.
-            raise ValueError(
-                "url_or_client is not a URL that redis-py takes: it starts with redis://, "
-                "rediss:// or unix://, special characters in user and password are "
-                "percent-encoded, and options after the ? are those of redis-py's connections"
-            ) from None
+        self._pool()  # raises for a URL that no loop could use
 
     def commands(self) -> PipelinedCommands:
         """Return what sends commands in the running event loop."""
@@ -88,16 +106,9 @@ class ManagedClient:
             await commands.client.aclose()
 
     def _pool(self) -> BlockingConnectionPool:
-        return BlockingConnectionPool.from_url(
-            self._url,
-            max_connections=self._max_connections,
-            # None: each would start again at every step. The backend limits the whole call.
-            timeout=None,
-            socket_timeout=None,
-            socket_connect_timeout=None,
-            # RESP2 has every type used here, and saves new connections the HELLO.
-            protocol=2,
-        )
+        # Without timeouts: each would start again at every step. The backend limits the whole call.
+        timeouts = {"timeout": None, "socket_timeout": None, "socket_connect_timeout": None}
+        return pool_from_url(self._url, max_connections=self._max_connections, **timeouts)
 
 
 class ExternalClient:

@@ -4,9 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from micropie._bodies.uploads import UploadFile
 from micropie._errors import ClientDisconnected, HTTPError
-from micropie._handlers.limits import limit
-from micropie._handlers.patterns import route
-from micropie._handlers.route import allow
+from micropie._handlers.decorators import allow, limit, route
 from micropie._http.events import EventStream
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
@@ -24,7 +22,7 @@ from micropie.app import App
 if TYPE_CHECKING:
     from micropie._http.broadcast import Broadcast, Member
     from micropie._http.channel import ConnectionClosed
-    from micropie._http.routes import ParameterInfo, RouteInfo
+    from micropie._http.route_info import ParameterInfo, RouteInfo
     from micropie._http.websocket import InvalidMessage, WebSocket
     from micropie._serving.protection import CrossOriginProtection, SecurityHeaders
 
@@ -65,7 +63,7 @@ __all__ = [
 _LATER = {
     "_http.broadcast": ("Broadcast", "Member"),
     "_http.channel": ("ConnectionClosed",),
-    "_http.routes": ("ParameterInfo", "RouteInfo"),
+    "_http.route_info": ("ParameterInfo", "RouteInfo"),
     "_http.websocket": ("InvalidMessage", "WebSocket"),
     "_serving.protection": ("CrossOriginProtection", "SecurityHeaders"),
 }

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from micropie._errors import ResponseError
@@ -23,6 +23,12 @@ def header_pairs(headers: HeadersInput | None) -> Headers:
     if isinstance(headers, Mapping):
         return list(headers.items())
     return list(headers)
+
+
+def add_missing(headers: Headers, added: Iterable[tuple[str, str]]) -> None:
+    """Append those of *added* to *headers* whose names are not in there."""
+    given = {name.lower() for name, _ in headers}
+    headers += [(name, value) for name, value in added if name.lower() not in given]
 
 
 def raw_headers(headers: HeadersInput | None) -> RawHeaders:

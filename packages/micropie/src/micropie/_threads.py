@@ -43,7 +43,7 @@ class Threads(concurrent.futures.Executor):
 
     Theory of operation. A job goes to an idle thread, else to a new one, else it waits. A thread
     that has done its job takes the next one waiting; if there is none, it is idle, and after _IDLE
-    seconds it ends. A thread is idle exactly while its inbox is in `_idle`: whoever takes the inbox
+    seconds it ends. A thread is idle exactly while its queue is in `_idle`: whoever takes the queue
     out puts one job in. The lock guards all this, because jobs come from several event loops, and
     threads need none to go on. Threads are daemons: a job that hangs does not hold up the exit.
     """
@@ -138,32 +138,32 @@ class Threads(concurrent.futures.Executor):
             logger.warning("shutdown waits no longer for %d busy threads", self._count)
 
     def _add_thread(self, job: ThreadJob) -> None:
-        inbox: SimpleQueue[ThreadJob] = SimpleQueue()
-        inbox.put(job)
-        threading.Thread(target=self._work, args=(inbox,), name="micropie", daemon=True).start()
+        jobs: SimpleQueue[ThreadJob] = SimpleQueue()
+        jobs.put(job)
+        threading.Thread(target=self._work, args=(jobs,), name="micropie", daemon=True).start()
         self._count += 1
 
-    def _work(self, inbox: SimpleQueue[ThreadJob]) -> None:
-        free = partial(self._free, inbox)
-        while self._next(inbox)(free):
+    def _work(self, jobs: SimpleQueue[ThreadJob]) -> None:
+        free = partial(self._free, jobs)
+        while self._next(jobs)(free):
             pass
 
-    def _free(self, inbox: SimpleQueue[ThreadJob]) -> None:
+    def _free(self, jobs: SimpleQueue[ThreadJob]) -> None:
         with self._lock:
             if self._waiting:
-                inbox.put(self._waiting.popleft())
+                jobs.put(self._waiting.popleft())
             else:
-                self._idle.append(inbox)
+                self._idle.append(jobs)
 
-    def _next(self, inbox: SimpleQueue[ThreadJob]) -> ThreadJob:
+    def _next(self, jobs: SimpleQueue[ThreadJob]) -> ThreadJob:
         try:
-            return inbox.get(timeout=_IDLE)
+            return jobs.get(timeout=_IDLE)
         except Empty:
             with self._lock:
-                if inbox in self._idle:
-                    self._idle.remove(inbox)
+                if jobs in self._idle:
+                    self._idle.remove(jobs)
                     return self.leave
-            return inbox.get()
+            return jobs.get()
 
 
 # For work with files, which is short whoever asks for it. As many threads as an event loop has of
@@ -228,10 +228,10 @@ async def run_through(
     try:
         return await join(future)
     finally:
-        adopt(context, before)
+        apply_changes(context, before)
 
 
-def adopt(context: Context, before: Context) -> None:
+def apply_changes(context: Context, before: Context) -> None:
     """Set what was set in *context*, once a copy of *before*, in the current context as well.
 
     As with code that runs in the current one, so that `async` or not makes no difference.

@@ -14,7 +14,7 @@ from micropie._threads import (
     INLINE,
     ThreadJob,
     Threads,
-    adopt,
+    apply_changes,
     nothing,
     run_through,
     settle,
@@ -70,7 +70,7 @@ class Workers:
         try:
             answer: tuple[T, ThreadedGenerator[Any] | None] = await future
         finally:
-            adopt(context, before)
+            apply_changes(context, before)
         return answer
 
     def iterate(

@@ -1,43 +1,41 @@
 """App, the class users subclass: every public method they write is a route."""
 
 import os
-from asyncio import CancelledError, StreamReader
+from asyncio import CancelledError, Event, StreamReader
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from micropie._bodies.forms import Files, read_multipart
+from micropie._bodies.multipart import read_multipart
+from micropie._bodies.uploads import Files
 from micropie._cookies import Cookie, parse_cookies
 from micropie._errors import cancelled_within
+from micropie._handlers.class_checks import check_handlers
 from micropie._handlers.mounts import Mounts
-from micropie._handlers.routing import check_handlers
 from micropie._handlers.templates import Templates
 from micropie._http.connection import Connection
 from micropie._http.request import Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
 from micropie._http.urls import redirection
 from micropie._percent import quoted
-from micropie._serving.by_hand import send_by_hand
-from micropie._serving.context import current_connection, disconnected, reset_current, set_current
-from micropie._serving.http import HttpExchange
-from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie._serving.origins import is_allowed, parse_origins
-from micropie._serving.other import serve_other
-from micropie._serving.parts import (
+from micropie._scope_keys import SESSIONS
+from micropie._serving.arguments import (
     InitSignature,
     LifespanHandler,
-    PartAttribute,
-    Parts,
-    UninitializedParts,
     body_limits,
-    check_cookie_owners,
     check_not_served,
     checked_backend,
     checked_debug,
     lifespan_of,
 )
+from micropie._serving.context import current_connection, disconnected, reset_current, set_current
+from micropie._serving.http import HttpExchange
+from micropie._serving.lifespan import serve_lifespan
+from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie._serving.origins import is_allowed, parse_origins
+from micropie._serving.parts import PartAttribute, Parts, UninitializedParts, check_cookie_owners
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
-from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie._workers import Workers
 from micropie.parameters import LONGEST, check_number, check_seconds
@@ -46,10 +44,10 @@ from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from micropie._http.routes import RouteInfo
+    from micropie._http.route_info import RouteInfo
 
 # Headers of a request that has a session to load or a body to parse.
-_NEEDS_MORE = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
+_INPUT = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
 
 
 class App:
@@ -174,7 +172,7 @@ class App:
             templates=Templates(template_dir, lambda: self.debug, {"url_for": self._url_for}),
             workers=Workers(sync_workers, sync_queue),
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie, max_age),
-            shares_session=session_backend is None,
+            has_own_backend=session_backend is not None,
             websocket_origins=parse_origins(websocket_origins),
             max_message_size=max_message_size,
             websocket_send_timeout=websocket_send_timeout,
@@ -201,18 +199,27 @@ class App:
         every call costs; an exchange serves all others.
         """
         parts = self.__micropie
-        if scope["type"] != "http":
-            await serve_other(parts, scope, receive, send)
+        kind = scope["type"]
+        if kind != "http":
+            if kind == "websocket":
+                # Here: few apps have any.
+                from micropie._serving.websocket import WebSocketExchange
+
+                await WebSocketExchange(parts, scope, receive, send).serve()
+            elif kind == "lifespan":
+                await serve_lifespan(parts, scope, receive, send)
+            else:
+                raise ValueError(f"unknown ASGI scope type {kind!r}")
             return
-        handler = parts.plain.get(scope["path"])
-        needs_more = False
+        handler = parts.direct.get(scope["path"])
+        has_input = False
         for name, _ in scope["headers"]:
-            if name in _NEEDS_MORE:
-                needs_more = True
+            if name in _INPUT:
+                has_input = True
                 break
-        if handler is None or needs_more or parts.middlewares or scope.get("root_path"):
+        if handler is None or has_input or parts.middlewares or scope.get("root_path"):
             request = Request(scope, receive, parts.limits)
-            await HttpExchange(parts, request, send).serve(needs_more)
+            await HttpExchange(parts, request, send).serve(has_input)
             return
         holder = [scope, receive, parts]
         token = set_current(holder)
@@ -277,12 +284,12 @@ class App:
     @session_backend.setter
     def session_backend(self, backend: SessionBackend) -> None:
         parts = self.__micropie
-        before = parts.sessions.backend, parts.shares_session
-        parts.sessions.backend, parts.shares_session = checked_backend(backend), False
+        before = parts.sessions.backend, parts.has_own_backend
+        parts.sessions.backend, parts.has_own_backend = checked_backend(backend), True
         try:
             check_cookie_owners(parts)
         except ValueError:
-            parts.sessions.backend, parts.shares_session = before
+            parts.sessions.backend, parts.has_own_backend = before
             raise
 
     def session_for(self, scope: Scope) -> AbstractAsyncContextManager[Session]:
@@ -296,7 +303,7 @@ class App:
         """
         parts = self.__micropie
         owner: SessionManager | None = scope.get(SESSIONS)
-        sessions = owner if owner is not None and parts.shares(owner) else parts.sessions
+        sessions = owner if owner is not None and parts.shares_session(owner) else parts.sessions
         session_ids = Connection(scope)._cookie_values(sessions.cookie_name)
         return sessions.session_for(session_ids, scope)
 
@@ -338,8 +345,8 @@ class App:
         except ValueError:
             del parts.mounts[path.rstrip("/")]
             raise
-        parts.adopt(asgi_app)
-        parts.plain = {}  # from now on a path alone does not tell who serves it
+        parts.become_parent_of(asgi_app)
+        parts.direct = {}  # from now on a path alone does not tell who serves it
         # In an App, a method of that name is a handler.
         if not isinstance(asgi_app, App) and hasattr(asgi_app, "on_mount"):
             asgi_app.on_mount(self, path)
@@ -385,8 +392,14 @@ class App:
             body: what a handler might return as a body.
             extra_headers: pairs or a dict.
         """
-        response = Response(status_code, body, extra_headers)
-        await send_by_hand(self.__micropie, send, response)
+        response, parts = Response(status_code, body, extra_headers), self.__micropie
+        try:
+            request = self.request
+        except RuntimeError:
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            # A client that sends nothing, and never leaves.
+            request = Request(scope, cast(Receive, Event().wait), parts.limits)
+        await HttpExchange(parts, request, send).answer(response)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """Return the cookies of a Cookie header by name."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from micropie._bodies.forms import Files
+from micropie._bodies.uploads import Files
 from support.temporary_files import on_disk
 from support.uploads import Uploads
 

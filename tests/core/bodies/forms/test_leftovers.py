@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from micropie._bodies.forms import Files
+from micropie._bodies.uploads import Files
 from micropie._errors import BadRequest
 from support.asgi import PATIENCE, settled
 from support.bodies import MIB

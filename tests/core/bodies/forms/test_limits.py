@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from micropie._bodies.forms import FORM_MEMORY, Files, FormLimits
+from micropie._bodies.form_limits import FormLimits
+from micropie._bodies.multipart import FORM_MEMORY
+from micropie._bodies.uploads import Files
 from micropie._errors import ContentTooLarge
 from support.bodies import MIB
 from support.forms import BOUNDARY, END, field, file, parse

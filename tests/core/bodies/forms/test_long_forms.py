@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from micropie import App
-from micropie._bodies.forms import Files, FormLimits
+from micropie._bodies.form_limits import FormLimits
+from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import parse_form, parse_long_form
 from micropie._errors import ContentTooLarge
 from support import forms

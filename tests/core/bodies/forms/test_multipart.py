@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import httpx2
 import pytest
 
-from micropie._bodies.forms import Files, multipart_boundary
+from micropie._bodies.multipart import multipart_boundary
+from micropie._bodies.uploads import Files
 from micropie._errors import BadRequest, HTTPError
 from support.forms import BOUNDARY, END, FILE_HEADERS, field, file, parse, part
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from micropie._bodies.forms import FormLimits
+from micropie._bodies.form_limits import FormLimits
 from micropie._bodies.urlencoded import parse_form
 from micropie._errors import ContentTooLarge
 from support.forms import LIMITS

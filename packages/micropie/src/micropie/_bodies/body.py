@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from micropie import codec
-from micropie._bodies.forms import Files, FormLimits
+from micropie._bodies.form_limits import FormLimits
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import parse_form
 from micropie._errors import (
     BadRequest,
@@ -56,7 +57,7 @@ class Body:
 
     Args:
         scope: the request's.
-        names: its headers, the last one of each name.
+        last_headers: its headers, the last one of each name.
         inbox: gives the messages.
         limits: of size and time.
 
@@ -75,20 +76,20 @@ class Body:
     _size = 0  # bytes received
 
     def __init__(
-        self, scope: Scope, names: dict[bytes, bytes], inbox: Inbox, limits: BodyLimits
+        self, scope: Scope, last_headers: dict[bytes, bytes], inbox: Inbox, limits: BodyLimits
     ) -> None:
         self._scope = scope
-        self._names = names
+        self._last_headers = last_headers
         self._inbox = inbox
         self.limits = limits
         headers = scope["headers"]
-        value = names.get(b"content-length", b"")
+        value = last_headers.get(b"content-length", b"")
         # The common case: nothing is repeated, and nothing contradicts the number.
-        is_alone = len(names) == len(headers) and b"transfer-encoding" not in names
+        is_alone = len(last_headers) == len(headers) and b"transfer-encoding" not in last_headers
         if is_alone and value.isdigit() and len(value) <= _DIGITS:
             self.length: int | None = int(value)
         else:
-            self.length = _content_length(names, headers)
+            self.length = _content_length(last_headers, headers)
 
     @property
     def is_expected(self) -> bool:
@@ -96,8 +97,10 @@ class Body:
         if self.length is not None:
             return self.length > 0
         # HTTP/2 and 3 need neither header: there a type announces a body.
-        names = self._names
-        return b"transfer-encoding" in names or (self._is_new_http and b"content-type" in names)
+        last_headers = self._last_headers
+        return b"transfer-encoding" in last_headers or (
+            self._is_new_http and b"content-type" in last_headers
+        )
 
     @property
     def _is_new_http(self) -> bool:
@@ -290,12 +293,12 @@ def _release_later(value: Any) -> None:
 
 
 def _content_length(
-    names: dict[bytes, bytes], headers: Iterable[tuple[bytes, bytes]]
+    last_headers: dict[bytes, bytes], headers: Iterable[tuple[bytes, bytes]]
 ) -> int | None:
-    found = names.get(b"content-length")
+    found = last_headers.get(b"content-length")
     if found is None:
         return None
-    if b"transfer-encoding" in names:
+    if b"transfer-encoding" in last_headers:
         raise ambiguous_length()
     # int() would also take "+5" and "1_0".
     found = found.strip()

@@ -1,5 +1,6 @@
 """Uploaded files as handlers meet them, and the safe way into a folder."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -105,6 +106,43 @@ class UploadContent:
     async def get(self) -> bytes | None:
         """Return the next chunk, or None at the end."""
         return await self._file.read(CHUNK_SIZE) or None
+
+
+class Files(dict[str, UploadFile]):
+    """The uploaded files of a form: name -> the first file of that name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lists: dict[str, list[UploadFile]] = {}
+        self._closed = False
+
+    def add(self, name: str, file: UploadFile) -> None:
+        """Append *file* to those of *name*.
+
+        Raises:
+            ValueError: they are closed, so nothing would delete this one.
+        """
+        if self._closed:
+            raise ValueError("the form is closed: its response is on its way already")
+        self.setdefault(name, file)
+        self._lists.setdefault(name, []).append(file)
+
+    def getlist(self, name: str) -> list[UploadFile]:
+        """Return all files of *name*, in the order of the form."""
+        return list(self._lists.get(name, ()))
+
+    async def close(self) -> None:
+        """Delete all temporary files, and refuse further ones; safe to call twice."""
+        self._closed = True
+        cancelled: asyncio.CancelledError | None = None
+        for files in self._lists.values():
+            for file in files:
+                try:
+                    await file.close()
+                except asyncio.CancelledError as error:
+                    cancelled = error  # the others are deleted nevertheless
+        if cancelled is not None:
+            raise cancelled
 
 
 def safe_filename(filename: str) -> str:

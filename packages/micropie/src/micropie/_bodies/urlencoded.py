@@ -2,7 +2,7 @@
 
 import asyncio
 
-from micropie._bodies.forms import FIELD_TOO_LONG, TOO_MANY_FIELDS, FormLimits, with_memory_of
+from micropie._bodies.form_limits import FIELD_TOO_LONG, TOO_MANY_FIELDS, FormLimits, with_memory_of
 from micropie._errors import ContentTooLarge
 from micropie._percent import unquoted, unquoted_size
 

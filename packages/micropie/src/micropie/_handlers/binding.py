@@ -2,18 +2,15 @@
 
 import functools
 import inspect
+import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
+from itertools import chain
 from typing import Any
 
 from micropie._errors import BadRequest
-from micropie._handlers.annotations import (
-    UnresolvedAnnotation,
-    check_default,
-    evaluated,
-    signature,
-)
+from micropie._handlers.annotations import check_default, evaluated, signature
 from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
 from micropie._http.connection import Connection
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Request
@@ -21,6 +18,12 @@ from micropie._threads import CONVERTER, run_through
 from micropie.codec import uncollected
 
 _REQUIRED = inspect.Parameter.empty
+_POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
+_POSITIONAL_OR_KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+# The place in a path of a parameter that has none there: behind the end of every path.
+_NOWHERE = sys.maxsize
+
 _NO_KEYWORDS: dict[str, Any] = {}
 
 
@@ -126,7 +129,7 @@ def _why_unparsed(request: Connection) -> str:
 
     "" if it was parsed, or there is none. The type is not repeated: it is the client's.
     """
-    if not isinstance(request, Request) or not request._body.is_expected:
+    if not isinstance(request, Request) or not request._raw_body.is_expected:
         return ""
     if request._media_type not in (JSON, URLENCODED, MULTIPART):
         return f": a body of this type is not parsed, only {JSON}, {URLENCODED} and {MULTIPART}"
@@ -142,53 +145,52 @@ class Binder:
     Args:
         handler: a function, bound method or partial; called as `handler(*args, **kwargs)`.
         given: how many leading parameters the caller fills itself.
+        pattern: the parameters of the handler's pattern, in the order of `request.path_params`;
+            None if its name leads to it, and its positional parameters take the segments in order.
 
     Raises:
-        TypeError: an annotation can't be resolved, or nothing in a request converts to it.
+        TypeError: an annotation can't be resolved, or nothing in a request converts to it; or one
+            of *pattern* is the name of no parameter, or of one for a body.
     """
 
-    def __init__(self, handler: Callable[..., Any], given: int = 0) -> None:
-        self._positional: list[Parameter] = []
-        self._keyword_only: list[Parameter] = []
-        self._rest: Parameter | None = None
-        self._named_rest: Parameter | None = None
-        self._declared: list[tuple[inspect.Parameter, Parameter]] = []
+    def __init__(
+        self, handler: Callable[..., Any], given: int = 0, pattern: Sequence[str] | None = None
+    ) -> None:
         layers = list(_layers(handler))
         # Where the annotations were written, so where names in them mean something.
         namespace = self._namespace = getattr(layers[-1], "__globals__", {})
         # What a partial has set is settled: no query may set it otherwise.
         settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
-        for parameter in list(signature(handler).parameters.values())[given:]:
-            if parameter.name not in settled:
-                self._add(parameter, namespace)
-        named = (*self._positional, *self._keyword_only)
-        self._names = {parameter.name for parameter in named}
-        of_models = [p for p in named if p.converter is not None and p.converter.of_models]
+        self._declared = [
+            (each, Parameter(each.name, each.default, _converter(each, namespace)))
+            for each in list(signature(handler).parameters.values())[given:]
+            if each.name not in settled
+        ]
+        positional = self._of(_POSITIONAL_ONLY, _POSITIONAL_OR_KEYWORD)
+        keyword_only = self._of(inspect.Parameter.KEYWORD_ONLY)
+        self._rest = next(iter(self._of(inspect.Parameter.VAR_POSITIONAL)), None)
+        self._named_rest = next(iter(self._of(inspect.Parameter.VAR_KEYWORD)), None)
+        named = {parameter.name: parameter for parameter in (*positional, *keyword_only)}
+        of_models = [p for p in named.values() if p.converter and p.converter.of_models]
         if len(of_models) == 1:
             of_models[0].takes_array = True
         # Filled already: "self", and what a partial gives. Python rejects them among **kwargs.
-        self._names.update(settled, *map(_keywords, layers))
-        self._from_path = sum(parameter.takes_text for parameter in self._positional)
-        self._only_positional = not (self._keyword_only or self._rest or self._named_rest)
+        self._names = {*named, *settled, *chain.from_iterable(map(_keywords, layers))}
+        for name in pattern or ():
+            if name not in named:
+                raise TypeError(f"it has no parameter for {{{name}}} in the path of its route")
+            if not named[name].takes_text:
+                raise TypeError(f"parameter '{name}' is in the path, and can't be in a body")
+        in_path = [p.name for p in positional if p.takes_text] if pattern is None else pattern
+        self._from_path = len(in_path)
+        # Each with its place among the path's values; one that has none comes by its name.
+        place = {name: index for index, name in enumerate(in_path)}
+        self._positional = [(place.get(p.name, _NOWHERE), p) for p in positional]
+        self._keyword_only = [(place.get(p.name, _NOWHERE), p) for p in keyword_only]
+        self._only_positional = not (keyword_only or self._rest or self._named_rest)
 
-    def _add(self, parameter: inspect.Parameter, namespace: dict[str, Any]) -> None:
-        check_default(parameter)
-        converter = None
-        if parameter.annotation is not parameter.empty:
-            # Here: it has all that annotations can say, and a library of models brings more.
-            from micropie._handlers.models import parameter_converter
-
-            converter = parameter_converter(parameter, namespace)
-        planned = Parameter(parameter.name, parameter.default, converter)
-        self._declared.append((parameter, planned))
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            self._rest = planned
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            self._named_rest = planned
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            self._keyword_only.append(planned)
-        else:
-            self._positional.append(planned)
+    def _of(self, *kinds: Any) -> list[Parameter]:
+        return [planned for declared, planned in self._declared if declared.kind in kinds]
 
     @property
     def takes_nothing(self) -> bool:
@@ -212,20 +214,22 @@ class Binder:
         Raises:
             BadRequest: a parameter has no value and no default, or its value does not convert.
         """
-        segments = request.path_params
-        used, given = 0, len(segments)
+        values = request.path_params
+        given = len(values)
         arguments = []
-        for parameter in self._positional:
-            if used < given and parameter.takes_text:
-                arguments.append(parameter.from_text(segments[used]))
-                used += 1
+        for place, parameter in self._positional:
+            if place < given:
+                arguments.append(parameter.from_text(values[place]))
             else:
                 arguments.append(parameter.from_request(request))
         if self._only_positional:
             return arguments, _NO_KEYWORDS
         if self._rest is not None:
-            arguments.extend(self._rest.from_text(segment) for segment in segments[used:])
-        keywords = {p.name: p.from_request(request) for p in self._keyword_only}
+            arguments.extend(map(self._rest.from_text, values[self._from_path :]))
+        keywords = {
+            p.name: p.from_text(values[place]) if place < given else p.from_request(request)
+            for place, p in self._keyword_only
+        }
         if self._named_rest is not None:
             keywords.update(self._left_over(self._named_rest, request))
         return arguments, keywords
@@ -250,82 +254,14 @@ class Binder:
         }
 
 
-class PatternBinder(Binder):
-    """Binds the values of a pattern's parameters by their names, not by position.
+def _converter(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Converter | None:
+    check_default(parameter)
+    if parameter.annotation is parameter.empty:
+        return None
+    # Here: whatever annotations can say takes 2 ms to import.
+    from micropie._handlers.models import parameter_converter
 
-    Args:
-        handler: as for a Binder.
-        names: of the pattern's parameters, in the order of `request.path_params`.
-        given: as for a Binder.
-
-    Raises:
-        TypeError: as a Binder; or one of *names* is that of no parameter, or of one for a body.
-    """
-
-    def __init__(self, handler: Callable[..., Any], names: tuple[str, ...], given: int = 0) -> None:
-        super().__init__(handler, given)
-        self._path_names = names
-        order = {name: index for index, name in enumerate(names)}
-        # Each with its place among the path's values; one that is nowhere comes by its name.
-        self._places = [(order.get(p.name, len(names)), p) for p in self._positional]
-        planned = {parameter.name: parameter for parameter in self._positional + self._keyword_only}
-        for name in names:
-            if name not in planned:
-                raise TypeError(f"it has no parameter for {{{name}}} in the path of its route")
-            if not planned[name].takes_text:
-                raise TypeError(f"parameter '{name}' is in the path, and can't be in a body")
-
-    def bind(self, request: Connection) -> tuple[list[Any], dict[str, Any]]:
-        """Return the positional and keyword arguments for *request*.
-
-        Raises:
-            BadRequest: a parameter has no value and no default, or its value does not convert.
-        """
-        values = request.path_params
-        given = min(len(values), len(self._path_names))
-        arguments = []
-        for place, parameter in self._places:
-            if place < given:
-                arguments.append(parameter.from_text(values[place]))
-            else:
-                arguments.append(parameter.from_request(request))
-        if self._only_positional:
-            return arguments, _NO_KEYWORDS
-        texts = dict(zip(self._path_names, values, strict=False))
-        keywords = {
-            p.name: p.from_text(texts[p.name]) if p.name in texts else p.from_request(request)
-            for p in self._keyword_only
-        }
-        if self._named_rest is not None:
-            keywords.update(self._left_over(self._named_rest, request))
-        return arguments, keywords
-
-
-def check_annotations(name: str, attribute: object) -> None:
-    """Check what a handler takes as soon as its class is there.
-
-    Annotations that can't be resolved yet are left to `Binder`, when the App is made.
-
-    Args:
-        name: of the attribute.
-        attribute: of the class, a function as a rule; one that takes shape with the instance only,
-            a partial say, is left to the App too.
-
-    Raises:
-        TypeError: no value in a request converts to an annotation, or it can't be kept in full.
-    """
-    function = getattr(attribute, "__func__", attribute)  # of a staticmethod or classmethod
-    if not isinstance(function, types.FunctionType):
-        return
-    given = (not isinstance(attribute, staticmethod)) + name.startswith("ws_")
-    try:
-        # Evaluated here since Python 3.14 (PEP 649), so a NameError if it is too early for one.
-        function.__annotations__  # noqa: B018
-        Binder(function, given)
-    except (UnresolvedAnnotation, NameError):
-        pass
-    except TypeError as error:
-        raise TypeError(f"handler '{name}', {error}") from None
+    return parameter_converter(parameter, namespace)
 
 
 def _layers(handler: Any) -> Iterator[Any]:

@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from micropie._handlers.route import Route
+from micropie._handlers.endpoint import Endpoint
 from micropie._handlers.routing import RouteTable
-from micropie._http.connection import PARENT, STATE, Connection
+from micropie._http.connection import Connection
 from micropie._http.urls import below, has_dots, routed_path
 from micropie._percent import quoted
-from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie._scope_keys import PARENT, REQUEST_STATE, ROOT_PATHS, SESSIONS
+from micropie._sessions.manager import SessionManager
 from micropie.types import ASGIApp, Scope
 
 if TYPE_CHECKING:
-    from micropie._http.routes import RouteInfo
+    from micropie._http.route_info import RouteInfo
 
 
 class Mount(NamedTuple):
@@ -29,11 +30,6 @@ class Mount(NamedTuple):
         """Let the app use the session of *connection*, which *sessions* loads and stores."""
         self.scope[PARENT] = connection
         self.scope[SESSIONS] = connection.scope.get(SESSIONS, sessions)
-
-
-# The key of a scope under which the Apps above a mounted one are told apart: the root_path of each,
-# by the identity of its Mounts.
-_ROOT_PATHS = "micropie.root_paths"
 
 
 class Mounts(dict[str, ASGIApp]):
@@ -92,7 +88,7 @@ class Mounts(dict[str, ASGIApp]):
 
     def described(self) -> "list[RouteInfo]":
         """Return what users may know of the mounts."""
-        from micropie._http.routes import RouteInfo
+        from micropie._http.route_info import RouteInfo
 
         return [
             RouteInfo(
@@ -103,14 +99,14 @@ class Mounts(dict[str, ASGIApp]):
 
     def root_path(self, scope: Scope) -> str:
         """Return the `root_path` of the App these belong to, also in the scope of one below it."""
-        root_path: str = scope.get(_ROOT_PATHS, {}).get(id(self), scope.get("root_path", ""))
+        root_path: str = scope.get(ROOT_PATHS, {}).get(id(self), scope.get("root_path", ""))
         return root_path.rstrip("/")
 
     def _child_scope(self, scope: Scope, prefix: str) -> Scope:
         root_path = scope.get("root_path", "").rstrip("/")
         path = scope["path"]
         child = {**scope, "root_path": root_path + prefix}
-        child[_ROOT_PATHS] = {**scope.get(_ROOT_PATHS, {}), id(self): root_path}
+        child[ROOT_PATHS] = {**scope.get(ROOT_PATHS, {}), id(self): root_path}
         if prefix in self.states:
             child["state"] = {**scope.get("state", {}), **self.states[prefix]}
         # Set anew for a mount that shares the session; any other must not find this one's.
@@ -124,21 +120,21 @@ class Mounts(dict[str, ASGIApp]):
         return child
 
 
-def mount_or_route(
+def mount_or_endpoint(
     connection: Connection, mounts: Mounts, routes: RouteTable
-) -> tuple[Mount | None, Route | None]:
-    """Return what serves the path of *connection*: a mount, else a route, else the mount at "/".
+) -> tuple[Mount | None, Endpoint | None]:
+    """Return what serves the path of *connection*: a mount, else a handler, else the mount at "/".
 
     Both are None if nothing does. Sets `path_params`, unless a mount longer than "/" serves it.
     """
     scope = connection.scope
     if mounts and has_dots(scope["path"]):
         return None, None
-    mount, route = mounts.find(scope) if mounts else None, None
+    mount, endpoint = mounts.find(scope) if mounts else None, None
     if mount is None:
-        route, connection.path_params = routes.find(scope)
-        if route is None and mounts:
+        endpoint, connection.path_params = routes.find(scope)
+        if endpoint is None and mounts:
             mount = mounts.fallback(scope)
     if mount is not None:
-        mount.scope[STATE] = connection.state
-    return mount, route
+        mount.scope[REQUEST_STATE] = connection.state
+    return mount, endpoint

@@ -22,17 +22,20 @@ class Templates:
     Args:
         folder: where they lie; a relative path means the working directory.
         auto_reload: tells whether to look for changes on disk at a rendering (for development).
-        names: what every template knows by name.
+        global_names: what every template knows by name.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], auto_reload: Callable[[], bool], names: dict[str, Any]
+        self,
+        folder: str | os.PathLike[str],
+        auto_reload: Callable[[], bool],
+        global_names: dict[str, Any],
     ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise TypeError(f"template_dir must be a str or a path, not {folder!r}")
         self._folder = os.fspath(folder)
         self._auto_reload = auto_reload
-        self._names = names
+        self._global_names = global_names
         self._environment: Environment | None = None
         self._loaded: dict[str, Template] = {}
 
@@ -57,7 +60,7 @@ class Templates:
                 # No limit: an evicted template would be read again on the event loop.
                 cache_size=-1,
             )
-            self._environment.globals.update(self._names)
+            self._environment.globals.update(self._global_names)
         if self._auto_reload():
             self._environment.auto_reload = True
         return self._environment

@@ -70,11 +70,11 @@ class Broadcast:
         Raises:
             TypeError, ValueError: it has no JSON form, or is text with a lone surrogate.
         """
-        payload = _payload(message)
+        sent = _message(message)
         async with self._sending:
             turn_ends = perf_counter() + _SENDING_TURN
             for member in tuple(self._rooms.get(room, ())):
-                member._put(payload)
+                member._put(sent)
                 if perf_counter() > turn_ends:
                     await asyncio.sleep(0)
                     turn_ends = perf_counter() + _SENDING_TURN
@@ -182,7 +182,7 @@ class Member:
             self._wake.set_result(None)
 
 
-def _payload(message: Any) -> Message:
+def _message(message: Any) -> Message:
     if isinstance(message, bytes | bytearray | memoryview):
         return {"type": "websocket.send", "bytes": bytes(message)}
     text = message if isinstance(message, str) else codec.dumps(message).decode()

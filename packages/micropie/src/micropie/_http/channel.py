@@ -60,7 +60,7 @@ class Channel:
     # Half a KiB less for each idle WebSocket.
     __slots__ = (
         *("accepted", "closed", "closed_with", "_receive", "_send", "_max_size", "_send_timeout"),
-        *("_send_tells", "_ahead", "_receivers", "_has_given_up", "_turn"),
+        *("_send_raises", "_ahead", "_receivers", "_has_given_up", "_turn"),
     )
 
     def __init__(
@@ -78,7 +78,7 @@ class Channel:
         self._send = send
         self._max_size = inf if max_size is None else max_size
         self._send_timeout = send_timeout
-        self._send_tells = _send_tells(scope)
+        self._send_raises = _send_raises(scope)
         # The next message, awaited before the handler asks for it.
         self._ahead: asyncio.Future[Message] | None = None
         # The tasks that wait for the server; each with its `cancelling()` of then, as
@@ -97,7 +97,7 @@ class Channel:
         if self.closed or not self.accepted:
             self._check_open()
         message: Message
-        if not self._send_tells:
+        if not self._send_raises:
             message = await self._receive_ahead()
         elif self._receivers:
             message = await self._receive_now()
@@ -163,7 +163,7 @@ class Channel:
         """Raise what a send must raise, as far as it is known: see `next`."""
         if self.closed or not self.accepted:
             self._check_open()
-        if not self._send_tells and self._look_ahead().done():
+        if not self._send_raises and self._look_ahead().done():
             message = self._look_ahead().result()
             if message["type"] == "websocket.disconnect":
                 raise self._disconnected(message)
@@ -213,7 +213,7 @@ class Channel:
             ConnectionClosed, OSError: the client has left.
         """
         self.check_sending()
-        if not self._send_tells:
+        if not self._send_raises:
             # Other servers may bind what they do to the task that they are called in.
             return self.transmit(message)
         steps = self._send(message).__await__()
@@ -231,7 +231,7 @@ class Channel:
 
     async def _left(self) -> ConnectionClosed:
         """Return the error for a client that has left, with its code if the server knows that."""
-        receive = self._receive_now if self._send_tells else self._receive_ahead
+        receive = self._receive_now if self._send_raises else self._receive_ahead
         with suppress(TimeoutError, ConnectionClosed):
             async with asyncio.timeout(_FAREWELL):
                 while not self.closed:
@@ -260,7 +260,7 @@ def _size(data: str | bytes) -> int:
     return len(data)
 
 
-def _send_tells(scope: Scope) -> bool:
+def _send_raises(scope: Scope) -> bool:
     """Tell whether send() raises when the client has left.
 
     It does since ASGI 2.4. Older servers, Hypercorn, Daphne and Granian among them, drop what is

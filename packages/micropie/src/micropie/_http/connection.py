@@ -10,17 +10,12 @@ from micropie._cookies import cookie_values, parse_cookies
 from micropie._errors import HTTPError
 from micropie._http.urls import routed_path, whole_path
 from micropie._lazy import lazy
+from micropie._scope_keys import PARENT, REQUEST_STATE
 from micropie._sessions.session import Session
 from micropie.types import Scope
 
 if TYPE_CHECKING:
-    from micropie._http.routes import RouteInfo
-
-# The key of a scope under which a mounted App finds the connection of the App that mounted it.
-PARENT = "micropie.parent"
-
-# The key of a scope under which a mounted app finds the `state` of the request.
-STATE = "micropie.state"
+    from micropie._http.route_info import RouteInfo
 
 # Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
@@ -37,11 +32,14 @@ class Connection:
 
     # Defaults live on the class: most requests never set these.
     _session_used = False
-    _failed = False
+    _discards_session = False
     _is_answered = False  # from the moment the head of the response is made
-    _found: Any = None  # what the path leads to, for hooks before the handler; a Route
-    _route: Any = None  # what serves the request; for hooks after it, and the handler itself
+    _matched: Any = None  # what the path leads to, for hooks before the handler; an Endpoint
+    _endpoint: Any = None  # what serves the request; for hooks after it, and the handler itself
     _culprit: str | None = None  # what failed, if not the handler
+    # Why it is answered with an error, whatever the hooks before say: its session can't be loaded,
+    # say. They run, as for any request, so that the hooks after see that answer.
+    _refused: HTTPError | None = None
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -56,7 +54,7 @@ class Connection:
     @lazy
     def state(self) -> SimpleNamespace:
         """What hooks keep for this request, as attributes; Apps mounted below have it too."""
-        return self.scope.get(STATE) or SimpleNamespace()
+        return self.scope.get(REQUEST_STATE) or SimpleNamespace()
 
     @lazy
     def path(self) -> str:
@@ -74,14 +72,16 @@ class Connection:
         Hooks see what the path leads to before anything runs; once a hook has set `handler`, and
         the hooks before are through, it is the route of that one.
         """
-        route = self._route or self._found
-        info: RouteInfo | None = None if route is None else route.info
+        endpoint = self._endpoint or self._matched
+        info: RouteInfo | None = None if endpoint is None else endpoint.info
         return info
 
     @property
     def _handler_name(self) -> str:
         """What log entries say that failed: the handler, unless another culprit is known."""
-        return self._culprit or (self._route.name if self._route is not None else "the request")
+        return self._culprit or (
+            self._endpoint.name if self._endpoint is not None else "the request"
+        )
 
     @lazy
     def path_params(self) -> list[str]:
@@ -133,9 +133,9 @@ class Connection:
 
     @property
     def _cookie_header(self) -> str:
-        names = self._last_headers
-        value = names.get(b"cookie")
-        if value is not None and len(names) == len(self.scope["headers"]):
+        last_headers = self._last_headers
+        value = last_headers.get(b"cookie")
+        if value is not None and len(last_headers) == len(self.scope["headers"]):
             header = value.decode("latin-1")
         else:
             header = self.headers.get("cookie", "")  # it may be there twice, to be joined
@@ -158,14 +158,19 @@ class Connection:
         """The browser's session; what changes in it is stored before the response goes out.
 
         To assign another mapping is to clear it, and to start a new one with those values.
+
+        Raises:
+            HTTPError: 503, the session store is unavailable.
         """
         self._session_used = True
         if self._session is None:
+            if self._refused is not None:
+                raise self._refused  # no empty one: a hook would take the browser for a new one
             # A mounted App without a backend of its own shares its parent's session.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session
             if self._is_answered:
-                self._session.answered_by = self._names()
+                self._session.answered_by = self._log_names()
                 self._session.finish()
         return self._session
 
@@ -177,19 +182,19 @@ class Connection:
             self.session.clear()
             self.session.update(data)
 
-    def _names(self) -> tuple[str, str, str]:
+    def _log_names(self) -> tuple[str, str, str]:
         """Return what the log calls this: method, whole path and handler."""
         return self.scope.get("method", "WebSocket"), whole_path(self.scope), self._handler_name
 
     @property
-    def _has_failed(self) -> bool:
+    def _discards_shared_session(self) -> bool:
         """Whether this request, or one that it shares a session with, failed."""
         parent: Connection | None = self.scope.get(PARENT)
-        return self._failed or (parent is not None and parent._has_failed)
+        return self._discards_session or (parent is not None and parent._discards_shared_session)
 
-    def _mark_failed(self) -> None:
+    def _discard_session(self) -> None:
         """Record that the handler failed, so that the session is not stored."""
         connection: Connection | None = self
         while connection is not None:
-            connection._failed = True
+            connection._discards_session = True
             connection = connection.scope.get(PARENT)

@@ -1,12 +1,13 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
-from micropie._bodies.forms import Files, multipart_boundary, parse_multipart
 from micropie._bodies.inbox import Inbox
+from micropie._bodies.multipart import multipart_boundary, parse_multipart
+from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import LONG_FORM, parse_long_form
 from micropie._cookies import Cookie
 from micropie._http.connection import Connection
@@ -37,8 +38,10 @@ class Request(Connection):
     _route_handler: str | Handler | None = None  # the spelling of older middleware
     # Made when something asks for them.
     _inbox: Inbox | None = None
-    _opened: Body | None = None
+    _opened_body: Body | None = None
     _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
+    # Those that a hook has added to the response, and would add to any other in its place.
+    _lasting_headers: Sequence[tuple[str, str]] = ()
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
@@ -54,14 +57,14 @@ class Request(Connection):
         return method
 
     @property
-    def _body(self) -> Body:
-        body = self._opened
+    def _raw_body(self) -> Body:
+        body = self._opened_body
         if body is None:
             inbox = self._inbox
             if inbox is None:
                 inbox = self._inbox = Inbox(self._receive)
             body = Body(self.scope, self._last_headers, inbox, self._limits)
-            self._opened = body
+            self._opened_body = body
         return body
 
     @property
@@ -117,7 +120,7 @@ class Request(Connection):
             RuntimeError: it was streamed, or was multipart: such a body is not kept.
             HTTPError: 413 for a body over its limit, 408 for a client that stalls.
         """
-        return await self._body.read()
+        return await self._raw_body.read()
 
     def stream(self) -> AsyncGenerator[bytes, None]:
         """Return the chunks of the raw body, as they come.
@@ -126,7 +129,7 @@ class Request(Connection):
             RuntimeError: it was streamed already, or was multipart and parsed.
             HTTPError: 413 for a body over its limit, 408 for a client that stalls.
         """
-        return self._body.stream()
+        return self._raw_body.stream()
 
     async def parse_body(self) -> None:
         """Receive and parse a JSON, urlencoded or multipart body; others are left to `read`.
@@ -150,7 +153,7 @@ class Request(Connection):
         """
         if self._parsed is not None:
             return self._parsed.is_large
-        body = self._body
+        body = self._raw_body
         if not body.is_expected:
             return False
         limits = body.limits
@@ -290,7 +293,7 @@ class Request(Connection):
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""
-        return self._receive if self._opened is None else self._opened.replayed()
+        return self._receive if self._opened_body is None else self._opened_body.replayed()
 
     @lazy
     def _media_type(self) -> str:
@@ -302,7 +305,7 @@ class Request(Connection):
     def _require_parsed(self, attribute: str) -> ParsedBody:
         parsed = self._parsed
         if parsed is None:
-            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._body.is_expected:
+            if self._media_type in (JSON, URLENCODED, MULTIPART) and self._raw_body.is_expected:
                 raise RuntimeError(
                     f"request.{attribute}: the body was not read yet; await request.parse_body() "
                     "first"

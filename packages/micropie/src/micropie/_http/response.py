@@ -21,7 +21,7 @@ BODILESS = frozenset({204, 304})
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 # The whole body, the generator of its chunks, or that generator set going.
-Payload = bytes | Stream | EventStream | BodyStream
+Content = bytes | Stream | EventStream | BodyStream
 
 # The two ASGI messages of a response; a stream stands in for the second.
 Messages = tuple[Message, dict[str, Any] | Stream | EventStream | BodyStream]
@@ -99,14 +99,14 @@ class Response:
         status: 200 to 599.
         body: what the handler returned as the body.
         headers: (name, value) pairs beside the automatic ones; hooks may change them in place.
-        payload: the body as it will be sent.
+        content: the body as it will be sent.
 
     Raises:
         ResponseError: the status or the body is not valid.
         TypeError, ValueError: the body has no JSON form.
     """
 
-    __slots__ = ("_content_type", "body", "headers", "payload", "status")
+    __slots__ = ("_content_type", "body", "content", "headers", "status")
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Response:
         self.status = int(status)
         self.body = body
         self.headers = [] if headers is None else header_pairs(headers)
-        self.payload, self._content_type = _encode(body)
+        self.content, self._content_type = _encode(body)
         if content_type is not None:
             self._content_type = (b"content-type", content_type.encode())
 
@@ -172,7 +172,7 @@ class Response:
         if changes.get("body", self.body) is not self.body:
             return Response(status, changes["body"], headers)
         replaced = Response(status, None, headers)
-        replaced.body, replaced.payload = self.body, self.payload
+        replaced.body, replaced.content = self.body, self.content
         replaced._content_type = self._content_type
         return replaced
 
@@ -182,25 +182,25 @@ class Response:
         Raises:
             ResponseError: a header may not be sent.
         """
-        payload: Payload = b"" if self.status in BODILESS else self.payload
+        content: Content = b"" if self.status in BODILESS else self.content
         start = {
             "type": "http.response.start",
             "status": self.status,
             "headers": self._render_headers(is_head=method == "HEAD"),
         }
         if method == "HEAD":
-            payload = b""  # a stream that has begun is closed by the exchange
-        if not isinstance(payload, bytes):
-            return start, payload
-        return start, {"type": "http.response.body", "body": payload}
+            content = b""  # a stream that has begun is closed by the exchange
+        if not isinstance(content, bytes):
+            return start, content
+        return start, {"type": "http.response.body", "body": content}
 
     def _render_headers(self, *, is_head: bool) -> RawHeaders:
         raw = [raw_header(pair) for pair in self.headers]
         names = dict(raw)
-        payload, is_bodiless = self.payload, self.status in BODILESS
-        size = len(payload) if isinstance(payload, bytes) else None
+        content, is_bodiless = self.content, self.status in BODILESS
+        size = len(content) if isinstance(content, bytes) else None
         if not _FRAMING.isdisjoint(names):
-            dropped = {b"transfer-encoding"}  # it is the server's
+            dropped = {b"transfer-encoding"}  # framing is the server's
             # A length given by hand counts only where the real one can't be known.
             if is_bodiless or size or (size == 0 and not is_head):
                 dropped.add(b"content-length")
@@ -240,7 +240,7 @@ def _check_keys(answer: Mapping[str, Any]) -> None:
         )
 
 
-def _encode(body: Any) -> tuple[Payload, tuple[bytes, bytes] | None]:
+def _encode(body: Any) -> tuple[Content, tuple[bytes, bytes] | None]:
     """Return the bytes or stream of *body* and the content type it has by default."""
     if type(body) is dict:
         return dumps(body), _JSON

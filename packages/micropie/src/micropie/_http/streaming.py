@@ -7,7 +7,7 @@ from contextvars import copy_context
 from time import perf_counter
 
 from micropie._errors import ClientDisconnected, cancelled_within
-from micropie._threads import adopt
+from micropie._threads import apply_changes
 from micropie._workers import ThreadedGenerator
 from micropie.types import Message, Send
 
@@ -54,7 +54,7 @@ class BodyStream:
             if not self._has_begun.done():
                 await self._stop()
                 raise ClientDisconnected
-        adopt(self._context, self._before)
+        apply_changes(self._context, self._before)
         if self._pump.done():
             self._pump.result()
 

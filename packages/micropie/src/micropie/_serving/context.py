@@ -44,7 +44,7 @@ def current_connection() -> Connection:
                 request = Request(scope, receive, parts.limits)
                 request._is_answered = receive is disconnected
                 # App has found it by its path alone; it is None if the handler was deleted since.
-                request._route = parts.routes.by_path.get(scope["path"])
+                request._endpoint = parts.routes.by_path.get(scope["path"])
                 holder[:] = [request]
     connection: Connection = holder[0]
     return connection

@@ -15,7 +15,7 @@ async def error_response(
 ) -> Response:
     """Return the response for *error*.
 
-    It is what the first of the *askable*, from the last to the first, answers; else what an HTTPError
+    It is what the first of the *askable* hooks, from the last on, answers; else what an HTTPError
     says, or a 500, which is logged. With *debug* a 500 shows the traceback. A hook that has been
     asked is taken out of the list: it is not asked again, nor told of what it raises itself.
     """
@@ -29,7 +29,7 @@ async def error_response(
             if answer is not None:
                 response = _answer(answer, error)
                 if not isinstance(error, HTTPError):
-                    request._mark_failed()
+                    request._discard_session()
                 return response
         except Exception as failure:
             blame(request, "on_error", hooks)
@@ -63,7 +63,7 @@ def _own_response(error: Exception, request: Request, *, debug: bool) -> Respons
             return response
         except Exception as unsendable:
             error = unsendable
-    request._mark_failed()
+    request._discard_session()
     # A log that fails, or a traceback that can't be formatted, must not become the next error
     # to answer: that one would fail the same way, and so on forever.
     with suppress(Exception):
@@ -79,6 +79,6 @@ def _own_response(error: Exception, request: Request, *, debug: bool) -> Respons
 def log_failure(error: BaseException, request: Request) -> None:
     """Log *error*, with its traceback unless its message says all."""
     if isinstance(error, ResponseError):
-        logger.error("%s %r: %s %s", *request._names(), error)
+        logger.error("%s %r: %s %s", *request._log_names(), error)
     else:
-        logger.error("%s %r: %s failed", *request._names(), exc_info=error)
+        logger.error("%s %r: %s failed", *request._log_names(), exc_info=error)

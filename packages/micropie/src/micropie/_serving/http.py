@@ -8,9 +8,10 @@ from typing import Any
 
 from micropie._bodies.body import ambiguous_length
 from micropie._errors import HTTPError, ResponseError, cancelled_within, logger
-from micropie._handlers.mounts import Mount, mount_or_route
-from micropie._handlers.route import Route
-from micropie._http.connection import MAX_HEADERS, PARENT
+from micropie._handlers.endpoint import Endpoint
+from micropie._handlers.mounts import Mount, mount_or_endpoint
+from micropie._headers import add_missing
+from micropie._http.connection import MAX_HEADERS
 from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
 from micropie._http.response import (
@@ -21,13 +22,13 @@ from micropie._http.response import (
     response_of_hook,
 )
 from micropie._http.streaming import BodyStream, Chunks
+from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.context import Reset, reset_current, set_current
-from micropie._serving.cookies import add_session, begin_mounted, cookies_set
 from micropie._serving.failures import error_response, log_failure
+from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import Hooks, blame
 from micropie._serving.parts import Parts, shares_session
 from micropie._serving.relay import Relay, run_hooks_on_head
-from micropie._sessions.manager import SESSIONS
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
@@ -62,20 +63,20 @@ class HttpExchange:
     # What is sent unless a later step replaces it; set by `_prepare`.
     _response: Response
     _start: Message
-    _body: Message | BodyStream
+    _last: Message | BodyStream
 
     def __init__(self, parts: Parts, request: Request, send: Send) -> None:
         self._parts = parts
         self._request = request
         self._send = send
 
-    async def serve(self, needs_more: bool) -> None:
+    async def serve(self, has_input: bool) -> None:
         """Take the request to its handler, and answer with what comes of it.
 
         Every call costs, so the way to the handler is one function.
 
         Args:
-            needs_more: whether there may be a session to load or a body to parse.
+            has_input: whether there may be a session to load or a body to parse.
         """
         parts, request = self._parts, self._request
         token = set_current([request])
@@ -84,60 +85,70 @@ class HttpExchange:
         try:
             try:
                 if parts.mounts:
-                    mount, route = mount_or_route(request, parts.mounts, parts.routes)
+                    mount, endpoint = mount_or_endpoint(request, parts.mounts, parts.routes)
                 else:
                     mount = None
-                    route, request.path_params = parts.routes.find(request.scope)
-                if needs_more:
-                    pairs = request.scope["headers"]
-                    if len(pairs) > MAX_HEADERS:
-                        raise HTTPError(431)
-                    headers = request._last_headers = dict(pairs)
-                    if b"transfer-encoding" in headers and b"content-length" in headers:
-                        raise ambiguous_length()  # whether or not anybody reads the body
-                    # A mounted App that shares its parent's session finds it there.
-                    if (
-                        b"cookie" in headers
-                        and PARENT not in request.scope
-                        and (
-                            parts.middlewares
-                            or route
-                            or (mount and shares_session(mount.app, parts.sessions))
-                        )
-                    ):
-                        session_ids = request._cookie_values(parts.sessions.cookie_name)
-                        request._session = await parts.sessions.load(session_ids)
+                    endpoint, request.path_params = parts.routes.find(request.scope)
+                if has_input:
+                    try:
+                        pairs = request.scope["headers"]
+                        if len(pairs) > MAX_HEADERS:
+                            raise HTTPError(431)
+                        headers = request._last_headers = dict(pairs)
+                        if b"transfer-encoding" in headers and b"content-length" in headers:
+                            raise ambiguous_length()  # whether or not anybody reads the body
+                        # A mounted App that shares its parent's session finds it there.
+                        if (
+                            b"cookie" in headers
+                            and PARENT not in request.scope
+                            and (
+                                parts.middlewares
+                                or endpoint
+                                or (mount and shares_session(mount.app, parts.sessions))
+                            )
+                        ):
+                            session_ids = request._cookie_values(parts.sessions.cookie_name)
+                            request._session = await parts.sessions.load(session_ids)
+                    except HTTPError as error:
+                        if not parts.middlewares:
+                            raise
+                        request._refused = error
                 if parts.middlewares:
-                    request._found = route
-                    if route is not None and route.limits is not None:
-                        request._limits = parts.limits._replace(**route.limits)
+                    request._matched = endpoint
+                    if endpoint is not None and endpoint.limits is not None:
+                        request._limits = parts.limits._replace(**endpoint.limits)
                     result = await self._run_hooks_before()
+                    if request._refused is not None:
+                        raise request._refused
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
-                        mount, route = None, parts.routes.resolve(chosen, request.method)
+                        mount, endpoint = None, parts.routes.resolve(chosen, request.method)
                         request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
-                    if route is None:
+                    if endpoint is None:
                         raise HTTPError(404)
-                    request._route = route
-                    if route.limits is not None:
-                        request._limits = parts.limits._replace(**route.limits)
-                    if route.allowed is not None and request.scope["method"] not in route.allowed:
-                        result = route.answer_unnamed(request.method)
+                    request._endpoint = endpoint
+                    if endpoint.limits is not None:
+                        request._limits = parts.limits._replace(**endpoint.limits)
+                    if (
+                        endpoint.allowed is not None
+                        and request.scope["method"] not in endpoint.allowed
+                    ):
+                        result = endpoint.answer_unnamed(request.method)
                     else:
-                        binder = route.binder
-                        if needs_more and await request._receive_body() and binder is not None:
+                        binder = endpoint.binder
+                        if has_input and await request._receive_body() and binder is not None:
                             args, kwargs = await binder.bind_in_thread(request)
                         else:
                             args, kwargs = _NO_ARGUMENTS if binder is None else binder.bind(request)
-                        if route.is_coroutine:
-                            result = await route.handler(*args, **kwargs)
+                        if endpoint.is_coroutine:
+                            result = await endpoint.handler(*args, **kwargs)
                         else:
-                            result = await self._call(route, args, kwargs)
+                            result = await self._call(endpoint, args, kwargs)
             except Exception as error:
-                mount, result = None, error
+                mount, result = None, request._refused or error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
             if mount is not None:
@@ -145,10 +156,9 @@ class HttpExchange:
                 return
             messages = None
             if not self._entered and request._session is None and not request._set_cookies:
-                if type(result) is not HTTPError:
-                    messages = ready_messages(result, request.scope["method"])
-                elif not parts.debug:
-                    messages = error_messages(result, request.scope["method"])
+                is_error = type(result) is HTTPError and not parts.debug
+                ready = error_messages if is_error else ready_messages
+                messages = ready(result, request.scope["method"])
             is_current = False
             if messages is None:
                 await self.answer(result, token)
@@ -170,11 +180,10 @@ class HttpExchange:
         entered: list[Hooks] = []
         self._entered = entered
         for hooks in self._parts.middlewares.bound():
-            if hooks.before_request is None:
-                entered.append(hooks)
-                continue
             try:
-                answer = await hooks.before_request(request)
+                before, answer = hooks.before_request, None
+                if before is not None:
+                    answer = await before(request)
                 entered.append(hooks)
                 if answer is not None:
                     return response_of_hook(answer)
@@ -183,11 +192,11 @@ class HttpExchange:
                 raise
         return None
 
-    async def _call(self, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Return what the handler of *route*, which is not a coroutine function, returns."""
-        if not route.blocks:
-            return route.handler(*args, **kwargs)
-        call, gone = partial(route.handler, *args, **kwargs), self._request._client_gone
+    async def _call(self, endpoint: Endpoint, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what the handler of *endpoint*, which is not a coroutine function, returns."""
+        if not endpoint.blocks:
+            return endpoint.handler(*args, **kwargs)
+        call, gone = partial(endpoint.handler, *args, **kwargs), self._request._client_gone
         result, self._returned = await self._parts.workers.call(call, gone)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
@@ -218,7 +227,7 @@ class HttpExchange:
             if result is None and self._parts.debug and request.method == "GET":
                 advice = "return what it is to see, or (204, None) if that is meant"
                 what = "%s %r: %s returned None, so the client gets 204 No Content; %s"
-                logger.warning(what, *request._names(), advice)
+                logger.warning(what, *request._log_names(), advice)
             await self._prepare(result)
             if self._entered:
                 await self._run_hooks_after()
@@ -226,11 +235,11 @@ class HttpExchange:
                 await self._add_cookies()
             request._is_answered = True
             self._leave_context()
-            if isinstance(self._body, BodyStream):  # it has a context of its own
-                await self._send_stream(self._body)
+            if isinstance(self._last, BodyStream):  # it has a context of its own
+                await self._send_stream(self._last)
             else:
                 await self._send(self._start)
-                await self._send(self._body)
+                await self._send(self._last)
         finally:
             self._leave_context()
             # After sending: an error's response must not wait for the stream that it replaced.
@@ -251,15 +260,15 @@ class HttpExchange:
                 if isinstance(result, Exception):
                     result = await self._error_response(result)
                 response = result if type(result) is Response else Response.of(result)
-                if not isinstance(response.payload, (bytes, BodyStream)):  # noqa: UP038 - 0.1 us
+                if not isinstance(response.content, (bytes, BodyStream)):
                     # Also where no body is sent: what is raised before the first chunk counts.
-                    stream = response.payload = await self._begin_stream(response.payload)
+                    stream = response.content = await self._begin_stream(response.content)
                     response.body = stream.handed_over()  # for a hook that makes another of it
                 self._response = response
                 # Hooks see no response that can't be sent: only headers can make it one.
                 if response.headers or not self._entered:
                     self._start, body = response.render(self._request.method)
-                    self._body = body  # type: ignore[assignment] # a generator has begun above
+                    self._last = body  # type: ignore[assignment] # a generator has begun above
                 return
             except Exception as error:
                 result = error
@@ -282,25 +291,22 @@ class HttpExchange:
 
         When one raises, the hooks that are left see the response of its error.
         """
-        response, entered = self._response, self._entered
-        left = len(entered)
-        for hooks in reversed(entered):
-            left -= 1
-            if hooks.after_request is None:
+        request, response, entered = self._request, self._response, self._entered
+        for left in reversed(range(len(entered))):
+            after = entered[left].after_request
+            if after is None:
                 continue
             try:
-                changes = await hooks.after_request(
-                    self._request, response.status, response.body, response.headers
-                )
+                changes = await after(request, response.status, response.body, response.headers)
                 if changes is not None:
                     response = response.replaced(changes)
             except Exception as error:
-                blame(self._request, "after_request", hooks)
+                blame(request, "after_request", entered[left])
                 self._askable = [*entered[:left]]
                 response = await self._error_response(error)
         self._entered, self._askable = (), []
-        payload = response.payload
-        if isinstance(payload, BodyStream) and payload.is_handed_over:
+        content = response.content
+        if isinstance(content, BodyStream) and content.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = await self._error_response(unanswered)
         await self._prepare(response, entered)
@@ -335,7 +341,7 @@ class HttpExchange:
         finally:
             if use is not None:
                 use.cancel()
-        if isinstance(session, FinishedSession) and not request._has_failed:
+        if isinstance(session, FinishedSession) and not request._discards_shared_session:
             session.report_changes()
 
     async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:
@@ -388,5 +394,7 @@ class HttpExchange:
         """Return the response for *error*, of the hooks that may still be asked or our own."""
         if self._askable is None:
             self._askable = [*self._entered]
-        debug = self._parts.debug
-        return await error_response(error, self._request, self._askable, debug=debug)
+        request, debug = self._request, self._parts.debug
+        response = await error_response(error, request, self._askable, debug=debug)
+        add_missing(response.headers, request._lasting_headers)
+        return response

@@ -6,8 +6,9 @@ from typing import Any
 
 from micropie._bodies.spool import wait_for_deletions
 from micropie._errors import logger
+from micropie._serving.arguments import LifespanHandler
 from micropie._serving.mounted_lifespan import MountedLifespan
-from micropie._serving.parts import LifespanHandler, Parts, parts_of
+from micropie._serving.parts import Parts, parts_of
 from micropie.types import ASGIApp, Receive, Scope, Send
 
 # Seconds that the shutdown waits for the temporary files of requests that the server has cancelled.

@@ -1,28 +1,19 @@
-"""The private state of an App, which no name of a subclass meets, and checks of its arguments."""
+"""The private state of an App, in one attribute that no name of a subclass meets."""
 
-import inspect
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from micropie._bodies.body import BodyLimits
-from micropie._bodies.forms import FormLimits
-from micropie._handlers.annotations import signature
+from micropie._bodies.form_limits import FormLimits
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
+from micropie._serving.arguments import LifespanHandler, OwnLifespan, checked_debug
 from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
-from micropie._sessions.backends import SessionBackend
 from micropie._sessions.manager import SessionManager
 from micropie._workers import Workers
-from micropie.parameters import check_number
 from micropie.types import Handler
 
 T = TypeVar("T")
-
-LifespanHandler = Callable[[], Any]
-OwnLifespan = partial[AbstractAsyncContextManager[dict[str, Any] | None]]
 
 # Where an App keeps its parts; in the class it reads `self.__micropie`. Name mangling uses the bare
 # name of the class, so a subclass called App shares the prefix: "micropie" avoids the clash.
@@ -39,9 +30,10 @@ class Parts:
     Attributes:
         routes: the HTTP handlers.
         ws_routes: the WebSocket handlers.
-        plain: coroutine functions without parameters, by path, which App calls with no exchange;
+        direct: coroutine functions without parameters, by path, which App calls with no exchange;
             empty once anything is mounted.
-        shares_session: whether the App, if mounted, uses the sessions of the one that mounted it.
+        has_own_backend: whether the App was given a session backend; one without uses the sessions
+            of the App that mounts it.
         websocket_origins: see `parse_origins`.
         own_debug: what the App was told; None: as its parent says, else `default_debug`.
         parent: the parts of the first App that this one was mounted in.
@@ -52,20 +44,20 @@ class Parts:
 
     routes: RouteTable
     ws_routes: RouteTable
-    plain: dict[str, Handler]
+    direct: dict[str, Handler]
     limits: BodyLimits
     mounts: Mounts
     templates: Templates
     workers: Workers
     sessions: SessionManager
-    shares_session: bool
+    has_own_backend: bool
     websocket_origins: frozenset[str] | None
     max_message_size: int | None
     websocket_send_timeout: float | None
     own_debug: bool | None
     default_debug: bool = False
     parent: "Parts | None" = None
-    lifespan: "OwnLifespan | None" = None
+    lifespan: OwnLifespan | None = None
     middlewares: Middlewares[HttpMiddleware]
     ws_middlewares: Middlewares[WebSocketMiddleware]
     startup_handlers: list[LifespanHandler]
@@ -74,7 +66,7 @@ class Parts:
     def __init__(self, **parts: Any) -> None:
         for name, part in parts.items():
             setattr(self, name, part)
-        self.plain = self.routes.plain
+        self.direct = self.routes.direct
         self.middlewares = Middlewares(HttpMiddleware)
         self.ws_middlewares = Middlewares(WebSocketMiddleware)
         self.startup_handlers = []
@@ -91,7 +83,7 @@ class Parts:
     def debug(self, debug: bool | None) -> None:
         self.own_debug = checked_debug(debug)
 
-    def adopt(self, app: object) -> None:
+    def become_parent_of(self, app: object) -> None:
         """Be the parent of *app*, if it is an App that has none and is not above this one."""
         child, ancestor = parts_of(app), self
         while ancestor is not child and ancestor.parent is not None:
@@ -99,9 +91,9 @@ class Parts:
         if child is not None and child is not ancestor and child.parent is None:
             child.parent = self
 
-    def shares(self, owner: SessionManager) -> bool:
+    def shares_session(self, owner: SessionManager) -> bool:
         """Tell whether an App, mounted where *owner* has the sessions, uses those."""
-        return self.shares_session or self.sessions.backend is owner.backend
+        return not self.has_own_backend or self.sessions.backend is owner.backend
 
 
 class UninitializedParts(Parts):
@@ -115,9 +107,9 @@ class UninitializedParts(Parts):
         self._owner = type(app)
         self.routes = RouteTable(app, base)
         self.ws_routes = RouteTable(app, base, is_websocket=True)
-        self.plain = self.routes.plain
+        self.direct = self.routes.direct
         self.limits = BodyLimits(0, 0, None, FormLimits(0, 0, 0))
-        self.shares_session = False
+        self.has_own_backend = True
         self.websocket_origins = None
         self.max_message_size = self.websocket_send_timeout = None
         self.own_debug = False
@@ -138,7 +130,7 @@ def parts_of(app: object) -> Parts | None:
 def shares_session(app: object, owner: SessionManager) -> bool:
     """Tell whether *app* is an App that uses the sessions of *owner*."""
     parts = parts_of(app)
-    return parts is not None and parts.shares(owner)
+    return parts is not None and parts.shares_session(owner)
 
 
 def check_cookie_owners(parts: Parts) -> None:
@@ -153,7 +145,7 @@ def check_cookie_owners(parts: Parts) -> None:
     owners: dict[object, SessionManager] = {}
     waiting = [(root, root.sessions)]
     for parts, owner in waiting:
-        sessions = owner if parts.shares(owner) else parts.sessions
+        sessions = owner if parts.shares_session(owner) else parts.sessions
         other = owners.setdefault(sessions.cookie.place, sessions)
         if sessions.backend is not other.backend:
             raise ValueError(
@@ -188,85 +180,3 @@ class PartAttribute(Generic[T]):
             current[:] = value
         else:
             setattr(getattr(app, _ATTRIBUTE), self._name, value)
-
-
-def body_limits(
-    size: Any, json_size: Any, timeout: Any, fields: Any, field_size: Any, files: Any
-) -> BodyLimits:
-    """Return the limits of an App's bodies.
-
-    Raises:
-        TypeError, ValueError: as `check_number`.
-    """
-    check_number("max_body_size", size, int, least=0, optional=True)
-    check_number("max_json_size", json_size, int, least=0, optional=True)
-    check_number("max_form_fields", fields, int, least=0)
-    check_number("max_form_field_size", field_size, int, least=0)
-    check_number("max_files", files, int, least=0)
-    check_number("body_timeout", timeout, float, least=0.001, optional=True)
-    return BodyLimits(size, json_size, timeout, FormLimits(fields, field_size, files))
-
-
-def checked_debug(debug: Any) -> bool | None:
-    """Return *debug*.
-
-    Raises:
-        TypeError: it is neither a bool nor None; "0", of an environment variable, would be true.
-    """
-    if debug is not None and not isinstance(debug, bool):
-        raise TypeError(f"debug must be True, False or None, not {debug!r}")
-    return debug
-
-
-def checked_backend(backend: object) -> SessionBackend:
-    """Return *backend*.
-
-    Raises:
-        TypeError: it is not a SessionBackend.
-    """
-    if not isinstance(backend, SessionBackend):
-        raise TypeError(f"session_backend must be a SessionBackend, not {backend!r}")
-    return backend
-
-
-def lifespan_of(app: object, lifespan: Callable[..., Any] | None) -> "OwnLifespan | None":
-    """Return a function that makes the context manager of *lifespan* for *app*; None for None.
-
-    Raises:
-        TypeError: it is not an async context manager function.
-    """
-    if lifespan is None:
-        return None
-    if not callable(lifespan) or inspect.isasyncgenfunction(lifespan):
-        raise TypeError(
-            f"lifespan must be an async context manager function, not {lifespan!r}; decorate it "
-            "with contextlib.asynccontextmanager"
-        )
-    return partial(lifespan, app)
-
-
-def check_not_served(cls: type, args: tuple[Any, ...]) -> None:
-    """Reject a request as the arguments of a class: a server was given the class itself.
-
-    Raises:
-        TypeError: *args* begin with an ASGI scope.
-    """
-    if args and isinstance(args[0], dict) and {"type", "asgi"} <= args[0].keys():
-        name = cls.__name__
-        raise TypeError(
-            f"{name} is a class, and a server needs an instance: write `app = {name}()`, and give "
-            "the server that `app`"
-        )
-
-
-class InitSignature:
-    """The `__signature__` of a class with a `__new__` that takes anything: that of its `__init__`.
-
-    Computed for each subclass, which may have its own `__init__`.
-    """
-
-    def __get__(self, instance: object, owner: type) -> inspect.Signature:
-        if instance is not None:
-            raise AttributeError("__signature__")  # an instance has the signature of __call__
-        own = signature(owner.__init__)  # type: ignore[misc] # of this very class
-        return own.replace(parameters=list(own.parameters.values())[1:])

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from micropie._errors import ExplainedError
+from micropie._headers import add_missing
 from micropie._http.request import Request
 from micropie._serving.middleware import HttpMiddleware
 from micropie._serving.origins import parse_named
@@ -98,13 +99,10 @@ class SecurityHeaders(HttpMiddleware):
         policy = self._policy
         if self._has_nonce:
             policy = policy.replace("{nonce}", request.state.csp_nonce)
-        given = {name.lower() for name, _ in extra_headers}
-        extra_headers += [
-            (name, value)
-            for name, value in (
-                ("Content-Security-Policy", policy),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Referrer-Policy", "same-origin"),
-            )
-            if name.lower() not in given
-        ]
+        # An error may still take the place of this response: its session can't be stored, say.
+        request._lasting_headers = (
+            ("Content-Security-Policy", policy),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "same-origin"),
+        )
+        add_missing(extra_headers, request._lasting_headers)

@@ -11,8 +11,8 @@ from micropie._errors import (
     logger,
     unwrap,
 )
-from micropie._handlers.mounts import Mount, mount_or_route
-from micropie._handlers.route import Route
+from micropie._handlers.endpoint import Endpoint
+from micropie._handlers.mounts import Mount, mount_or_endpoint
 from micropie._http.channel import (
     INTERNAL_ERROR,
     NORMAL,
@@ -20,16 +20,16 @@ from micropie._http.channel import (
     Channel,
     ConnectionClosed,
 )
-from micropie._http.connection import PARENT
 from micropie._http.request import WebSocketRequest
 from micropie._http.response import Response
 from micropie._http.urls import whole_path
 from micropie._http.websocket import Denial, InvalidMessage, WebSocket, check_close
+from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import checks_origin, is_allowed
 from micropie._serving.parts import Parts, shares_session
-from micropie._sessions.manager import SESSIONS, SessionManager
+from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
 
@@ -50,7 +50,7 @@ class _Refused(Exception):
 class WebSocketExchange:
     """One WebSocket connection, from its handshake to the hooks that run after its close.
 
-    Theory of operation. `serve` finds the mount or route, checks the origin, loads the session and
+    Theory of operation. `serve` finds who serves the path, checks the origin, loads the session and
     runs the hooks before; an exception in one of these steps refuses the handshake. Then a handler
     or a mounted app has the connection. When a handler ends, the session is stored and the
     connection closed, with the code that fits what was raised; or, before it was accepted, refused.
@@ -80,26 +80,26 @@ class WebSocketExchange:
         token = set_current([request])
         try:
             try:
-                mount, route = mount_or_route(request, parts.mounts, parts.ws_routes)
-                request._found = route
+                mount, endpoint = mount_or_endpoint(request, parts.mounts, parts.ws_routes)
+                request._matched = endpoint
                 is_trusted = mount is not None and checks_origin(mount.app)
                 if not is_trusted and not is_allowed(request, parts.websocket_origins):
                     raise _Refused(POLICY_VIOLATION, "this origin is not allowed")
                 if (
                     parts.ws_middlewares
-                    or route
+                    or endpoint
                     or (mount and shares_session(mount.app, parts.sessions))
                 ):
                     await self._load_session()
                 await self._run_hooks_before()
-                if mount is None and route is None:
+                if mount is None and endpoint is None:
                     raise _Refused(POLICY_VIOLATION, "there is no such WebSocket", 404)
             except Exception as error:
                 await self._receive()  # the client's half of the handshake
                 await self._websocket()._end(*self._ending(error))
                 return
-            if route is not None:
-                await self._run_handler(route)
+            if endpoint is not None:
+                await self._run_handler(endpoint)
             elif mount is not None:
                 await self._run_mounted(mount)
         finally:
@@ -141,15 +141,15 @@ class WebSocketExchange:
                 blame(self._request, "before_websocket", middleware)
                 raise
 
-    async def _run_handler(self, route: Route) -> None:
+    async def _run_handler(self, endpoint: Endpoint) -> None:
         request = self._request
-        request._route = route
+        request._endpoint = endpoint
         websocket = self._websocket()
         ending: Ending = NORMAL, "", None
         try:
             await self._receive()  # the client's half of the handshake
-            args, kwargs = ([], {}) if route.binder is None else route.binder.bind(request)
-            await route.handler(websocket, *args, **kwargs)
+            args, kwargs = ([], {}) if endpoint.binder is None else endpoint.binder.bind(request)
+            await endpoint.handler(websocket, *args, **kwargs)
         except Exception as error:
             ending = self._ending(error)
         except CancelledError as error:
@@ -192,8 +192,8 @@ class WebSocketExchange:
         session = request._session
         if session is None:
             return
-        session.answered_by = session.answered_by or request._names()
-        if request._failed or PARENT in request.scope:
+        session.answered_by = session.answered_by or request._log_names()
+        if request._discards_session or PARENT in request.scope:
             return
         is_new = session.session_id is None or session.is_cleared
         if session and is_new and session.next_id is None:
@@ -238,7 +238,7 @@ class WebSocketExchange:
         else:
             self._log(error)
             error = HTTPError(500)
-        self._request._mark_failed()
+        self._request._discard_session()
         return INTERNAL_ERROR, "", self._denial(error)
 
     def _denial(self, error: HTTPError) -> Denial | None:

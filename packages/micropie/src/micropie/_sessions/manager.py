@@ -15,9 +15,6 @@ from micropie._sessions.backends import SessionBackend
 from micropie._sessions.session import LIFETIME, Session
 from micropie.types import Headers, Scope
 
-# Key of a scope: the SessionManager that owns the session which a mounted App shares.
-SESSIONS = "micropie.sessions"
-
 # 256 bits: more than can be guessed or enumerated (OWASP asks for 64 of entropy at least).
 _ID_BYTES = 32
 

@@ -2,44 +2,21 @@
 
 import inspect
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial, partialmethod
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from micropie._errors import HTTPError
 from micropie._handlers.annotations import signature
-from micropie._handlers.binding import Binder, PatternBinder
-from micropie._handlers.limits import LIMITS
-from micropie._handlers.patterns import ALLOWED, checked_methods, note, noted, route
+from micropie._handlers.binding import Binder
+from micropie._handlers.decorators import ALLOWED, LIMITS, noted, route, with_head
 from micropie.types import Handler
 
 if TYPE_CHECKING:  # made when somebody asks, as their module is imported
-    from micropie._http.routes import ParameterInfo, RouteInfo
-
-H = TypeVar("H", bound=Handler)
+    from micropie._http.route_info import ParameterInfo, RouteInfo
 
 
-def allow(*methods: str) -> Callable[[H], H]:
-    """Restrict a handler to HTTP *methods*: `@allow("GET", "POST")`.
-
-    Other methods get 405 with an `Allow` header (RFC 9110, 15.5.6). HEAD goes with GET; OPTIONS
-    is answered with 204 and `Allow`, unless it is named and so goes to the handler.
-
-    Raises:
-        TypeError: no method is named, one is not a method of HTTP, or the handler has `@route`.
-    """
-    if not methods or not all(isinstance(method, str) for method in methods):
-        raise TypeError('allow() takes the names of methods, as in @allow("GET", "POST")')
-    allowed = _with_head(checked_methods(methods))
-
-    def mark(handler: H) -> H:
-        note(handler, ALLOWED, allowed)
-        return handler
-
-    return mark
-
-
-class Route:
+class Endpoint:
     """A handler and everything about it that can be known before a request comes.
 
     Args:
@@ -59,8 +36,8 @@ class Route:
         blocks: it is an ordinary function, to be called in a worker thread.
         allowed: the methods it answers; None for all.
         limits: those of a body that `limit` set, by their names in BodyLimits; None if it did not.
-        siblings: the routes of its path by method, if it is an explicit one.
-        is_plain: `await handler()` serves any request.
+        siblings: the endpoints of its path by method, if it is an explicit one.
+        is_direct: `await handler()` serves any request.
         takes_path: path segments can become arguments.
         info: what users may know of it.
     """
@@ -74,7 +51,7 @@ class Route:
         "explicit",
         "handler",
         "is_coroutine",
-        "is_plain",
+        "is_direct",
         "is_websocket",
         "limits",
         "name",
@@ -94,10 +71,7 @@ class Route:
     ) -> None:
         given = 1 if is_websocket else 0
         try:
-            if explicit is None:
-                binder = Binder(handler, given)
-            else:
-                binder = PatternBinder(handler, explicit.pattern.names, given)
+            binder = Binder(handler, given, explicit.pattern.parameters if explicit else None)
         except TypeError as error:
             raise TypeError(f"handler '{name}', {error}") from None
         except ValueError:  # inspect's, for a method that can't take its object
@@ -110,7 +84,7 @@ class Route:
         self.handler = handler
         self.explicit = explicit
         self.is_websocket = is_websocket
-        self.siblings: Mapping[str, Route] = {}
+        self.siblings: Mapping[str, Endpoint] = {}
         self.binder = None if binder.takes_nothing else binder
         self.takes_path = binder.takes_path
         self.is_coroutine = inspect.iscoroutinefunction(handler)
@@ -123,7 +97,7 @@ class Route:
         if explicit is None:
             self.allowed: frozenset[str] | None = noted(declared_as or handler, ALLOWED)
         else:
-            self.allowed = None if is_websocket else _with_head(explicit.methods)
+            self.allowed = None if is_websocket else with_head(explicit.methods)
         self.limits: dict[str, Any] | None = noted(declared_as or handler, LIMITS)
         if is_websocket and self.limits is not None:
             raise TypeError(f"handler '{name}' serves a WebSocket, which has no body to limit()")
@@ -131,7 +105,7 @@ class Route:
             raise TypeError(f"handler '{name}' serves a WebSocket, which begins with a GET only")
         # A client may send a body without a word in the head: then the limits count.
         has_rules = self.allowed is not None or self.limits is not None
-        self.is_plain = self.is_coroutine and self.binder is None and not has_rules
+        self.is_direct = self.is_coroutine and self.binder is None and not has_rules
         self._path = path if explicit is None else explicit.pattern.path
         self._info: RouteInfo | None = None
 
@@ -141,7 +115,7 @@ class Route:
         Raises:
             HTTPError: 405, for every other method.
         """
-        methods = _with_head(frozenset(self.siblings or self.allowed or ())) | {"OPTIONS"}
+        methods = with_head(frozenset(self.siblings or self.allowed or ())) | {"OPTIONS"}
         allow = {"Allow": ", ".join(sorted(methods))}
         if method == "OPTIONS":
             return 204, None, allow
@@ -149,9 +123,9 @@ class Route:
 
     @property
     def info(self) -> "RouteInfo":
-        """What users may know of this route; one object, made when somebody asks."""
+        """What users may know of it; one object, made when somebody asks."""
         if self._info is None:
-            from micropie._http.routes import RouteInfo
+            from micropie._http.route_info import RouteInfo
 
             kind: Literal["websocket", "http"] = "websocket" if self.is_websocket else "http"
             parameters = () if self.binder is None else tuple(self._parameters(self.binder))
@@ -162,9 +136,9 @@ class Route:
         return self._info
 
     def _parameters(self, binder: Binder) -> "Iterator[ParameterInfo]":
-        from micropie._http.routes import ParameterInfo
+        from micropie._http.route_info import ParameterInfo
 
-        names = None if self.explicit is None else self.explicit.pattern.names
+        names = None if self.explicit is None else self.explicit.pattern.parameters
         for parameter, planned in binder.parameters():
             by_position = parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
             source: Literal["path", "query", "file", "body"] = "query"
@@ -177,10 +151,6 @@ class Route:
             bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
             name = str(bare)  # with its stars
             yield ParameterInfo(name, parameter.annotation, planned.default, source)
-
-
-def _with_head(methods: frozenset[str]) -> frozenset[str]:
-    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _takes_one(handler: Handler) -> bool:

@@ -1,24 +1,25 @@
-"""Form bodies: their limits, their files, and multipart; urlencoded.py has the other kind."""
+"""Multipart forms (RFC 7578): read part by part, fields and files within their limits."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Generator
-from sys import getsizeof
-from typing import Any, NamedTuple
+from typing import Any
 
+from micropie._bodies.form_limits import (
+    FIELD_TOO_LONG,
+    TOO_MANY_FIELDS,
+    TOO_MANY_FILES,
+    FormLimits,
+    with_memory_of,
+)
 from micropie._bodies.spool import Spool
-from micropie._bodies.uploads import UploadFile
+from micropie._bodies.uploads import Files, UploadFile
 from micropie._errors import BadRequest, ContentTooLarge, HTTPError
 from micropie._percent import unquoted
 
 # Of all small files of a form together; what goes beyond goes to disk, however small. The default
 # max_body_size, so it only ever counts where larger bodies are allowed.
 FORM_MEMORY = 16 * 1024**2
-
-# Of the text of all fields together. One character beyond the first 65,536 makes Python take four
-# bytes for each of a string, so that 16 MiB become 64. Longer fields may take more in proportion.
-MIB = 1024**2
-FORM_TEXT = 40 * MIB
 
 # A browser sends two headers a part, some clients four. 8 KiB is what nginx and Apache take as a
 # line; file systems allow names of 255 bytes, up to 765 once percent-encoded.
@@ -29,67 +30,6 @@ MAX_PART_HEADER_SIZE = 8 * 1024
 # most. A part's end takes as much time as so many bytes.
 _MULTIPART_STEP = 1024**2
 _PART_COST = 32 * 1024
-
-TOO_MANY_FIELDS = "too many form fields"
-TOO_MANY_FILES = "too many files"
-FIELD_TOO_LONG = "a form field is too long"
-
-
-class FormLimits(NamedTuple):
-    """How much a form may hold: the App's parameters of the same names."""
-
-    max_form_fields: int
-    max_form_field_size: int  # bytes
-    max_files: int
-
-
-class Files(dict[str, UploadFile]):
-    """The uploaded files of a form: name -> the first file of that name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lists: dict[str, list[UploadFile]] = {}
-        self._closed = False
-
-    def add(self, name: str, file: UploadFile) -> None:
-        """Append *file* to those of *name*.
-
-        Raises:
-            ValueError: they are closed, so nothing would delete this one.
-        """
-        if self._closed:
-            raise ValueError("the form is closed: its response is on its way already")
-        self.setdefault(name, file)
-        self._lists.setdefault(name, []).append(file)
-
-    def getlist(self, name: str) -> list[UploadFile]:
-        """Return all files of *name*, in the order of the form."""
-        return list(self._lists.get(name, ()))
-
-    async def close(self) -> None:
-        """Delete all temporary files, and refuse further ones; safe to call twice."""
-        self._closed = True
-        cancelled: asyncio.CancelledError | None = None
-        for files in self._lists.values():
-            for file in files:
-                try:
-                    await file.close()
-                except asyncio.CancelledError as error:
-                    cancelled = error  # the others are deleted nevertheless
-        if cancelled is not None:
-            raise cancelled
-
-
-def with_memory_of(text: str, memory: int, limits: FormLimits) -> int:
-    """Return the bytes of *memory* that fields take with *text* as another.
-
-    Raises:
-        ContentTooLarge: it is too much.
-    """
-    memory += getsizeof(text)
-    if memory > max(FORM_TEXT, FORM_TEXT // MIB * limits.max_form_field_size):
-        raise ContentTooLarge("the text of the form is too long")
-    return memory
 
 
 def multipart_boundary(content_type: str) -> bytes:

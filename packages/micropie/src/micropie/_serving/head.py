@@ -1,11 +1,11 @@
-"""What the head of a response says about the session, and the cookies that were set beside it."""
+"""The last step to the head of a response: the session is stored, its header and cookies added."""
 
 from asyncio import Task
 
 from micropie._errors import logger
 from micropie._headers import raw_headers
-from micropie._http.connection import PARENT
 from micropie._http.request import Request
+from micropie._scope_keys import PARENT
 from micropie._sessions.manager import SessionManager
 from micropie.types import RawHeaders
 
@@ -38,9 +38,11 @@ async def add_session(
     if PARENT in scope:
         return
     try:
-        headers = [] if request._failed else await sessions.store(session, scope, renews=renews)
+        headers = (
+            [] if request._discards_session else await sessions.store(session, scope, renews=renews)
+        )
     except Exception:
-        request._failed = True  # so that the answer to this error does not try again
+        request._discards_session = True  # so that the answer to this error does not try again
         raise
     finally:
         session.finish()
@@ -89,6 +91,6 @@ def _keep_from_caches(raw: RawHeaders, request: Request, sessions: SessionManage
         logger.warning(
             "%s %r: %s gave Cache-Control: %s to a response that sets the session's cookie; it is "
             "sent as no-store, as caches might hand the session to others",
-            *request._names(),
+            *request._log_names(),
             given.decode("latin-1"),
         )
