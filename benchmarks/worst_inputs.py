@@ -27,6 +27,8 @@ from benchmarks.table import ContestantError, Measurement, Table
 T = TypeVar("T")
 
 KIB, MIB = 1024, 1024**2
+VALUES = MIB // 16  # that JSON may have
+FIRST = 100_000  # of numbers that grow, of as many digits as the last
 STALL_LIMIT, PEAK_LIMIT = 50.0, 64.0  # ms and MiB that none may take
 
 # What uvicorn hands over at once, at most.
@@ -82,7 +84,7 @@ class Input:
         yield self.start
         left = self.size - len(self.start) - len(self.end)
         if b"%d" in self.unit:
-            number = 0
+            number = FIRST
             while left >= len(piece := self.unit % number):
                 yield piece
                 number, left = number + 1, left - len(piece)
@@ -102,13 +104,23 @@ class Input:
             yield bytes(chunk)
 
 
-def _json(unit: bytes, start: bytes = b"[", end: bytes = b"0]", path: str = "/json") -> Input:
-    return Input(path, (JSON,), start, unit, end, MIB)
+def _json(
+    unit: bytes, start: bytes = b"[", end: bytes = b"0]", path: str = "/json", **others: Any
+) -> Input:
+    """Return JSON with as many *unit* as an App takes, and spaces up to its size."""
+    return Input(path, (JSON,), start, unit, _filled(start, unit, end), MIB, **others)
+
+
+def _filled(start: bytes, unit: bytes, end: bytes) -> bytes:
+    counted = b",", b"[", b"{", b"e-"
+    around, each = (sum(map(part.count, counted)) for part in (start + end, unit))
+    size = (VALUES - around) // max(each, 1) * len(unit % FIRST if b"%d" in unit else unit)
+    return b" " * (MIB - len(start) - len(end) - size) + end
 
 
 def _models(path: str, unit: bytes = b"{},", status: int = 200, start: bytes = b"[") -> Input:
     end = unit[:-1] + (b"]" if start == b"[" else b"]}")
-    return Input(path, (JSON,), start, unit, end, MIB, status=status)
+    return _json(unit, start, end, path, status=status)
 
 
 def _form(unit: bytes, **others: Any) -> Input:
@@ -129,7 +141,7 @@ def _part(lines: bytes, content: bytes = b"") -> bytes:
 
 
 def _message(path: str, unit: bytes) -> Input:
-    return Input(path, (), b"[", unit, b"0]", MIB, status=1000)
+    return Input(path, (), b"[", unit, _filled(b"[", unit, b"0]"), MIB, status=1000)
 
 
 def _head(name: bytes, value: bytes) -> Input:
@@ -143,6 +155,7 @@ WIDE = "\N{SLIGHTLY SMILING FACE}".encode() + b"a" * 65_000
 DEEP = b"[" * 499 + b"]" * 499 + b","
 
 INPUTS = {
+    "JSON, too many values": Input("/json", (JSON,), b"[", b"[[]],", b"0]", MIB, status=413),
     "JSON, arrays in arrays": _json(b"[[]],"),
     "JSON, 500 levels": _json(DEEP),
     "JSON, 500 levels of objects": _json(b'{"":' * 499 + b"0" + b"}" * 499 + b","),
@@ -150,11 +163,15 @@ INPUTS = {
         b"[" * 40 + b"]" * 40 + b",", b"[" * 450, b"0" + b"]" * 450
     ),
     "JSON, empty objects": _json(b"{},"),
-    "JSON, keys": _json(b'"%d":0,', b"{", b'"":0}'),
+    "JSON, objects": _json(b'{"%d":"ab0123456789"},'),
+    "JSON, keys": _json(b'"0123%d":0,', b"{", b'"":0}'),
+    "JSON, keys with escapes": _json(rb'"\u00e9\u00e9":0,', b"{", b'"":0}'),
     "JSON, keys that are bound": Input(
         "/fields", (JSON,), b"{", b'"%d":0,', b'"":0}', MIB, status=413
     ),
-    "JSON, strings": _json(b'"ab",'),
+    "JSON, strings": _json(b'"ab0123456789c",'),
+    "JSON, strings with escapes": _json(rb'"\u00e9\u00e9",'),
+    "JSON, strings without commas": Input("/json", (JSON,), b"[", b'""', b"]", MIB, status=400),
     "JSON, escapes": _json(rb"\u00e9", b'"', b'"'),
     "JSON, surrogates": _json(
         rb"\ud83d\ude00", b'["', b'",' + b"{}," * 600 + b"18446744073709551616]"
@@ -162,13 +179,12 @@ INPUTS = {
     "JSON, long numbers": _json(b"9" * 4300 + b","),
     "JSON, numbers of 19 digits": _json(b"9" * 19 + b","),
     "JSON, numbers near zero": _json(b"1e-320,", end=LONG),
+    "JSON, long numbers near zero": _json(b"1.2345678e-310,", end=LONG),
     "JSON, digits": _json(b"1" * KIB, b"[1.", b"]"),
-    "JSON, broken at its end": Input("/json", (JSON,), b"[", DEEP, b"]", MIB, status=400),
+    "JSON, broken at its end": _json(DEEP, end=b"]", status=400),
     "models, dataclasses": _models("/dataclasses"),
     "models, dataclasses with values": _models("/dataclasses", b'{"number":1},'),
-    "models, a wrong one at the end": Input(
-        "/dataclasses", (JSON,), b"[", b"{},", b"0]", MIB, status=400
-    ),
+    "models, a wrong one at the end": _json(b"{},", path="/dataclasses", status=400),
     "models, dataclasses in a field": _models("/within", start=b'{"items":['),
     "models, TypedDicts": _models("/typed_dicts"),
     "models, Structs": _models("/structs"),
@@ -178,13 +194,16 @@ INPUTS = {
     "models, pydantic in a field, all wrong": _models(
         "/pydantic_within", status=400, start=b'{"points":['
     ),
+    "values, of pydantic, all wrong": _models(
+        "/pydantic_within", b"1,", status=400, start=b'{"points":['
+    ),
     "models, 32 KiB of dataclasses": Input("/dataclasses", (JSON,), b"[", b"{},", b"{}]", 32 * KIB),
     "models, 32 KiB of pydantic": Input("/pydantic", (JSON,), b"[", b"{},", b"{}]", 32 * KIB),
     "values, integers": _models("/numbers", b"1,", start=b'{"values":['),
     "values, lists": _models("/lists", b"[],", start=b'{"values":['),
     "values, dates": _models("/dates", b'"2026-01-01",', start=b'{"values":['),
-    "values, of a dict": Input("/by_name", (JSON,), b'{"values":{', b'"%d":{},', b'"":{}}}', MIB),
-    "form, fields": _form(b"&%d=", size=4500),
+    "values, of a dict": _json(b'"%d":{},', b'{"values":{', b'"":{}}}', "/by_name"),
+    "form, fields": _form(b"&%d=", size=8000),
     "form, too many fields": _form(b"&" * KIB, size=16 * MIB, status=413),
     "form, %": _long_form(b"%"),
     "form, %%4": _long_form(b"%%4"),
@@ -197,8 +216,11 @@ INPUTS = {
     "form, not UTF-8": _long_form(b"\xff"),
     "form, wide characters": _long_form(WIDE, status=413),
     "form, one field of 16 MiB": _form(b"%41" * KIB, size=16 * MIB, status=413),
-    "multipart, fields": _parts(_part(b'name="%d"'), 48 * KIB),
-    "multipart, files": _parts(_part(b'name="%d"; filename=a', b"x"), 64 * KIB),
+    "form, JSON for pydantic": Input(
+        "/json_field", (FORM,), b"items=[", b"{},", b"{}]", 3 * (VALUES // 8)
+    ),
+    "multipart, fields": _parts(_part(b'name="%d"'), 54 * KIB),
+    "multipart, files": _parts(_part(b'name="%d"; filename=a', b"x"), 67 * KIB),
     "multipart, too many fields": _parts(_part(b"name=a"), status=413),
     "multipart, long names": _parts(_part(b'name="' + b"%" * 8000 + b'"'), 7 * MIB),
     "multipart, long file names": _parts(
@@ -223,12 +245,11 @@ INPUTS = {
         b"\r\n--b--\r\n",
         16 * MIB,
     ),
+    "WebSocket text, too many values": Input("/ws", (), b"[", b"[[]],", b"0]", MIB, status=1009),
     "WebSocket text, arrays in arrays": _message("/ws", b"[[]],"),
     "WebSocket text, 500 levels": _message("/ws", DEEP),
-    "WebSocket binary, arrays in arrays": Input(
-        "/ws?b", (), b"[", b"[[]],", b"0]", MIB, status=1000
-    ),
-    "WebSocket binary, 500 levels": Input("/ws?b", (), b"[", DEEP, b"0]", MIB, status=1000),
+    "WebSocket binary, arrays in arrays": _message("/ws?b", b"[[]],"),
+    "WebSocket binary, 500 levels": _message("/ws?b", DEEP),
     "cookies, ;": _head(b"cookie", b";" * HEAD),
     "cookies, a=;": _head(b"cookie", b"".join(b"%x=;" % number for number in range(9000))),
     "cookies, 10 MiB": Input("/look", ((b"cookie", b"a;" * (5 * MIB)),), status=431),
@@ -370,6 +391,8 @@ def _site() -> Any:
         items: list[Model] = []
         points: list[Point] = []
 
+    Written = pydantic.Json[list[Model]]  # noqa: N806 - a type
+
     class Site(App):
         async def dataclasses(self, items: list[Item]) -> int:
             return len(items)
@@ -391,6 +414,9 @@ def _site() -> Any:
 
         async def pydantic_within(self, body: Models) -> int:
             return len(body.items)
+
+        async def json_field(self, items: Written) -> int:
+            return len(items)
 
         async def numbers(self, values: list[int]) -> int:
             return len(values)

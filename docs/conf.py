@@ -41,7 +41,7 @@ python_maximum_signature_line_length = 88
 # Names of other projects are not looked up: the build needs no network. Ours must all be there.
 nitpick_ignore_regex = [
     ("py:.*", r"(?!micropie).*"),
-    ("py:class", r"micropie\.(_threads|concurrency)\.(T|Job|Result|Resource)"),  # type variables
+    ("py:class", r"micropie\w*\.[\w.]+\.(H|T|Job|Outcome|Resource)"),  # type variables
 ]
 
 spelling_lang = "en_GB"

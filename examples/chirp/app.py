@@ -24,8 +24,9 @@ class Chirper(App):
         self._store = store
         self.middlewares += [
             SecurityHeaders(),
-            RateLimit(rate=1, burst=60, methods={"POST"}),
             CrossOriginProtection(),
+            # Behind it, or a page elsewhere could use up the tokens of its visitors.
+            RateLimit(rate=1, burst=60, methods={"POST"}),
         ]
         self.startup_handlers.append(store.open)
         self.shutdown_handlers.append(store.close)

@@ -1,95 +1,73 @@
-"""A REST resource, tasks with comments below them: a handler for each method of a URL."""
+"""A REST resource: tasks, with comments below them. Errors are problem documents (RFC 9457)."""
 
-from dataclasses import dataclass, field
-from datetime import date
-from enum import Enum
-from itertools import count
+from itertools import count, islice
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from micropie import App, HTTPError, HttpMiddleware, route
 
-
-class Priority(Enum):
-    LOW = "low"
-    HIGH = "high"
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-@dataclass
-class Task:
-    title: str
-    priority: Priority = Priority.LOW
-    due: date | None = None
+class Task(Struct):
+    title: Text
     done: bool = False
-    comments: list[str] = field(default_factory=list)
-
-    def __post_init__(self):
-        """What no annotation can say: the client gets a 400 with this text."""
-        if not 0 < len(self.title) <= 200:
-            raise ValueError("'title' must have 1 to 200 characters")
+    comments: Annotated[list[Text], Meta(max_length=100)] = []
 
 
 class Tasks(App):
     def __init__(self):
-        super().__init__(max_body_size=100_000)  # bytes
-        self.middlewares.append(JSONErrors())
+        super().__init__()
+        self.middlewares.append(Problems())
         self._tasks: dict[int, Task] = {}
-        self._ids = count(1)
+        self._numbers = count(1)
 
     @route.get("/tasks")
-    async def tasks(self, *, done: bool | None = None, due_by: date = date.max, limit: int = 20):
-        """`/tasks?done=false&due_by=2026-12-24`: query values, converted one by one."""
-        found = {
-            task_id: task
-            for task_id, task in self._tasks.items()
-            if done in (None, task.done) and (task.due or date.min) <= due_by
-        }
-        return {"total": len(found), "tasks": dict(list(found.items())[: max(0, limit)])}
+    async def tasks(self, *, after: int = 0):
+        page = dict(islice((pair for pair in self._tasks.items() if pair[0] > after), 20))
+        return {"tasks": page, "next": self._url_for("tasks", after=max(page, default=after))}
 
     @route.post("/tasks")
     async def add(self, task: Task):
-        """A dataclass takes the JSON object, or the form, as a whole."""
-        if len(self._tasks) >= 10_000:
-            raise HTTPError(507, "there are too many tasks")
-        task_id = next(self._ids)
-        self._tasks[task_id] = task
-        return 201, {"id": task_id, "task": task}, {"Location": self._url_for("task", task_id)}
+        self._tasks[number := next(self._numbers)] = task
+        return 201, task, {"Location": self._url_for("task", number)}
 
-    @route.get("/tasks/{task_id}")
-    async def task(self, task_id: int):
-        return self._find(task_id)
+    @route.get("/tasks/{number}")
+    async def task(self, number: int):
+        if number not in self._tasks:
+            raise HTTPError(404)
+        return self._tasks[number]
 
-    @route.patch("/tasks/{task_id}")
-    async def change(self, task_id: int, *, done: bool):
-        """The keys of an object, and the fields of a form, are arguments as well."""
-        self._find(task_id).done = done
-        return self._find(task_id)
+    @route.put("/tasks/{number}")
+    async def change(self, number: int, task: Task):
+        await self.task(number)
+        self._tasks[number] = task
 
-    @route.delete("/tasks/{task_id}")
-    async def remove(self, task_id: int):
-        self._tasks.pop(task_id, None)  # None is a 204
+    @route.delete("/tasks/{number}")
+    async def remove(self, number: int):
+        self._tasks.pop(number, None)
 
-    @route.get("/tasks/{task_id}/comments")
-    async def comments(self, task_id: int):
-        return self._find(task_id).comments
+    @route.get("/tasks/{number}/comments")
+    async def comments(self, number: int):
+        return (await self.task(number)).comments
 
-    @route.post("/tasks/{task_id}/comments")
-    async def comment(self, task_id: int, *, text: str):
-        comments = self._find(task_id).comments
-        if not 0 < len(text) <= 1000 or len(comments) >= 100:
-            raise HTTPError(422, "a task has 100 comments of 1 to 1000 characters")
+    @route.post("/tasks/{number}/comments")
+    async def comment(self, number: int, *, text: Text):
+        comments = await self.comments(number)
+        if len(comments) >= 100:
+            raise HTTPError(422, "a task has at most 100 comments")
         comments.append(text)
         return 201, comments
 
-    def _find(self, task_id: int) -> Task:
-        if task_id not in self._tasks:
-            raise HTTPError(404)
-        return self._tasks[task_id]
 
-
-class JSONErrors(HttpMiddleware):
-    """Answers in JSON where MicroPie would in plain text: `404 Not Found` and the like."""
-
+class Problems(HttpMiddleware):
     async def on_error(self, request, error):
-        return {"body": {"error": str(error)}} if isinstance(error, HTTPError) else None
+        if not isinstance(error, HTTPError):
+            return None
+        problem = {"status": error.status_code, "detail": str(error), "errors": error.errors}
+        headers = {**dict(error.headers or ()), "Content-Type": "application/problem+json"}
+        return {"body": problem, "headers": headers}
 
 
 app = Tasks()

@@ -17,8 +17,9 @@ class Members(App):
         self._users: dict[str, str] = {}  # hashes by name; a real site has a table
         self.middlewares += [
             SecurityHeaders(),
-            RateLimit(rate=0.2, burst=20, methods={"POST"}),  # nobody tries out a million passwords
             CrossOriginProtection(),
+            # Behind it, or a page elsewhere could use up the tokens of its visitors.
+            RateLimit(rate=0.2, burst=20, methods={"POST"}),  # nobody tries out a million passwords
             MembersOnly(self),
         ]
 
@@ -34,7 +35,8 @@ class Members(App):
         if self.request.method != "POST":
             return await self._form("sign_up")
         name = name.strip()
-        if not (name.isalnum() and len(name) <= 40):
+        # Of ASCII: other alphabets have letters that look the same.
+        if not (name.isascii() and name.isalnum() and len(name) <= 40):
             return 422, await self._form("sign_up", name, "A name has letters and digits only.")
         if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
             problem = f"A password has at least {MIN_PASSWORD} characters."

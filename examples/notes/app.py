@@ -25,8 +25,9 @@ class Notebook(App):
         self._notes = Notes(database.engine)
         self.middlewares += [
             SecurityHeaders(),
-            RateLimit(rate=1, burst=60, methods={"POST"}),
             CrossOriginProtection(),
+            # Behind it, or a page elsewhere could use up the tokens of its visitors.
+            RateLimit(rate=1, burst=60, methods={"POST"}),
         ]
         self.shutdown_handlers.append(self._close)
 

@@ -100,5 +100,5 @@ def test_json_is_read_the_same_with_orjson_and_without(name, results):
 
 
 def test_its_functions_are_public():
-    assert set(codec.__all__) == {"MAX_DEPTH", "dumps", "dumps_strict", "loads"}
+    assert set(codec.__all__) == {"MAX_DEPTH", "TooManyValues", "dumps", "dumps_strict", "loads"}
     assert all(hasattr(codec, name) for name in codec.__all__)

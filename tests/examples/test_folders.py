@@ -8,7 +8,7 @@ import sys
 import pytest
 from openapi_spec_validator import validate
 
-from support.examples import EXAMPLES
+from support.examples import EXAMPLES, shared_modules
 
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/app.py"))
 # What the code says, and what the line that installs has to say then: one of these.
@@ -24,7 +24,7 @@ NEEDS = {
     "sqlalchemy": ["sqlalchemy[asyncio]", "micropie-sql-sessions"],
     "aiosqlite": ["aiosqlite", "[sqlite]"],
 }
-COPIES = ["passwords.py", "ratelimit.py", "style.css"]
+SHARED = {path.stem for path in (EXAMPLES / "shared").glob("*.py")}
 
 
 def readme_of(folder):
@@ -47,13 +47,31 @@ def test_the_index_has_every_example():
     assert sorted(re.findall(r"^\| \[(\w+)\]\(\1\) \|", index, re.MULTILINE)) == FOLDERS
 
 
-@pytest.mark.parametrize("name", COPIES)
-def test_what_several_examples_have_is_the_same_in_all_of_them(name):
-    copies = [path.read_text() for path in EXAMPLES.glob(f"*/**/{name}")]
-    if name == "style.css":  # some have a look of their own
-        copies = [copy for copy in copies if copy.startswith("/* The look that most")]
-    assert len(copies) > 1
-    assert len(set(copies)) == 1
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_limit_of_posts_counts_none_from_other_sites(folder):
+    code = (EXAMPLES / folder / "app.py").read_text()
+    if 'methods={"POST"}' in code:
+        assert code.index(" CrossOriginProtection()") < code.index(" RateLimit(")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_readme_copies_the_shared_modules_that_are_needed(folder):
+    code = "".join(path.read_text() for path in (EXAMPLES / folder).rglob("*.py"))
+    imported = re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE)
+    needed = sorted(f"{name}.py" for name in SHARED.intersection(imported))
+    assert shared_modules(folder) == needed
+    about = (EXAMPLES / "shared" / "README.md").read_text()
+    named = [row for row in about.splitlines() if f"(../{folder})" in row]
+    assert len(named) == len(needed)
+    assert all(f"({name})" in row for name, row in zip(needed, named, strict=True))
+
+
+def test_a_style_that_most_examples_have_is_the_same_in_all_of_them():
+    styles = [path.read_text() for path in EXAMPLES.glob("*/**/style.css")]
+    # Some have a look of their own.
+    styles = [style for style in styles if style.startswith("/* The look that most")]
+    assert len(styles) > 1
+    assert len({*styles}) == 1
 
 
 DESCRIBE = """
@@ -70,7 +88,7 @@ print(json.dumps(docs.document()))
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_an_app_has_a_valid_description(folder, tmp_path):
     command = [sys.executable, "-c", DESCRIBE]
-    environment = {"PYTHONPATH": str(EXAMPLES / folder)}
+    environment = {"PYTHONPATH": f"{EXAMPLES / folder}:{EXAMPLES / 'shared'}"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
     document = json.loads(done.stdout.splitlines()[-1])
     validate(document)

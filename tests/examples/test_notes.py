@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.examples import EXAMPLES, phone, visiting
+from support.examples import phone, take_along, visiting
 from support.servers import serve
 
 # Says at the end of the app how many connections are left open.
@@ -28,8 +28,7 @@ PASSWORD = "a long password"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Take the example along, and do what the README says, up to uvicorn."""
-    folder = tmp_path_factory.mktemp("taken") / "notes"
-    shutil.copytree(EXAMPLES / "notes", folder, ignore=shutil.ignore_patterns("*.db*"))
+    folder = take_along("notes", tmp_path_factory.mktemp("taken") / "notes")
     (upgrade,) = re.findall(r"^alembic upgrade .*$", (folder / "README.md").read_text(), re.M)
     run(folder, upgrade)
     return folder

@@ -1,5 +1,6 @@
 """The distributions: built, installed into empty environments, imported and served there."""
 
+import os
 import re
 import subprocess
 import sys
@@ -148,11 +149,32 @@ def test_the_sdists_build_and_serve_by_themselves(install, tmp_path):
             server.wait(30)
 
 
-def test_typed_code_of_a_user_passes_type_checkers(install, tmp_path):
-    python = install("micropie[all]", "micropie-redis")
-    user = tmp_path / "typed_user.py"
-    user.write_text((Path(__file__).parent / "typed_user.py").read_text())
+# Types, as two checkers see them in what is installed.
+
+TYPED = Path(__file__).with_name("typed_user.py")
+MISTAKEN = Path(__file__).with_name("typed_mistakes.py")
+CHECKERS = {
+    "mypy": ("--strict", "--python-executable"),
+    "pyright": ("--pythonpath",),
+}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_type_checkers_find_the_mistakes_in_a_users_code_and_nothing_else(
+    checker, install, tmp_path
+):
+    python = install("micropie[all]", "micropie-redis", "msgspec", "pydantic")
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python]
-    run(*mypy, user, cwd=tmp_path, env={"PATH": str(Path(python).parent)})
-    run(sys.executable, "-m", "pyright", "--pythonpath", python, user, cwd=tmp_path)
+    for path in (TYPED, MISTAKEN):
+        (tmp_path / path.name).write_text(path.read_text())
+    command = [sys.executable, "-m", checker, *CHECKERS[checker], python, TYPED.name, MISTAKEN.name]
+    environment = {**os.environ, "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    found = re.findall(r"(typed_\w+\.py):(\d+)(?::\d+ -|:) error:", done.stdout)
+    lines = MISTAKEN.read_text().splitlines()
+    mistakes = {
+        (MISTAKEN.name, str(number)) for number, line in enumerate(lines, 1) if "# mistake" in line
+    }
+    assert {*found} == mistakes, done.stdout + done.stderr

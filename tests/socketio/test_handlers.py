@@ -163,7 +163,10 @@ async def test_an_empty_list_of_origins_allows_no_page(tmp_path):
     with serve("uvicorn", "handlers_app:app", tmp_path) as running:
         path = "/socket.io/?EIO=4&transport=polling"
         for origin in (running.url, "https://evil.example"):
-            assert running.request("GET", path, headers={"Origin": origin}).status == 400
+            for method in ("GET", "POST", "OPTIONS"):
+                answer = running.request(method, path, headers={"Origin": origin})
+                assert answer.status == 400
+                assert origin not in answer.text
         assert running.get(path).status == 200
 
 

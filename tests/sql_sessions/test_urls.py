@@ -28,6 +28,8 @@ MYSQL, SQLITE = "mysql://db.invalid/shop", "sqlite:///shop.db"
             for mode in ("DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
         ),
         f"{MYSQL}?charset=utf8mb4&connect_timeout=5",
+        f"{MYSQL}?charset=utf8&use_unicode=1",
+        f"{PSYCOPG}?client_encoding=utf8",
         f"{SQLITE}?timeout=5",
         "sqlite:///file:shop.db?mode=ro&uri=true",
     ],
@@ -48,6 +50,10 @@ async def test_options_that_hosts_give_out_are_taken(url):
         (f"{PSYCOPG}?pool_size=5", "pool_size"),
         (f"{MYSQL}?ssl-mode=maybe", "ssl-mode"),
         (f"{MYSQL}?sslmode=require", "sslmode"),
+        *((f"{MYSQL}?charset={name}", "charset") for name in ("latin1", "ascii", "none")),
+        (f"{MYSQL}?charset=utf8&charset=latin1", "charset"),
+        (f"{MYSQL}?use_unicode=0", "use_unicode"),
+        (f"{PSYCOPG}?client_encoding=LATIN1", "client_encoding"),
         (f"{SQLITE}?mode=ro", "mode"),
         (f"{SQLITE}?timeout=soon", "soon"),
         (f"{ASYNCPG}?prepared_statement_cache_size=few", "few"),
@@ -94,4 +100,20 @@ async def test_options_reach_the_server(postgresql):
     await backend.save(ID, {"a": 1}, LONG)
     count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shop'"
     assert postgresql.execute(count) == "1"
+    await backend.shutdown()
+
+
+@pytest.mark.parametrize("options", ["charset=utf8", "charset=utf8mb3&use_unicode=1", ""])
+async def test_any_character_is_kept_whatever_name_of_utf_8_the_url_has(mariadb, options):
+    backend = SQLSessionBackend(f"{mariadb.url_for('mysql+asyncmy')}?{options}", timeout=PATIENT)
+    await backend.save(ID, {"pie": "🥧 é 漢"}, LONG)
+    assert (await backend.load(ID)) == {"pie": "🥧 é 漢"}
+    await backend.shutdown()
+
+
+async def test_any_character_is_kept_with_psycopg(postgresql):
+    url = postgresql.url_for("postgresql+psycopg")
+    backend = SQLSessionBackend(f"{url}?client_encoding=utf8", timeout=PATIENT)
+    await backend.save(ID, {"pie": "🥧 é 漢"}, LONG)
+    assert (await backend.load(ID)) == {"pie": "🥧 é 漢"}
     await backend.shutdown()

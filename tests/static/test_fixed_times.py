@@ -1,13 +1,15 @@
 """Files whose modification time was fixed by what built the image that they came in."""
 
 import os
+import time
+from email.utils import formatdate
 
 import pytest
 
 from micropie import App
 from micropie_static import Static, send_file
 from support.asgi import Client
-from support.static_files import get
+from support.static_files import MODIFIED, get
 
 pytestmark = pytest.mark.anyio
 
@@ -52,6 +54,29 @@ async def test_a_release_of_the_same_length_is_seen(root, time, path, encoding):
     assert new.body != old.body
     again = await get(client, url, **accept, **conditions_of(new))
     assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize("time", [MODIFIED, 4_000_000_000])
+@EVERY_WAY
+async def test_a_release_of_the_same_length_and_the_time_of_its_sources_is_seen(root, time, path):
+    old = await get(deploy(root, b"version(1)", time), f"{path}/app.js")
+    client = deploy(root, b"version(2)", time)
+    condition = {"if_none_match": old.header("etag")}
+    assert (await get(client, f"{path}/app.js", **condition)).body == b"version(2)"
+    assert (
+        await get(client, f"{path}/app.js", range="bytes=1-", **{"if_range": old.header("etag")})
+    ).status == 200
+
+
+@EVERY_WAY
+async def test_a_time_in_the_future_is_sent_to_nobody_and_compared_with_none(root, path):
+    client = deploy(root, b"0123456789", int(time.time()) + 3600)
+    answer = await client.get(f"{path}/app.js")
+    assert answer.header("last-modified") is None
+    condition = {"if_modified_since": formatdate(time.time() + 7200, usegmt=True)}
+    assert (await get(client, f"{path}/app.js", **condition)).status == 200
+    condition = {"if_none_match": answer.header("etag")}
+    assert (await get(client, f"{path}/app.js", **condition)).status == 304
 
 
 @FIXED

@@ -1,6 +1,8 @@
 """The examples, served as their READMEs say, but with the data they write somewhere else."""
 
+import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -20,9 +22,28 @@ PHONE = {"width": 390, "height": 844}
 def serve_example(
     name: str, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
 ) -> AbstractContextManager[Server]:
-    """Run the example *name* under uvicorn, in the working directory *folder*."""
-    options = ("--app-dir", str(EXAMPLES / name))
+    """Run the example *name* under uvicorn, in the working directory *folder*.
+
+    It is a copy, made as its README says.
+    """
+    beside = take_along(name, folder / "example")
+    options = ("--app-dir", str(beside))
     return serve("uvicorn", "app:app", folder, options=options, environment=environment)
+
+
+def take_along(name: str, folder: Path) -> Path:
+    """Copy the example *name* to *folder*, with the modules that its README tells to put there."""
+    shutil.copytree(EXAMPLES / name, folder, ignore=shutil.ignore_patterns("*.db*", "__pycache__"))
+    for module in shared_modules(name):
+        shutil.copy(EXAMPLES / "shared" / module, folder)
+    return folder
+
+
+def shared_modules(name: str) -> list[str]:
+    """Return the modules that the README of *name* copies from the folder of shared ones."""
+    readme = (EXAMPLES / name / "README.md").read_text()
+    copied = re.search(r"^cp (\.\./shared/.+) \.$", readme, re.MULTILINE)
+    return [Path(path).name for path in copied[1].split()] if copied else []
 
 
 def served(name: str, **environment: str) -> Callable[..., Iterator[Server]]:

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from micropie import App
+from micropie import App, limit
 from support.asgi import Client
 from support.bodies import BINARY, FORM, JSON, MIB
 from support.body_app import CHUNKED, Bodies, head, hooked, sending
@@ -98,8 +98,8 @@ async def test_json_has_a_limit_of_1_mib_unless_the_app_sets_another():
     body = document(MIB + 1)
     sent = sending(body, JSON)
     assert (await Client(Bodies()).request(url="/named", **sent)).status == 413
-    for limit in (MIB + 1, None):
-        answer = await Client(Bodies(max_json_size=limit)).request(url="/named", **sent)
+    for most in (MIB + 1, None):
+        answer = await Client(Bodies(max_json_size=most)).request(url="/named", **sent)
         assert (answer.status, len(answer.text)) == (200, len(body) - 11)
     limited = Bodies(max_json_size=None, max_body_size=100)
     assert (await Client(limited).request(url="/named", **sent)).status == 413
@@ -109,6 +109,68 @@ async def test_json_has_a_limit_of_1_mib_unless_the_app_sets_another():
 def test_a_wrong_limit_is_refused(value, error):
     with pytest.raises(error, match="max_json_size"):
         App(max_json_size=value)
+
+
+# Values.
+
+
+def dense(unit, count, start=b"[", end=b"0]"):
+    """Return JSON with *count* units and spaces, so that it is over 128 KiB."""
+    return start + unit * count + b" " * (200_000 - len(unit) * count) + end
+
+
+MANY = [(b"1,", 65_534), (b"[[]],", 21_844), (b"{},", 32_767), (b"1e-9,", 32_766)]
+MANY_IDS = ["numbers", "arrays", "objects", "negative exponents"]
+TOO_MANY = (413, "413 Content Too Large: the JSON has more than 65536 values")
+
+
+@pytest.mark.parametrize(("unit", "count"), MANY, ids=MANY_IDS)
+async def test_json_has_one_value_for_each_16_bytes_of_its_limit_at_most(unit, count):
+    client = Client(Bodies())
+    assert (await client.request(url="/parsed", **sending(dense(unit, count), JSON))).status == 200
+    for url in LOOKS:
+        answer = await client.request(url=url, **sending(dense(unit, count + 2), JSON))
+        assert (answer.status, answer.text) == TOO_MANY
+
+
+async def test_json_with_too_many_values_may_be_read_raw():
+    client, body = Client(Bodies()), dense(b"1,", 70_000)
+    assert (await client.request(url="/raw", **sending(body, JSON))).body == body
+    assert (await client.request(url="/ignore", **sending(body, JSON))).text == "ignored"
+
+
+async def test_how_many_values_json_may_have_follows_its_limit():
+    body = dense(b"1,", 70_000)
+    for app_limit, status in ((MIB, 413), (70_000 * 16, 413), (70_010 * 16, 200), (None, 200)):
+        client = Client(Bodies(max_json_size=app_limit))
+        assert (await client.request(url="/parsed", **sending(body, JSON))).status == status
+
+    class Own(App):
+        @limit(json=2 * MIB)
+        async def more(self):
+            return len(self.request.get_json)
+
+        @limit(json=None)
+        async def any(self):
+            return len(self.request.get_json)
+
+        @limit(json=300_000)
+        async def fewer(self):
+            return len(self.request.get_json)
+
+    client = Client(Own())
+    for url, text in (
+        ("/more", "70001"),
+        ("/any", "70001"),
+        ("/fewer", TOO_MANY[1].replace("65536", "18750")),
+    ):
+        assert (await client.request(url=url, **sending(body, JSON))).text == text
+
+
+async def test_short_json_may_be_as_dense_as_it_likes():
+    body = b"[" + b"1," * 8_190 + b"1]"
+    client = Client(Bodies(max_json_size=len(body)))
+    assert (await client.request(url="/parsed", **sending(body, JSON))).status == 200
 
 
 # Keys that bind.
@@ -159,7 +221,7 @@ async def test_keys_that_do_not_bind_are_not_counted(url):
 
 @pytest.mark.parametrize("url", ["/ignore", "/raw"])
 async def test_a_handler_that_does_not_look_never_pays_for_parsing(url, monkeypatch):
-    def loads(data):
+    def loads(*_):
         raise AssertionError("parsed")
 
     monkeypatch.setattr("micropie.codec.loads", loads)
@@ -206,7 +268,7 @@ async def test_a_large_value_is_released_in_a_step_of_its_own(monkeypatch):
     class Value(dict):
         """A dict that shows whether it is still there."""
 
-    monkeypatch.setattr("micropie.codec.loads", lambda data: Value())
+    monkeypatch.setattr("micropie.codec.loads", lambda data, _: Value())
     released = []
 
     class Looks(App):

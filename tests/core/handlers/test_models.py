@@ -354,6 +354,87 @@ async def test_a_pydantic_model_is_validated_by_pydantic():
     assert (await send_form(app, "/user", f"name=x&age={SECRET}")).status == 400
 
 
+Numbers = pydantic.Json[list[int]]
+
+
+class Filled(pydantic.BaseModel):
+    numbers: Numbers
+    maybe: Numbers | None = None
+    several: list[Numbers] = []
+    whole: pydantic.Json[Any] = None
+    prices: pydantic.Json[dict[str, float]] = {}
+
+
+@dataclass
+class FilledIn:
+    numbers: Numbers
+    maybe: Numbers | None = None
+
+
+class Forms(App):
+    async def filled(self, body: Filled):
+        return body
+
+    async def filled_in(self, body: FilledIn):
+        return body
+
+    async def numbers(self, numbers: Numbers):
+        return numbers
+
+    async def several(self, numbers: list[Numbers]):
+        return numbers
+
+    async def maybe(self, numbers: Numbers | None = None):
+        return numbers or "none"
+
+
+async def test_json_in_a_field_of_a_form_is_read_by_pydantic():
+    form = "numbers=[1,2]&maybe=&several=[3]&several=[4]&whole=5&prices=%7B%22a%22:6%7D"
+    assert (await send_form(Forms(), "/filled", form)).json == {
+        "numbers": [1, 2],
+        "maybe": None,
+        "several": [[3], [4]],
+        "whole": 5,
+        "prices": {"a": 6.0},
+    }
+    assert (await send_form(Forms(), "/filled_in", "numbers=[1]&maybe=[2]")).json == {
+        "numbers": [1],
+        "maybe": [2],
+    }
+    for fields in ("numbers=[x", "numbers=x&numbers=[1]", "numbers=[1]&several=x"):
+        answer = await send_form(Forms(), "/filled", fields)
+        assert answer.status == 400
+        assert "Invalid JSON" in answer.text
+
+
+@pytest.mark.parametrize("url", ["/filled", "/filled_in", "/numbers", "/several", "/maybe"])
+async def test_json_in_a_form_has_a_limit_of_values(url):
+    half = f"[{'1,' * 10_000}1]"
+    field = "several" if url == "/filled" else "numbers"
+    assert (await send_form(Forms(), url, f"numbers={half}")).status == 200
+    form = f"numbers=[{'1,' * 40_000}1]"
+    if field == "several":  # of all values of the name
+        form = f"numbers=[]&several={half}&several={half}"
+    answer = await send_form(Forms(), url, form)
+    place = "numbers.0" if url == "/several" else field
+    assert (answer.status, answer.text) == refused(
+        f"'{place}': the JSON has more than 16384 values"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "values", "expected"),
+    [
+        ("/numbers", "numbers=[1,2]", [1, 2]),
+        ("/several", "numbers=[1]&numbers=[2]", [[1], [2]]),
+        ("/maybe", "numbers=[3]", [3]),
+    ],
+)
+async def test_json_in_a_parameter_is_read_by_pydantic(url, values, expected):
+    assert (await send_form(Forms(), url, values)).json == expected
+    assert (await Client(Forms()).get(f"{url}?{values}")).json == expected
+
+
 async def test_a_pydantic_model_never_repeats_what_the_client_sent():
     answer = await send_json(Models(), "/pets", {"pet": {"kind": SECRET}})
     assert (answer.status, answer.text) == refused("'pet': the tag is none of the expected ones")

@@ -218,7 +218,8 @@ async def test_the_client_learns_nothing_of_an_exception(url, logged):
 
 @pytest.mark.parametrize("url", HANDLERS.values(), ids=HANDLERS)
 async def test_in_debug_the_response_shows_the_traceback_escaped(url, logged):
-    answer = await Client(Failing(ValueError(SECRET), debug=True)).get(url)
+    client = Client(Failing(ValueError(SECRET), debug=True))
+    answer = await client.get(url, headers={"Accept": "text/html"})
     assert answer.header("content-type") == "text/html; charset=utf-8"
     assert "500 Internal Server Error" in answer.text
     assert "Traceback (most recent call last)" in answer.text

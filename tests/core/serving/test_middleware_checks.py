@@ -102,6 +102,43 @@ def test_a_hook_that_is_no_coroutine_function_is_refused(refused, name, hook):
     assert refused(name, guard) == f"Guard.{hook} must be a coroutine function"
 
 
+async def too_few(self): ...
+
+
+async def too_many(self, a, b, c, d, e): ...
+
+
+async def by_name(self, *, request=None): ...
+
+
+@pytest.mark.parametrize("hook", [too_few, too_many, by_name])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("before_request", "request"),
+        ("after_request", "request, status_code, response_body, extra_headers"),
+        ("on_error", "request, error"),
+    ],
+)
+def test_a_hook_that_can_not_be_called_is_refused(refused, name, parameters, hook):
+    told = refused("middlewares", with_method(HttpMiddleware, name, hook))
+    assert told == f"Guard.{name} must take ({parameters})"
+
+
+@pytest.mark.parametrize("hook", [too_few, too_many, by_name])
+@pytest.mark.parametrize("name", ["before_websocket", "after_websocket"])
+def test_a_hook_of_websockets_that_can_not_be_called_is_refused(refused, name, hook):
+    told = refused("ws_middlewares", with_method(WebSocketMiddleware, name, hook))
+    assert told == f"Guard.{name} must take (request)"
+
+
+def test_hooks_may_name_their_parameters_as_they_like_and_have_more_with_defaults():
+    async def before(self, req: "Unknown", more=1):  # noqa: F821
+        return None
+
+    App().middlewares += [with_method(HttpMiddleware, "before_request", before)]
+
+
 @pytest.mark.parametrize(
     ("misspelt", "meant"),
     [

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from micropie import App
-from micropie._serving import mounted_lifespan
+from micropie._serving import lifespan
 from support.asgi import Client
 from support.lifespans import Life, failed, life
 
@@ -129,7 +129,7 @@ async def test_one_that_fails_to_start_fails_the_start(logged):
 
 @pytest.mark.parametrize("how", ["fails", "ends", "silent"])
 async def test_one_that_fails_to_stop_does_not_stop_the_rest(how, logged, monkeypatch):
-    monkeypatch.setattr(mounted_lifespan, "ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setattr(lifespan, "ANSWER_TIMEOUT", 0.5)
     events = []
     root = noting(events, "root")
     root.mount("/bad", Other(events, "bad", **{how: ["shutdown"]}))
@@ -141,8 +141,8 @@ async def test_one_that_fails_to_stop_does_not_stop_the_rest(how, logged, monkey
 
 
 async def test_one_that_does_not_answer_fails_the_start(logged, monkeypatch):
-    assert mounted_lifespan.ANSWER_TIMEOUT == 60
-    monkeypatch.setattr(mounted_lifespan, "ANSWER_TIMEOUT", 0.05)
+    assert lifespan.ANSWER_TIMEOUT == 60
+    monkeypatch.setattr(lifespan, "ANSWER_TIMEOUT", 0.05)
     root = App()
     root.mount("/silent", Other([], silent=["startup"]))
     message = await failed(root)

@@ -193,6 +193,22 @@ async def test_no_hook_takes_a_browser_for_a_new_one_while_its_session_can_not_b
     assert (await browser.get("/")).json == {"a": "1"}
 
 
+async def test_what_a_hook_raises_while_a_session_can_not_be_loaded_is_logged(logged):
+    def breaks(request):
+        raise KeyError("broken")
+
+    backend = WatchedBackend()
+    app, first = Notes(backend), Teller()
+    browser = await noted(app, a=1)
+    app.middlewares += [first, Teller(before=breaks)]
+    backend.failing = {"load"}
+    answer = await browser.get("/")
+    assert (answer.status, first.seen) == (503, [503])
+    store, hook = (record.getMessage() for record in logged)
+    assert "could not be loaded" in store
+    assert "Teller.before_request failed" in hook
+
+
 async def test_a_failing_touch_is_logged_and_the_request_goes_on(logged):
     backend = Aging()
     browser = await noted(Notes(backend), a=1)

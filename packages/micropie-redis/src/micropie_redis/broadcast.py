@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from micropie import Broadcast, HTTPError, Member, WebSocket
 from micropie.codec import dumps
 from micropie.parameters import check_seconds
-from micropie_redis.clients import pool_from_url
+from micropie_redis.clients import check_source, pool_from_url
 
 # One listens. A publish keeps one busy for a fraction of a millisecond.
 _MAX_CONNECTIONS = 10
@@ -86,7 +86,11 @@ class RedisBroadcast(Broadcast):
             self._listener = asyncio.create_task(self._listen())
         try:
             async with super().join(ws, room=room) as member:
-                await self._until_subscribed()
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._is_subscribed.wait()
+                except TimeoutError:
+                    raise HTTPError(503) from None
                 yield member
         finally:
             self._members -= 1
@@ -120,13 +124,6 @@ class RedisBroadcast(Broadcast):
             await asyncio.wait({listener})
         if self._is_ours:
             await self._client.aclose()
-
-    async def _until_subscribed(self) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._is_subscribed.wait()
-        except TimeoutError:
-            raise HTTPError(503) from None
 
     def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
@@ -179,21 +176,18 @@ class RedisBroadcast(Broadcast):
             await super().send(message, room=room)
 
 
-def _client(url_or_client: object, timeout: float) -> Redis:
+def _client(url_or_client: str | Redis, timeout: float) -> Redis:
     """Return the client that publishes and listens.
 
     Raises:
         TypeError: *url_or_client* is neither a URL nor an asynchronous client.
         ValueError: redis-py can't make a client from the URL, or the client decodes what it reads.
     """
+    check_source(url_or_client, Redis)
     if isinstance(url_or_client, Redis):
         if url_or_client.connection_pool.connection_kwargs.get("decode_responses"):
             raise ValueError("url_or_client must not have decode_responses: messages are bytes")
         return url_or_client
-    if not isinstance(url_or_client, str):
-        raise TypeError(
-            f"url_or_client must be a URL or a redis.asyncio.Redis, not {url_or_client!r}"
-        )
     pool = pool_from_url(
         url_or_client,
         max_connections=_MAX_CONNECTIONS,

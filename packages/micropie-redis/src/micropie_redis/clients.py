@@ -24,7 +24,7 @@ _MAX_WAIT = 0.1
 
 
 def client_for(
-    url_or_client: object, max_connections: int, timeout: float
+    url_or_client: str | Client, max_connections: int, timeout: float
 ) -> "ManagedClient | ExternalClient":
     """Return the client that sends a backend's commands, in whichever event loop is running.
 
@@ -32,15 +32,24 @@ def client_for(
         TypeError: *url_or_client* is neither a URL nor an asynchronous client.
         ValueError: redis-py can't make a client from the URL.
     """
+    check_source(url_or_client, Redis, RedisCluster)
     if isinstance(url_or_client, str):
         return ManagedClient(url_or_client, max_connections, timeout)
-    if isinstance(url_or_client, Redis | RedisCluster):
-        return ExternalClient(url_or_client, timeout)
-    wrong = type(url_or_client)
-    raise TypeError(
-        "url_or_client must be a URL or a client of redis.asyncio, not "
-        f"{wrong.__module__}.{wrong.__qualname__}"
-    )
+    return ExternalClient(url_or_client, timeout)
+
+
+def check_source(url_or_client: object, *clients: type) -> None:
+    """Check that *url_or_client* is a str, or one of these *clients*.
+
+    Raises:
+        TypeError: it is something else, such as a client that blocks.
+    """
+    if not isinstance(url_or_client, (str, *clients)):
+        names = " or ".join(f"redis.asyncio.{client.__name__}" for client in clients)
+        wrong = type(url_or_client)
+        raise TypeError(
+            f"url_or_client must be a URL or a {names}, not {wrong.__module__}.{wrong.__qualname__}"
+        )
 
 
 def pool_from_url(url: str, **options: Any) -> BlockingConnectionPool:

@@ -45,6 +45,9 @@ _TRANSPORT, _SESSION, _METHOD, _REQUEST, _VERSION = (
     b'{"code":5,"message":"Unsupported protocol version"}',
 )
 
+# How the server's refusal of an origin ends.
+_FOREIGN = b' is not an accepted origin."'
+
 
 class Gate:
     """An ASGI app in front of `handle_request` of an `engineio.AsyncServer`.
@@ -69,8 +72,14 @@ class Gate:
         self._channels: dict[Channel, str] = {}  # with the sids that they upgrade
         self._look_out: asyncio.Task[None] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, transmit: Send) -> None:
         """Serve one HTTP request or WebSocket."""
+
+        async def send(message: Message) -> None:
+            if message.get("body", b"").endswith(_FOREIGN):
+                message = {**message, "body": _REQUEST}  # that of the server repeats the origin
+            await transmit(message)
+
         if not isinstance(self._engine.sockets, _Sessions):
             self._engine.sockets = _Sessions()
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
@@ -91,7 +100,9 @@ class Gate:
             refusal = _SESSION
         if transport == "websocket":
             is_refused = self.is_stopping or is_too_large or refusal is not None
-            await self._serve_websocket(scope, None if is_refused else sid, session, receive, send)
+            await self._serve_websocket(
+                scope, None if is_refused else sid, session, receive, transmit
+            )
         elif self.is_stopping:
             await _answer(send, 503, _REQUEST)
         elif is_too_large:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from engineio import json as library_json  # type: ignore[import-untyped] # has no annotations
+
+from micropie import codec
 from socketio import packet  # type: ignore[import-untyped] # has no annotations
 
 # Engine.IO, protocol 4: what comes from a client in a session that is set up, beside messages,
@@ -52,12 +55,24 @@ def is_polled(text: str, is_packet: Callable[[str | bytes], bool]) -> bool:
     return True
 
 
+class _Json:
+    """JSON that the library writes, and that is read by the rules and limits of the core."""
+
+    dumps = staticmethod(library_json.dumps)
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+
+    def loads(self, text: str) -> Any:
+        return codec.loads(text.encode(), self._max_size)
+
+
 def checked(base: Any, max_size: int) -> Any:
     """Return a `packet_class` like *base* that raises InvalidPacket for what no client may send.
 
     Args:
         base: python-socketio's class for a serializer, or another of its interface.
-        max_size: bytes of the attachments of one packet together.
+        max_size: bytes of a packet, and of the attachments of one together.
     """
     undefined = None  # what JavaScript has for a value that is not there
     if hasattr(base, "ext_hook"):  # msgpack
@@ -70,6 +85,7 @@ def checked(base: Any, max_size: int) -> Any:
     class Checked(base):  # type: ignore[misc] # a class without annotations
         data: Any
         attached = 0  # bytes
+        json = _Json(max_size) if base.json is library_json else base.json
 
         def __init__(self, *args: Any, encoded_packet: Any = None, **kwargs: Any) -> None:
             if encoded_packet in ("", b""):

@@ -23,6 +23,11 @@ _NUMBERS = {
     *("max_cached_statement_lifetime", "max_cacheable_statement_size"),
 }
 
+# A session may hold any character, so a URL can't say that it may not. With MySQL's older names for
+# UTF-8, which have three bytes a character, all of it is meant.
+_MYSQL_UTF8 = ("utf8mb4", "utf8mb3", "utf8")
+_POSTGRESQL_UTF8 = ("utf8", "UTF8", "utf-8", "UTF-8", "unicode", "UNICODE")
+
 # libpq's, of which asyncpg takes the same values.
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -101,7 +106,16 @@ def translated(url: URL) -> tuple[URL, dict[str, Any]]:
             del arguments["timeout"]  # libpq's "no limit", with which asyncpg would never connect
         for name in options.keys() & {"application_name", "options"}:
             arguments.setdefault("server_settings", {})[name] = options.pop(name)
+    elif url.get_driver_name() == "psycopg":
+        if "client_encoding" in options:
+            _one_of("client_encoding", options.pop("client_encoding"), _POSTGRESQL_UTF8)
+            options["client_encoding"] = _POSTGRESQL_UTF8[0]
     elif url.get_driver_name() == "asyncmy":
+        # The driver's own is utf8mb4.
+        if "charset" in options:
+            _one_of("charset", options.pop("charset"), _MYSQL_UTF8)
+        if "use_unicode" in options:
+            _one_of("use_unicode", options.pop("use_unicode"), ("1", "true", "True"))
         for name in options.keys() & {"ssl-mode", "ssl_mode"}:
             if make_context := _MYSQL_SSL[_one_of(name, options.pop(name), _MYSQL_SSL)]:
                 arguments["ssl"] = make_context()

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from email.utils import formatdate
 from errno import EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO
 from io import FileIO
+from time import time
 
 from servestatic.utils import parse_accept_encoding
 
@@ -50,7 +51,8 @@ class Variant:
     Attributes:
         path: of the variant.
         etag: its ETag, with the quotes; "" if only its whole content would tell versions apart.
-        mtime: its modification time, in whole seconds since the epoch; None if it tells nothing.
+        mtime: its modification time, in whole seconds since the epoch; None if it tells nothing, or
+            is in the future.
         size: in bytes.
         headers: all that do not depend on the request.
     """
@@ -61,11 +63,17 @@ class Variant:
         self.encoding = encoding
         self.size = status.st_size
         self._fingerprint = _fingerprint(status)
-        self.mtime: int | None = None
-        if status.st_mtime >= _FIRST_REAL_TIME:
-            self.mtime, version = int(status.st_mtime), f"{status.st_mtime_ns:x}-{self.size:x}"
+        is_real = status.st_mtime >= _FIRST_REAL_TIME
+        # No Last-Modified may be later than the Date beside it (RFC 9110, 8.8.2.1).
+        is_past = is_real and status.st_mtime <= time()
+        self.mtime: int | None = int(status.st_mtime) if is_past else None
+        # Whole seconds were set by something, to the same for each release perhaps: a build for
+        # which equal sources give equal files takes the time of the sources.
+        is_set = status.st_mtime_ns % 10**9 == 0
+        if self.size <= _MOST_HASHED and (is_set or not is_real):
+            version = _digest(file, self._fingerprint)
         else:
-            version = _digest(file, self._fingerprint) if self.size <= _MOST_HASHED else ""
+            version = f"{status.st_mtime_ns:x}-{self.size:x}" if is_real else ""
         # Each encoding has an ETag of its own: parts of different ones must not be combined (RFC
         # 9110, 8.8.3.3).
         suffix = f"-{encoding}" if encoding else ""

@@ -6,64 +6,26 @@ from collections.abc import Mapping
 
 from servestatic.media_types import default_types
 
-# What ServeStatic's table, which is nginx's, lacks of today's web, or calls by an old name.
+# What ServeStatic's table, which is nginx's, lacks of today's web, or calls by an old name. In the
+# form of nginx's: a type, and the suffixes and names that have it.
+_ADDED = """
+audio/aac .aac; image/apng .apng; image/bmp .bmp; text/javascript .cjs; text/csv .csv;
+image/x-icon .cur; application/epub+zip .epub; audio/flac .flac; application/geo+json .geojson;
+model/gltf-binary .glb; model/gltf+json .gltf; application/gpx+xml .gpx;
+application/gzip .gz .tgz; image/heic .heic; image/heif .heif; text/calendar .ics;
+application/jsonl .jsonl; application/ld+json .jsonld; text/plain .log; audio/mp4 .m4a;
+video/iso.segment .m4s; application/json .map .topojson apple-app-site-association;
+video/matroska .mkv; application/dash+xml .mpd; application/vnd.mapbox-vector-tile .mvt;
+application/x-ndjson .ndjson; model/obj .obj; audio/ogg .oga .opus; video/ogg .ogv;
+font/otf .otf; application/vnd.apache.parquet .parquet; application/x-protobuf .pbf;
+model/stl .stl; application/x-tar .tar; application/toml .toml; text/tab-separated-values .tsv;
+font/collection .ttc; font/ttf .ttf; model/vnd.usdz+zip .usdz; text/vcard .vcf; text/vtt .vtt;
+audio/wav .wav; audio/webm .weba; application/manifest+json .webmanifest; text/wgsl .wgsl;
+font/woff .woff; application/xslt+xml .xsl .xslt; application/x-xz .xz;
+application/yaml .yaml .yml; application/zstd .zst
+"""
 _TYPES = default_types() | {
-    ".aac": "audio/aac",
-    ".apng": "image/apng",
-    ".bmp": "image/bmp",
-    ".cjs": "text/javascript",
-    ".csv": "text/csv",
-    ".cur": "image/x-icon",
-    ".epub": "application/epub+zip",
-    ".flac": "audio/flac",
-    ".geojson": "application/geo+json",
-    ".glb": "model/gltf-binary",
-    ".gltf": "model/gltf+json",
-    ".gpx": "application/gpx+xml",
-    ".gz": "application/gzip",
-    ".heic": "image/heic",
-    ".heif": "image/heif",
-    ".ics": "text/calendar",
-    ".jsonl": "application/jsonl",
-    ".jsonld": "application/ld+json",
-    ".log": "text/plain",
-    ".m4a": "audio/mp4",
-    ".m4s": "video/iso.segment",
-    ".map": "application/json",  # source maps (ECMA-426)
-    ".mkv": "video/matroska",
-    ".mpd": "application/dash+xml",
-    ".mvt": "application/vnd.mapbox-vector-tile",
-    ".ndjson": "application/x-ndjson",
-    ".obj": "model/obj",
-    ".oga": "audio/ogg",
-    ".ogv": "video/ogg",
-    ".opus": "audio/ogg",
-    ".otf": "font/otf",
-    ".parquet": "application/vnd.apache.parquet",
-    ".pbf": "application/x-protobuf",
-    ".stl": "model/stl",
-    ".tar": "application/x-tar",
-    ".tgz": "application/gzip",
-    ".toml": "application/toml",
-    ".topojson": "application/json",
-    ".tsv": "text/tab-separated-values",
-    ".ttc": "font/collection",
-    ".ttf": "font/ttf",
-    ".usdz": "model/vnd.usdz+zip",
-    ".vcf": "text/vcard",
-    ".vtt": "text/vtt",
-    ".wav": "audio/wav",
-    ".weba": "audio/webm",
-    ".webmanifest": "application/manifest+json",
-    ".wgsl": "text/wgsl",
-    ".woff": "font/woff",  # RFC 8081
-    ".xsl": "application/xslt+xml",
-    ".xslt": "application/xslt+xml",
-    ".xz": "application/x-xz",
-    ".yaml": "application/yaml",
-    ".yml": "application/yaml",
-    ".zst": "application/zstd",
-    "apple-app-site-association": "application/json",
+    name: media_type for media_type, *names in map(str.split, _ADDED.split(";")) for name in names
 }
 
 _TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+([ \t]*;[\t\x20-\x7e]*)?", re.ASCII)

@@ -132,10 +132,8 @@ class Static:
         return self._autorefresh
 
     def _headers_of(self, path: str, url: str) -> RawHeaders:
-        usual = {"Content-Type": content_type(path, '"utf-8"', self._types)} | self._cache_control(
-            url
-        )
-        return raw_headers(usual, self._headers)
+        media_type = content_type(path, '"utf-8"', self._types)
+        return raw_headers({"Content-Type": media_type, **self._cache_control(url)}, self._headers)
 
     def _cache_control(self, url: str) -> dict[str, str]:
         if self._immutable and _HASHED.fullmatch(url):

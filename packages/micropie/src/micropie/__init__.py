@@ -8,6 +8,7 @@ from micropie._handlers.decorators import allow, limit, route
 from micropie._http.events import EventStream
 from micropie._http.request import Request, WebSocketRequest
 from micropie._http.response import ASGIResponse
+from micropie._http.results import HookAnswer, Result, WebSocketRefusal
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._sessions.backends import (
     InMemorySessionBackend,
@@ -18,6 +19,7 @@ from micropie._sessions.backends import (
 )
 from micropie._sessions.session import Session
 from micropie.app import App
+from micropie.types import Headers
 
 if TYPE_CHECKING:
     from micropie._http.broadcast import Broadcast, Member
@@ -37,6 +39,8 @@ __all__ = [
     "CrossOriginProtection",
     "EventStream",
     "HTTPError",
+    "Headers",
+    "HookAnswer",
     "HttpMiddleware",
     "InMemorySessionBackend",
     "InvalidMessage",
@@ -44,6 +48,7 @@ __all__ = [
     "Member",
     "ParameterInfo",
     "Request",
+    "Result",
     "RouteInfo",
     "SecurityHeaders",
     "Session",
@@ -52,6 +57,7 @@ __all__ = [
     "UploadFile",
     "WebSocket",
     "WebSocketMiddleware",
+    "WebSocketRefusal",
     "WebSocketRequest",
     "allow",
     "hash_session_id",
@@ -70,7 +76,8 @@ _LATER = {
 
 # Where users find them, so that documentation, tracebacks and pickles say `micropie.App`.
 for _public in {*__all__} & globals().keys():
-    globals()[_public].__module__ = __name__
+    if _public not in ("Headers", "Result"):  # which are built-in types under names of their own
+        globals()[_public].__module__ = __name__
 del _public
 
 if not TYPE_CHECKING:  # to a type checker, it would give the module every name

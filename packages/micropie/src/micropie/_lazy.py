@@ -1,7 +1,7 @@
 """Attributes that are computed when they are first asked for."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -18,13 +18,9 @@ class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
         self._name = compute.__name__
         self.__doc__ = compute.__doc__
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> "lazy[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> "lazy[T] | T":
+    def __get__(self, instance: Any, owner: type) -> T:
         if instance is None:
-            return self
+            return self  # type: ignore[return-value] # for documentation, which looks at the class
         value = self._compute(instance)
         # A non-data descriptor: from now on the instance's own attribute is found first.
         setattr(instance, self._name, value)

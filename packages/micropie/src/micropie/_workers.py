@@ -37,7 +37,7 @@ class Workers:
         self._generators = Threads(size, queue)
 
     async def call(
-        self, function: Callable[[], T], gone: Callable[[], Awaitable[None]]
+        self, function: Callable[[], T], until_disconnect: Callable[[], Awaitable[None]]
     ) -> tuple[T, "ThreadedGenerator[Any] | None"]:
         """Return `function()`, called in a thread, and the generator if that is or has one.
 
@@ -45,7 +45,7 @@ class Workers:
 
         Args:
             function: the handler, with its arguments.
-            gone: waits until the client has left.
+            until_disconnect: waits until the client has left.
 
         Raises:
             Overloaded: enough wait for a thread already.
@@ -56,7 +56,7 @@ class Workers:
         future = asyncio.get_running_loop().create_future()
         job = partial(self._handle, future, context, function)
         if not self._handlers.start(job):
-            watch = asyncio.ensure_future(gone())
+            watch = asyncio.ensure_future(until_disconnect())
             try:
                 await asyncio.wait({future, watch}, return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError:

@@ -33,7 +33,8 @@ from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
 from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
-from micropie._serving.parts import PartAttribute, Parts, UninitializedParts, check_cookie_owners
+from micropie._serving.parts import Parts, UninitializedParts, part_attribute
+from micropie._serving.sharing import check_cookie_owners
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
@@ -42,8 +43,7 @@ from micropie.parameters import LONGEST, check_number, check_seconds
 from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
+    from micropie._handlers.templates import OpenEnvironment
     from micropie._http.route_info import RouteInfo
 
 # Headers of a request that has a session to load or a body to parse.
@@ -63,11 +63,12 @@ class App:
         max_form_fields: fields of a form, or keys of a JSON object that are bound by name.
         max_form_field_size: bytes of one field.
         max_files: files of a form.
-        max_json_size: bytes of a JSON body, which is parsed as a whole; None for no limit but
-            `max_body_size`.
+        max_json_size: bytes of a JSON body, which is parsed as a whole; it may hold one value for
+            each 16 of them. None for no limit but `max_body_size`.
         body_timeout: seconds without a chunk of the body; None for no limit.
         max_message_size: bytes of a WebSocket's message, of text in UTF-8; a bigger one closes the
-            connection with 1009. None leaves the limit to the server.
+            connection with 1009. JSON in it may hold one value for each 16. None leaves the limit
+            to the server.
         session_timeout: seconds that a session lives after it was last used; at most 400 days.
         session_cookie: the name of the cookie that carries the session's id.
         session_cookie_secure: whether it is sent over https only; "auto": if the request that
@@ -99,11 +100,11 @@ class App:
         ValueError: an argument is out of range.
     """
 
-    debug = PartAttribute[bool]()
-    middlewares = PartAttribute[list[HttpMiddleware]]()
-    ws_middlewares = PartAttribute[list[WebSocketMiddleware]]()
-    startup_handlers = PartAttribute[list[LifespanHandler]]()
-    shutdown_handlers = PartAttribute[list[LifespanHandler]]()
+    debug: bool = part_attribute()
+    middlewares: list[HttpMiddleware] = part_attribute()
+    ws_middlewares: list[WebSocketMiddleware] = part_attribute()
+    startup_handlers: list[LifespanHandler] = part_attribute()
+    shutdown_handlers: list[LifespanHandler] = part_attribute()
     __micropie: Parts  # App's one instance attribute: no subclass's own name can clash with it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -315,8 +316,11 @@ class App:
         return is_allowed(Connection(scope), self.__micropie.websocket_origins)
 
     @property
-    def env(self) -> "Environment | None":
-        """The Jinja environment; None when Jinja2 is not installed."""
+    def env(self) -> "OpenEnvironment | Any":
+        """The Jinja environment; None when Jinja2 is not installed.
+
+        Type checkers take it for an Environment: who sets a filter has Jinja2.
+        """
         try:
             return self.__micropie.templates.environment()
         except RuntimeError:
@@ -357,12 +361,7 @@ class App:
 
         In the order of their definition. A mounted App has `routes` of its own.
         """
-        parts = self.__micropie
-        return [
-            *parts.routes.described(),
-            *parts.ws_routes.described(),
-            *parts.mounts.described(),
-        ]
+        return self.__micropie.described()
 
     @property
     def root_path(self) -> str:

@@ -19,11 +19,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from json import JSONDecoder, JSONEncoder
 
-__all__ = ["MAX_DEPTH", "dumps", "dumps_strict", "loads"]
+__all__ = ["MAX_DEPTH", "TooManyValues", "dumps", "dumps_strict", "loads"]
 
 # Levels of arrays and objects: what a handler does with them by recursion, or JSON by Python's own
 # library, must not come near the interpreter's limit of 1000 calls.
 MAX_DEPTH = 500
+
+# A client may send one value for each so many bytes that it may send. 1 MiB of the shortest values
+# takes 100 ms and 60 MiB to parse, and up to 300 of each to make models of; with this limit 40.
+_BYTES_A_VALUE = 16
+# And so many in any case, which take 5 ms: a limit may be small, and dense what keeps to it.
+_FEW_VALUES = 8 * 1024
+
+
+class TooManyValues(ValueError):
+    """A JSON document has more values than its sender may send."""
 
 
 def dumps(value: Any) -> bytes:
@@ -46,15 +56,24 @@ def dumps(value: Any) -> bytes:
     return _reference_dumps(value)
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, max_size: int | None = None) -> Any:
     """Return the value of a JSON document; integers keep every digit, a byte order mark is skipped.
 
+    Args:
+        data: the document.
+        max_size: bytes that its sender may send; limits the values in it to one for each 16 of
+            these, or 8,192 if that is more. Commas and opening brackets are counted, those in
+            strings too, and a number with a negative exponent is two. None: no limit.
+
     Raises:
+        TooManyValues: a ValueError; *data* has more.
         ValueError: *data* is not JSON in UTF-8 (RFC 8259), nests deeper than MAX_DEPTH, or holds a
             number or a character that no other program would be sure to read the same: NaN, an
             infinity, a lone surrogate.
     """
     data = data.removeprefix(b"\xef\xbb\xbf")
+    if max_size is not None:
+        check_values(data, max_size)
     fast = _orjson_loads()
     if fast is not None and b"0" * _LONG in data.translate(_DIGITS_AS_ZEROS):
         fast = None  # orjson reads integers over 64 bits as floats
@@ -82,6 +101,18 @@ def uncollected() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+def check_values(data: bytes, max_size: int) -> None:
+    """Raise TooManyValues if *data* might have more than are allowed at *max_size*: see `loads`."""
+    most = max(max_size // _BYTES_A_VALUE, _FEW_VALUES)
+    if len(data) <= 2 * most:  # a value takes two bytes at least
+        return
+    values = sum(map(data.count, (b",", b"[", b"{")))
+    if 2 * values > most:
+        values += data.count(b"e-") + data.count(b"E-")  # numbers near zero take twice as long
+    if values > most:
+        raise TooManyValues(f"the JSON has more than {most} values")
 
 
 def _reference_loads(data: bytes) -> Any:

@@ -10,7 +10,7 @@ from micropie.types import Receive
 __all__ = ["Batcher", "LoopLocal", "join", "run_in_thread", "wait_for_disconnect"]
 
 Job = TypeVar("Job")
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 Resource = TypeVar("Resource")
 
 
@@ -82,7 +82,7 @@ class LoopLocal(Generic[Resource]):
                 await self._close(resource)
 
 
-class Batcher(Generic[Job, Result]):
+class Batcher(Generic[Job, Outcome]):
     """Runs jobs together that are submitted at the same moment.
 
     The first job schedules a batch, which starts at the end of this turn of the event loop with
@@ -98,7 +98,7 @@ class Batcher(Generic[Job, Result]):
 
     def __init__(
         self,
-        run: Callable[[Sequence[Job]], Awaitable[Sequence[Result | Exception]]],
+        run: Callable[[Sequence[Job]], Awaitable[Sequence[Outcome | Exception]]],
         *,
         max_size: int | None = None,
         serial: bool = False,
@@ -106,12 +106,12 @@ class Batcher(Generic[Job, Result]):
         self._run = run
         self._max_size = max_size
         self._serial = serial
-        self._queues = LoopLocal(_Queue[Job, Result])
+        self._queues = LoopLocal(_Queue[Job, Outcome])
 
-    def submit(self, job: Job) -> asyncio.Future[Result]:
+    def submit(self, job: Job) -> asyncio.Future[Outcome]:
         """Return a future of the result of *job*."""
         loop, queue = asyncio.get_running_loop(), self._queues.get()
-        result: asyncio.Future[Result] = loop.create_future()
+        result: asyncio.Future[Outcome] = loop.create_future()
         queue.waiting.append((job, result))
         if not queue.is_scheduled:
             queue.is_scheduled = True
@@ -126,7 +126,7 @@ class Batcher(Generic[Job, Result]):
         if queue is not None and queue.tasks:
             await asyncio.wait(queue.tasks)
 
-    async def _run_waiting(self, queue: "_Queue[Job, Result]") -> None:
+    async def _run_waiting(self, queue: "_Queue[Job, Outcome]") -> None:
         try:
             while queue.waiting:
                 count = self._max_size or len(queue.waiting)
@@ -138,8 +138,8 @@ class Batcher(Generic[Job, Result]):
             if self._serial:
                 queue.is_scheduled = False
 
-    async def _run_batch(self, batch: list[tuple[Job, asyncio.Future[Result]]]) -> None:
-        results: Sequence[Result | Exception]
+    async def _run_batch(self, batch: list[tuple[Job, asyncio.Future[Outcome]]]) -> None:
+        results: Sequence[Outcome | Exception]
         try:
             results = await self._run([job for job, _ in batch])
         except Exception as error:
@@ -153,11 +153,11 @@ class Batcher(Generic[Job, Result]):
                 future.set_result(result)
 
 
-class _Queue(Generic[Job, Result]):
+class _Queue(Generic[Job, Outcome]):
     """The jobs of one event loop."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Job, asyncio.Future[Result]]] = []
+        self.waiting: list[tuple[Job, asyncio.Future[Outcome]]] = []
         # Whether a task is going to run what is waiting.
         self.is_scheduled = False
         self.tasks: set[asyncio.Task[None]] = set()

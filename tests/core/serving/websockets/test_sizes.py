@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from micropie import App, ConnectionClosed
+from micropie import App, ConnectionClosed, InvalidMessage
 from support.asgi import settled
 from support.asgi_websocket import WebSocketClient
 from support.websockets import NEW, OLD, app_of, client_of
@@ -90,6 +90,47 @@ async def test_without_a_limit_any_message_is_received():
     async with client_of(handler, max_message_size=None).connect("/test") as socket:
         socket.send_bytes(bytes(5 * 1024**2))
         assert json.loads(await socket.receive()) == 5 * 1024**2
+
+
+DENSE = b"[" + b"1," * 70_000 + b"1]"
+TOO_MANY = "the JSON has more than 65536 values"
+
+
+@pytest.mark.parametrize("message", [DENSE, DENSE.decode()], ids=["binary", "text"])
+async def test_json_with_too_many_values_closes_with_1009(message):
+    async def handler(ws):
+        await ws.accept()
+        await ws.receive_json()
+
+    async with client_of(handler).connect("/test") as socket:
+        socket.put(of(message))
+        ending = await socket.ended()
+    assert ending.closed == (1009, TOO_MANY)
+
+
+async def test_a_handler_may_go_on_after_json_with_too_many_values():
+    async def handler(ws):
+        await ws.accept()
+        with pytest.raises(InvalidMessage, match=TOO_MANY) as caught:
+            await ws.receive_json()
+        assert caught.value.code == 1009
+        await ws.send_json(await ws.receive_json())
+
+    async with client_of(handler).connect("/test") as socket:
+        socket.send_bytes(DENSE)
+        socket.send_text("[1]")
+        assert await socket.receive() == "[1]"
+
+
+@pytest.mark.parametrize("size", [70_002 * 16, None])
+async def test_how_many_values_a_message_may_have_follows_its_limit(size):
+    async def handler(ws):
+        await ws.accept()
+        await ws.send_json(len(await ws.receive_json()))
+
+    async with client_of(handler, max_message_size=size).connect("/test") as socket:
+        socket.send_bytes(DENSE)
+        assert await socket.receive() == "70001"
 
 
 @pytest.mark.parametrize("size", [-1, 1.5, "1", True])

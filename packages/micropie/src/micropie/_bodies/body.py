@@ -223,6 +223,7 @@ class ParsedBody:
         raw: what to parse: JSON if *is_json*, else a urlencoded form.
         limits: of the form, and of a JSON object's keys, which bind like fields.
         is_json: what *raw* is.
+        max_json_size: bytes that a JSON document may have; limits its values, see `codec.loads`.
 
     Attributes:
         form: all values of every name; None until `fields` is asked for.
@@ -237,8 +238,11 @@ class ParsedBody:
     refused: str | None = None
     _value: Any = None
 
-    def __init__(self, raw: bytes, limits: FormLimits, is_json: bool) -> None:
+    def __init__(
+        self, raw: bytes, limits: FormLimits, is_json: bool, max_json_size: int | None = None
+    ) -> None:
         self._raw: bytes | None = raw
+        self._max_json_size = max_json_size
         self._limits = limits
         self.is_json = is_json
         self.is_large = is_json and len(raw) > _LARGE_JSON
@@ -249,14 +253,16 @@ class ParsedBody:
 
         Raises:
             BadRequest: it is not JSON.
-            ContentTooLarge: it was not received.
+            ContentTooLarge: it was not received, or has too many values.
         """
         raw = self._raw
         if raw is not None and self.is_json:
             if self.refused is not None:
                 raise ContentTooLarge(self.refused)
             try:
-                self._value = codec.loads(raw)
+                self._value = codec.loads(raw, self._max_json_size)
+            except codec.TooManyValues as error:
+                raise ContentTooLarge(str(error)) from None
             except ValueError:
                 raise BadRequest("the body is not valid JSON") from None
             self._raw = None

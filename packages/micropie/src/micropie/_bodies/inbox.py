@@ -65,7 +65,7 @@ class Inbox:
         """Return the next message, one of those kept if there are any: another app's channel."""
         return self._take(self._ahead) if self._ahead else await self.receive()
 
-    async def client_gone(self) -> None:
+    async def wait_for_disconnect(self) -> None:
         """Wait until the client has left.
 
         Behind more of a body than `_ahead` holds, unread, the departure stays hidden.

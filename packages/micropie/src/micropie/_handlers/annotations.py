@@ -59,8 +59,15 @@ def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
 
 
 def unwrapped(annotation: Any) -> Any:
-    """Return what *annotation* means without Annotated, and behind the names of types."""
+    """Return what *annotation* means without Annotated, and behind the names of types.
+
+    That of `pydantic.Json[X]` is Json: it comes as one text, whatever X is.
+    """
     if typing.get_origin(annotation) is typing.Annotated:
+        for metadata in annotation.__metadata__:
+            kind = metadata if isinstance(metadata, type) else type(metadata)
+            if kind.__name__ == "Json" and kind.__module__.startswith("pydantic"):
+                return kind
         return unwrapped(annotation.__origin__)
     meant = named_type(annotation)
     return annotation if meant is annotation else unwrapped(meant)

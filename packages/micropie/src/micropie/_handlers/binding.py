@@ -7,15 +7,17 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micropie._errors import BadRequest
 from micropie._handlers.annotations import check_default, evaluated, signature
-from micropie._handlers.converters import Converter, FieldErrors, ModelConverter
 from micropie._http.connection import Connection
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Request
 from micropie._threads import CONVERTER, run_through
 from micropie.codec import uncollected
+
+if TYPE_CHECKING:
+    from micropie._handlers.converters import Converter
 
 _REQUIRED = inspect.Parameter.empty
 _POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
@@ -32,11 +34,11 @@ class Parameter:
 
     __slots__ = ("converter", "default", "is_named", "name", "takes_array", "takes_text")
 
-    def __init__(self, name: str, default: Any, converter: Converter | None) -> None:
+    def __init__(self, name: str, default: Any, converter: "Converter | None") -> None:
         self.name = name
         self.default = default
         self.converter = converter
-        self.is_named = converter is None or not (converter.is_file or converter.is_model)
+        self.is_named = converter is None or not (converter.is_file or converter.from_form)
         # Files and models come in a body only, never out of the URL.
         self.takes_text = self.is_named and not (converter is not None and converter.of_models)
         self.takes_array = False  # a list of models may be the whole body
@@ -100,7 +102,7 @@ class Parameter:
         converter, body = self.converter, request._parsed
         if converter is None or body is None:
             return _REQUIRED
-        if isinstance(converter, ModelConverter):
+        if converter.from_form is not None:
             if body.is_json:
                 return converter.from_json(body.json)
             if not body.fields and _why_unparsed(request):
@@ -114,8 +116,10 @@ class Parameter:
     def _refusal(self, error: Exception, why: str = "") -> BadRequest:
         """Return the error for a client whose value a converter rejected with *error*."""
         converter = self.converter
+        from micropie._handlers.converters import FieldErrors
+
         if isinstance(error, FieldErrors):
-            is_model = converter is not None and converter.is_model
+            is_model = converter is not None and converter.from_form is not None
             errors = error.errors if is_model else [each for each in error.errors if each[0]]
             return BadRequest(f"{error if is_model else error.inside(self.name)}{why}", errors)
         if isinstance(error, RecursionError):
@@ -175,7 +179,7 @@ class Binder:
         if len(of_models) == 1:
             of_models[0].takes_array = True
         # Filled already: "self", and what a partial gives. Python rejects them among **kwargs.
-        self._names = {*named, *settled, *chain.from_iterable(map(_keywords, layers))}
+        self._bound_names = {*named, *settled, *chain.from_iterable(map(_keywords, layers))}
         for name in pattern or ():
             if name not in named:
                 raise TypeError(f"it has no parameter for {{{name}}} in the path of its route")
@@ -250,11 +254,11 @@ class Binder:
         return {
             name: Parameter(name, _REQUIRED, rest.converter).from_request(request)
             for name in names
-            if name not in self._names
+            if name not in self._bound_names
         }
 
 
-def _converter(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Converter | None:
+def _converter(parameter: inspect.Parameter, namespace: dict[str, Any]) -> "Converter | None":
     check_default(parameter)
     if parameter.annotation is parameter.empty:
         return None

@@ -4,10 +4,11 @@ import math
 import operator
 import typing
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from micropie._handlers.annotations import is_of, unwrapped
-from micropie._handlers.converters import Converter, FieldErrors, replaced
+from micropie._handlers.converters import Converter, FieldErrors
 from micropie._handlers.libraries import msgspec_errors
 
 Test = Callable[[Any], Any]
@@ -48,8 +49,9 @@ def constrained(converter: Converter, annotation: Any) -> Converter:
 
         return converted
 
-    ways = [name for name in ("from_text", "from_json", "from_form") if hasattr(converter, name)]
-    return replaced(converter, **{name: kept(getattr(converter, name)) for name in ways})
+    ways = {name: getattr(converter, name) for name in ("from_text", "from_json", "from_form")}
+    changed: Any = {name: kept(way) for name, way in ways.items() if way is not None}
+    return replace(converter, **changed)
 
 
 def _divides(value: Any, unit: Any) -> bool:

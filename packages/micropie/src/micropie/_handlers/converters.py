@@ -1,7 +1,7 @@
 """Converters: what turns the values of one parameter or field into what its annotation says."""
 
-import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 # A body of millions of wrong values must not make a response of millions of lines.
@@ -33,6 +33,7 @@ def _sentence(error: tuple[str, str]) -> str:
     return f"'{path}'{'' if message.startswith(('must ', 'is ')) else ':'} {message}"
 
 
+@dataclass(slots=True, eq=False)
 class Converter:
     """How the values of one parameter are converted.
 
@@ -40,52 +41,39 @@ class Converter:
         noun: what the value must be, for the error message: "an integer".
         from_text: converts a path segment, query value or form field.
         from_json: converts a value out of a JSON body, which has a type already.
+        from_form: makes a model of all values of each name in a form; None if it is not a model,
+            which is made of a whole form or JSON document.
         many: whether `from_text` takes all values of the name, as a list.
         of_models: whether it makes a list of models.
-        is_file: whether it stands for uploaded files.
-        is_model: whether it is a ModelConverter.
+        is_file: whether it stands for an uploaded file, or all of one name: it converts nothing.
 
-    Both functions raise ValueError, and nothing else, for a value that does not fit.
+    These functions raise ValueError, and nothing else, for a value that does not fit.
     """
 
-    __slots__ = ("from_json", "from_text", "many", "noun", "of_models")
-    is_file = False
-    is_model = False
-
-    def __init__(
-        self,
-        noun: str,
-        from_text: Callable[[Any], Any],
-        from_json: Callable[[Any], Any],
-        *,
-        many: bool = False,
-        of_models: bool = False,
-    ) -> None:
-        self.noun = noun
-        self.from_text = from_text
-        self.from_json = from_json
-        self.many = many
-        self.of_models = of_models
+    noun: str
+    from_text: Callable[[Any], Any]
+    from_json: Callable[[Any], Any]
+    from_form: Callable[[dict[str, list[str]]], Any] | None = None
+    many: bool = False
+    of_models: bool = False
+    is_file: bool = False
 
 
-class ListConverter(Converter):
-    """Converts each of the values of one name."""
+def list_converter(item: Converter) -> Converter:
+    """Return what converts each of the values of one name."""
 
-    __slots__ = ()
+    def from_text(values: Any) -> list[Any]:
+        if item.many:
+            raise ValueError  # text has no lists of lists
+        return _each(item.from_text, values)
 
-    def __init__(self, item: Converter) -> None:
-        def from_text(values: Any) -> list[Any]:
-            if item.many:
-                raise ValueError  # text has no lists of lists
-            return _each(item.from_text, values)
+    def from_json(values: Any) -> list[Any]:
+        if not isinstance(values, list):
+            raise ValueError
+        return _each(item.from_json, values)
 
-        def from_json(values: Any) -> list[Any]:
-            if not isinstance(values, list):
-                raise ValueError
-            return _each(item.from_json, values)
-
-        noun = f"a list, each item {item.noun}"
-        super().__init__(noun, from_text, from_json, many=True, of_models=item.is_model)
+    noun, of_models = f"a list, each item {item.noun}", item.from_form is not None
+    return Converter(noun, from_text, from_json, many=True, of_models=of_models)
 
 
 def _each(convert: Callable[[Any], Any], values: list[Any]) -> list[Any]:
@@ -98,63 +86,20 @@ def _each(convert: Callable[[Any], Any], values: list[Any]) -> list[Any]:
     return built
 
 
-class DictConverter(Converter):
-    """Converts the keys and values of a JSON object; text has none."""
+def dict_converter(key: Converter, item: Converter) -> Converter:
+    """Return what converts the keys and values of a JSON object; text has none."""
 
-    __slots__ = ()
+    def from_json(values: Any) -> dict[Any, Any]:
+        if not isinstance(values, dict):
+            raise ValueError
+        try:
+            return {key.from_text(k): item.from_json(value) for k, value in values.items()}
+        except FieldErrors as error:
+            raise error.inside("*") from None  # the key is the client's, and never repeated
 
-    def __init__(self, key: Converter, item: Converter) -> None:
-        def from_json(values: Any) -> dict[Any, Any]:
-            if not isinstance(values, dict):
-                raise ValueError
-            try:
-                return {key.from_text(k): item.from_json(value) for k, value in values.items()}
-            except FieldErrors as error:
-                raise error.inside("*") from None  # the key is the client's, and never repeated
-
-        super().__init__(f"an object, each value {item.noun}", misfit, from_json)
-
-
-class FileConverter(Converter):
-    """Stands for an uploaded file, or all of one name: it converts nothing."""
-
-    __slots__ = ()
-    is_file = True
-
-    def __init__(self, *, many: bool = False) -> None:
-        super().__init__("an uploaded file", misfit, misfit, many=many)
-
-
-class ModelConverter(Converter):
-    """Makes a model out of a whole JSON document or form.
-
-    Args:
-        from_json: takes the value of the document, an object for most models.
-        from_form: takes all values of each name in a form.
-        noun: what the document must be.
-    """
-
-    __slots__ = ("from_form",)
-    is_model = True
-
-    def __init__(
-        self,
-        from_json: Callable[[Any], Any],
-        from_form: Callable[[dict[str, list[str]]], Any],
-        noun: str = "an object",
-    ) -> None:
-        super().__init__(noun, misfit, from_json)
-        self.from_form = from_form
+    return Converter(f"an object, each value {item.noun}", misfit, from_json)
 
 
 def misfit(_: Any) -> Any:
     """Refuse any value."""
     raise ValueError
-
-
-def replaced(converter: Converter, **ways: Callable[[Any], Any]) -> Converter:
-    """Return a converter like *converter* but for these of its functions."""
-    changed = copy.copy(converter)
-    for name, convert in ways.items():
-        setattr(changed, name, convert)
-    return changed

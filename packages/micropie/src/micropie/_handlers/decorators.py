@@ -55,8 +55,8 @@ def limit(
 
     Args:
         body: bytes of a body, instead of `max_body_size`; None for no limit.
-        json: bytes of a JSON body, instead of `max_json_size`; None for no limit. It is held to
-            the limit of a body as well.
+        json: bytes of a JSON body, instead of `max_json_size`, and so how many values may be in
+            it; None for no limit. It is held to the limit of a body as well.
 
     Raises:
         TypeError: no limit is given, or one is not an integer.

@@ -42,23 +42,6 @@ class Endpoint:
         info: what users may know of it.
     """
 
-    __slots__ = (
-        "_info",
-        "_path",
-        "allowed",
-        "binder",
-        "blocks",
-        "explicit",
-        "handler",
-        "is_coroutine",
-        "is_direct",
-        "is_websocket",
-        "limits",
-        "name",
-        "siblings",
-        "takes_path",
-    )
-
     def __init__(
         self,
         name: str,
@@ -109,7 +92,7 @@ class Endpoint:
         self._path = path if explicit is None else explicit.pattern.path
         self._info: RouteInfo | None = None
 
-    def answer_unnamed(self, method: str) -> tuple[int, None, dict[str, str]]:
+    def answer_other_method(self, method: str) -> tuple[int, None, dict[str, str]]:
         """Return the answer to a method that no handler of the path takes: OPTIONS.
 
         Raises:

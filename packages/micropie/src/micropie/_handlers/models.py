@@ -18,13 +18,7 @@ from micropie._handlers.annotations import (
     signature,
 )
 from micropie._handlers.constraints import constrained, tests_of
-from micropie._handlers.converters import (
-    MAX_PROBLEMS,
-    Converter,
-    FieldErrors,
-    ModelConverter,
-    misfit,
-)
+from micropie._handlers.converters import MAX_PROBLEMS, Converter, FieldErrors, misfit
 from micropie._handlers.libraries import pydantic_converter, struct_converter
 from micropie._handlers.values import AS_IS, ConverterFor, value_converter
 
@@ -58,7 +52,7 @@ def parameter_converter(
 
 
 def converter_for(
-    annotation: Any, unfinished: Mapping[Any, ModelConverter] = MappingProxyType({})
+    annotation: Any, unfinished: Mapping[Any, Converter] = MappingProxyType({})
 ) -> Converter | None:
     """Return the converter for *annotation*; None where the value stays as it came.
 
@@ -90,9 +84,7 @@ def converter_for(
     return value_converter(annotation, lambda inner: converter_for(inner, unfinished))
 
 
-def _annotated_converter(
-    annotation: Any, unfinished: Mapping[Any, ModelConverter]
-) -> Converter | None:
+def _annotated_converter(annotation: Any, unfinished: Mapping[Any, Converter]) -> Converter | None:
     if not any(map(_is_for_pydantic, annotation.__metadata__)):
         converter = converter_for(annotation.__origin__, unfinished)
         kept = constrained(converter or AS_IS, annotation)
@@ -114,16 +106,17 @@ def _is_for_pydantic(metadata: Any) -> bool:
 
 
 def _self_containing(
-    cls: Any,
-    make: Callable[[Any, ConverterFor], ModelConverter],
-    unfinished: Mapping[Any, ModelConverter],
-) -> ModelConverter:
-    inside = {**unfinished, cls: ModelConverter(lambda value: converter.from_json(value), misfit)}
+    cls: Any, make: Callable[[Any, ConverterFor], Converter], unfinished: Mapping[Any, Converter]
+) -> Converter:
+    inside = {
+        **unfinished,
+        cls: Converter("an object", misfit, lambda value: converter.from_json(value), misfit),
+    }
     converter = make(cls, lambda field: converter_for(field, inside))
     return converter
 
 
-def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverter:
+def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> Converter:
     hints = typing.get_type_hints(cls, include_extras=True)
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
     for name, hint in hints.items():
@@ -138,7 +131,7 @@ def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> ModelConverte
     return _model_converter(_field_converters(fields, converter_for), required, cls)
 
 
-def _typed_dict_converter(cls: Any, converter_for: ConverterFor) -> ModelConverter:
+def _typed_dict_converter(cls: Any, converter_for: ConverterFor) -> Converter:
     hints = typing.get_type_hints(cls, include_extras=True)
     required = set(cls.__required_keys__)
     # Where annotations are strings, __required_keys__ knows nothing of these two.
@@ -160,7 +153,7 @@ def _field_converters(hints: dict[str, Any], converter_for: ConverterFor) -> dic
 
 def _model_converter(
     converters: dict[str, Converter], required: set[str], cls: Callable[..., Any]
-) -> ModelConverter:
+) -> Converter:
     """Return a converter that converts the fields which *cls* has, and leaves out all others."""
     many = {name for name, converter in converters.items() if converter.many}
 
@@ -194,4 +187,4 @@ def _model_converter(
         values = {name: all_ if name in many else all_[0] for name, all_ in form.items()}
         return build(values, "from_text")
 
-    return ModelConverter(from_json, from_form)
+    return Converter("an object", misfit, from_json, from_form)

@@ -8,7 +8,6 @@ from micropie._http.connection import Connection
 from micropie._http.urls import below, has_dots, routed_path
 from micropie._percent import quoted
 from micropie._scope_keys import PARENT, REQUEST_STATE, ROOT_PATHS, SESSIONS
-from micropie._sessions.manager import SessionManager
 from micropie.types import ASGIApp, Scope
 
 if TYPE_CHECKING:
@@ -25,11 +24,6 @@ class Mount(NamedTuple):
 
     app: ASGIApp
     scope: Scope
-
-    def share_session(self, connection: Connection, sessions: SessionManager) -> None:
-        """Let the app use the session of *connection*, which *sessions* loads and stores."""
-        self.scope[PARENT] = connection
-        self.scope[SESSIONS] = connection.scope.get(SESSIONS, sessions)
 
 
 class Mounts(dict[str, ASGIApp]):

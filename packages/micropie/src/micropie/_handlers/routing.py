@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 class RouteTable:
     """The routes of one App: its classes' functions, and those assigned to the instance.
 
-    Explicit routes are in a tree; those that a name leads to, in a dict.
+    Theory of operation. `_endpoints` has what is served, by the names of the handlers, in the order
+    of their definition; only `_lay_out` sets it. All else is derived there: the tree of the
+    patterns, the dict of those that a name leads to, and of these `by_path` and `direct` for paths
+    that one look-up decides. It runs when the App is made and whenever a handler is assigned or
+    deleted, and does all or nothing. `find` asks in the order of precedence: patterns, then the
+    name that the first segment is, then `index`.
 
     Args:
         owner: the App.

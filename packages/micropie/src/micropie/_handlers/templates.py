@@ -11,6 +11,13 @@ from micropie._threads import run_in_thread
 if TYPE_CHECKING:  # Jinja2 is optional, and imported when first used
     from jinja2 import Environment, Template, nodes
 
+    class OpenEnvironment(Environment):
+        """An Environment into which apps may put what they like: Jinja2 only has inferred types."""
+
+        globals: dict[str, Any]
+        filters: dict[str, Any]
+        tests: dict[str, Any]
+
 
 # What is sent as plain text, a mail for one. A list of the names that are escaped would miss some:
 # "page.html.j2", "page.jinja", "icon.svg", and whatever comes next.

@@ -4,6 +4,7 @@ import re
 import types
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time
 from enum import Enum
 from math import isfinite
@@ -11,14 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 
 from micropie._bodies.uploads import UploadFile
 from micropie._handlers.annotations import members_of, unwrapped
-from micropie._handlers.converters import (
-    Converter,
-    DictConverter,
-    FileConverter,
-    ListConverter,
-    misfit,
-    replaced,
-)
+from micropie._handlers.converters import Converter, dict_converter, list_converter, misfit
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -46,7 +40,7 @@ def value_converter(annotation: Any, converter_for: ConverterFor) -> Converter |
         if (annotation.__module__, annotation.__name__) in _NAMED:
             return _NAMED[annotation.__module__, annotation.__name__]
         if annotation is UploadFile:
-            return FileConverter()
+            return _FILE
         if issubclass(annotation, Enum):
             return _one_of([(m.value, m) for m in annotation], annotation._missing_)
     if origin in (Literal, Union, types.UnionType):
@@ -62,11 +56,11 @@ def value_converter(annotation: Any, converter_for: ConverterFor) -> Converter |
             return _optional(inner, keeps_empty=str in members_of(items[0]))
     if origin is dict and arguments:
         key, item = (converter_for(argument) or AS_IS for argument in arguments)
-        if not (key.many or key.is_model or key.is_file or item.is_file):
-            return DictConverter(key, item)
+        if not (key.many or key.from_form or key.is_file or item.is_file):
+            return dict_converter(key, item)
     if origin is list and arguments:
         item = converter_for(arguments[0]) or AS_IS
-        return FileConverter(many=True) if item.is_file else ListConverter(item)
+        return replace(_FILE, many=True) if item.is_file else list_converter(item)
     if origin in (dict, list) and not arguments:  # typing.Dict, typing.List
         return _SIMPLE[origin]
     raise TypeError(f"no value of a request can be converted to {_name(annotation)}")
@@ -84,7 +78,7 @@ def _optional(inner: Converter, *, keeps_empty: bool = False) -> Converter:
     def from_json(value: Any) -> Any:
         return None if value is None else inner.from_json(value)
 
-    return replaced(inner, from_text=from_text, from_json=from_json)
+    return replace(inner, from_text=from_text, from_json=from_json)
 
 
 def _one_of(
@@ -125,17 +119,6 @@ def _typed(*kinds: type) -> Callable[[Any], Any]:
         if type(value) not in kinds:
             raise ValueError
         return value
-
-    return from_json
-
-
-def _from_json_text(from_text: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """Accept a JSON string that *from_text* converts."""
-
-    def from_json(value: Any) -> Any:
-        if type(value) is not str:
-            raise ValueError
-        return from_text(value)
 
     return from_json
 
@@ -241,7 +224,14 @@ def _bool(text: str) -> bool:
 
 
 def _parsed(noun: str, parse: Callable[[str], Any]) -> Converter:
-    return Converter(noun, parse, _from_json_text(parse))
+    """Return the converter for what *parse* makes of text, also of a string in JSON."""
+
+    def from_json(value: Any) -> Any:
+        if type(value) is not str:
+            raise ValueError
+        return parse(value)
+
+    return Converter(noun, parse, from_json)
 
 
 def _itself(value: Any) -> Any:
@@ -254,6 +244,8 @@ def _name(annotation: Any) -> str:
 
 AS_IS = Converter("a value", _itself, _itself)
 
+_FILE = Converter("an uploaded file", misfit, misfit, is_file=True)
+
 _SIMPLE: dict[Any, Converter] = {
     str: Converter("a string", _itself, _typed(str)),
     int: Converter("an integer", _int, _json_int),
@@ -265,7 +257,7 @@ _SIMPLE: dict[Any, Converter] = {
     time: _parsed("a time (ISO 8601)", time.fromisoformat),
     # JSON values with a structure of their own; text has none.
     dict: Converter("an object", misfit, _typed(dict)),
-    list: ListConverter(AS_IS),
+    list: list_converter(AS_IS),
 }
 
 # By module and name: few apps need these, and those that name one have imported its module.

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from math import inf
 from typing import Any
 
 from micropie._blocked import DONE, Blocked
@@ -55,11 +54,12 @@ class Channel:
         accepted: whether the handshake was accepted.
         closed: whether either side has closed.
         closed_with: the code and reason that count, once it has.
+        max_size: as given.
     """
 
     # Half a KiB less for each idle WebSocket.
     __slots__ = (
-        *("accepted", "closed", "closed_with", "_receive", "_send", "_max_size", "_send_timeout"),
+        *("accepted", "closed", "closed_with", "_receive", "_send", "max_size", "_send_timeout"),
         *("_send_raises", "_ahead", "_receivers", "_has_given_up", "_turn"),
     )
 
@@ -76,7 +76,7 @@ class Channel:
         self.closed_with: tuple[int, str] = (ABNORMAL, "")
         self._receive = receive
         self._send = send
-        self._max_size = inf if max_size is None else max_size
+        self.max_size = max_size
         self._send_timeout = send_timeout
         self._send_raises = _send_raises(scope)
         # The next message, awaited before the handler asks for it.
@@ -116,7 +116,8 @@ class Channel:
         if data is None:
             data = message.get("bytes") or b""
         # At most four bytes a character.
-        if len(data) * 4 > self._max_size and _size(data) > self._max_size:
+        most = self.max_size
+        if most is not None and len(data) * 4 > most and _size(data) > most:
             del message, data  # not for as long as the traceback of what is raised
             await self.close(TOO_BIG, "the message is too big")
             raise ConnectionClosed(*self.closed_with)

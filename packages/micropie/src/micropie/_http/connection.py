@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from micropie._bodies.body import ParsedBody
 from micropie._bodies.urlencoded import parse_urlencoded
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_HEADERS = 1000
 _MAX_COOKIES = 64 * 1024
 
+T = TypeVar("T")
+
 
 class Connection:
     """The head of a request, HTTP or WebSocket, decoded on first access.
@@ -39,7 +41,7 @@ class Connection:
     _culprit: str | None = None  # what failed, if not the handler
     # Why it is answered with an error, whatever the hooks before say: its session can't be loaded,
     # say. They run, as for any request, so that the hooks after see that answer.
-    _refused: HTTPError | None = None
+    _early_error: HTTPError | None = None
     _parsed: ParsedBody | None = None  # until the body is parsed, so always for a WebSocket
 
     def __init__(self, scope: Scope) -> None:
@@ -82,6 +84,11 @@ class Connection:
         return self._culprit or (
             self._endpoint.name if self._endpoint is not None else "the request"
         )
+
+    @property
+    def _is_unrouted(self) -> bool:
+        """Whether nothing but the path has failed: it leads nowhere, and no hook says so."""
+        return self._endpoint is None and self._culprit is None
 
     @lazy
     def path_params(self) -> list[str]:
@@ -148,6 +155,10 @@ class Connection:
         """All values of every name in the query string."""
         return parse_urlencoded(self.scope.get("query_string", b""))
 
+    @overload
+    def query(self, name: str) -> str | None: ...
+    @overload
+    def query(self, name: str, default: T) -> str | T: ...
     def query(self, name: str, default: Any = None) -> Any:
         """Return the first query value of *name*, or *default*."""
         values = self.query_params.get(name)
@@ -164,8 +175,8 @@ class Connection:
         """
         self._session_used = True
         if self._session is None:
-            if self._refused is not None:
-                raise self._refused  # no empty one: a hook would take the browser for a new one
+            if self._early_error is not None:
+                raise self._early_error  # no empty one: a hook would take the browser for a new one
             # A mounted App without a backend of its own shares its parent's session.
             parent: Connection | None = self.scope.get(PARENT)
             self._session = Session() if parent is None else parent.session

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 from micropie._bodies.body import Body, BodyLimits, ParsedBody
 from micropie._bodies.inbox import Inbox
@@ -22,6 +22,8 @@ MULTIPART = "multipart/form-data"
 
 # The header values that most clients send for those that are read as a whole.
 _PARSED = {media_type.encode(): media_type for media_type in (JSON, URLENCODED)}
+
+T = TypeVar("T")
 
 
 class Request(Connection):
@@ -63,7 +65,10 @@ class Request(Connection):
             inbox = self._inbox
             if inbox is None:
                 inbox = self._inbox = Inbox(self._receive)
-            body = Body(self.scope, self._last_headers, inbox, self._limits)
+            endpoint, limits = self._endpoint or self._matched, self._limits
+            if endpoint is not None and endpoint.limits is not None:
+                limits = limits._replace(**endpoint.limits)
+            body = Body(self.scope, self._last_headers, inbox, limits)
             self._opened_body = body
         return body
 
@@ -98,11 +103,22 @@ class Request(Connection):
         parsed = self._require_parsed("get_json")
         return parsed.json if parsed.is_json else {}
 
+    @overload
+    def form(self, name: str) -> Any: ...
+    @overload
+    def form(self, name: str, default: T) -> T | Any: ...
     def form(self, name: str, default: Any = None) -> Any:
-        """Return the first form value of *name*, or *default*."""
+        """Return the first form value of *name*, or *default*.
+
+        A str, unless the body is a JSON object: then what its key *name* holds.
+        """
         values = self.body_params.get(name)
         return values[0] if values else default
 
+    @overload
+    def json(self, name: str | None = None) -> Any: ...
+    @overload
+    def json(self, name: str | None, default: T) -> T | Any: ...
     def json(self, name: str | None = None, default: Any = None) -> Any:
         """Return the value of a JSON body, or of its key *name*; *default* if there is none."""
         parsed = self._parsed or self._require_parsed("get_json")
@@ -167,7 +183,7 @@ class Request(Connection):
                 return False
             data = await body.read()
             # A body that was announced without a length may turn out to be empty.
-            self._parsed = ParsedBody(data, limits.form, data != b"")
+            self._parsed = ParsedBody(data, limits.form, data != b"", most)
             return self._parsed.is_large
         form: dict[str, list[str]] = {}
         if media_type == URLENCODED:
@@ -257,13 +273,7 @@ class Request(Connection):
             ValueError, RuntimeError: as `set_cookie`.
         """
         self.set_cookie(
-            name,
-            "",
-            max_age=0,
-            path=path,
-            domain=domain,
-            secure=secure,
-            partitioned=partitioned,
+            name, "", max_age=0, path=path, domain=domain, secure=secure, partitioned=partitioned
         )
 
     def session_lifetime(self, seconds: float) -> None:
@@ -285,11 +295,11 @@ class Request(Connection):
         """Give the session a new id when it is stored; call it at login, against fixation."""
         self.session.move()
 
-    async def _client_gone(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         """Wait until the client has left."""
         if self._inbox is None:
             self._inbox = Inbox(self._receive)
-        await self._inbox.client_gone()
+        await self._inbox.wait_for_disconnect()
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""

@@ -171,7 +171,7 @@ class Response:
         # Handed on as it came it keeps its type, and a stream that has begun goes on.
         if changes.get("body", self.body) is not self.body:
             return Response(status, changes["body"], headers)
-        replaced = Response(status, None, headers)
+        replaced = type(self)(status, None, headers)
         replaced.body, replaced.content = self.body, self.content
         replaced._content_type = self._content_type
         return replaced

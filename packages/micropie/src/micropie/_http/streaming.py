@@ -18,19 +18,25 @@ Chunks = AsyncGenerator[str | bytes, None] | ThreadedGenerator[str | bytes]
 class BodyStream:
     """Pumps the chunks of a generator to the client.
 
-    The generator runs in one task of its own from its first line to its last, so that timeouts
-    and task groups inside it work, and can be stopped while it waits.
+    Theory of operation. The generator runs in one task, `_pump`, from its first line to its last,
+    so that timeouts and task groups inside it work, and can be stopped while it waits. Two futures
+    join the task to its exchange. The pump sets `_has_begun` when the first chunk is there, or the
+    generator has ended without one; `begin` waits for that. Then the pump waits for `_send`: the
+    channel of the client, which `send` sets, or a queue, which `handed_over` sets for a hook that
+    makes another stream of the chunks. It ends with the generator, or when `close` cancels it; both
+    close the generator, in that task. A client that leaves is noticed by `_watch`, or by a send
+    that fails, and closes the stream early.
 
     Args:
         chunks: the generator.
-        gone: waits until the client has left.
+        until_disconnect: waits until the client has left.
     """
 
     _watch: asyncio.Future[None] | None = None  # for the client to leave
 
-    def __init__(self, chunks: Chunks, gone: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, chunks: Chunks, until_disconnect: Callable[[], Awaitable[None]]) -> None:
         self._chunks = chunks
-        self._gone = gone
+        self._until_disconnect = until_disconnect
         self._is_closing = False
         loop = asyncio.get_running_loop()
         self._has_begun: asyncio.Future[None] = loop.create_future()
@@ -50,7 +56,7 @@ class BodyStream:
         """
         await asyncio.sleep(0)  # for most generators this is enough
         if not self._has_begun.done():
-            await asyncio.wait({self._has_begun, self._left()}, return_when=FIRST_COMPLETED)
+            await asyncio.wait({self._has_begun, self._disconnect()}, return_when=FIRST_COMPLETED)
             if not self._has_begun.done():
                 await self._stop()
                 raise ClientDisconnected
@@ -88,11 +94,11 @@ class BodyStream:
         Raises:
             Exception: what the generator raised; the last chunk is then never sent.
         """
-        left = self._left()
+        disconnect = self._disconnect()
         try:
             await _send_on(send, start)
             self._send.set_result(send)
-            await asyncio.wait({self._pump, left}, return_when=FIRST_COMPLETED)
+            await asyncio.wait({self._pump, disconnect}, return_when=FIRST_COMPLETED)
             if self._pump.done() and not self._pump.cancelled():
                 self._pump.result()
                 end = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -125,10 +131,10 @@ class BodyStream:
         if not self._pump.cancelled():
             self._pump.result()
 
-    def _left(self) -> asyncio.Future[None]:
+    def _disconnect(self) -> asyncio.Future[None]:
         """Return what is done when the client has left."""
         if self._watch is None:
-            self._watch = asyncio.ensure_future(self._gone())
+            self._watch = asyncio.ensure_future(self._until_disconnect())
         return self._watch
 
     async def _pump_chunks(self) -> None:

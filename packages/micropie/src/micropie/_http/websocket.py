@@ -10,6 +10,7 @@ from micropie._headers import raw_headers
 from micropie._http.channel import (
     INVALID_DATA,
     NORMAL,
+    TOO_BIG,
     UNSUPPORTED_DATA,
     Channel,
     ConnectionClosed,
@@ -167,12 +168,16 @@ class WebSocket:
         """Return the value of the next message, text or binary.
 
         Raises:
-            InvalidMessage: it is not JSON.
+            InvalidMessage: it is not JSON, or has more values than fit its limit, see
+                `codec.loads`; its code is 1009 then.
             ConnectionClosed: there will be none.
         """
         message = await self._channel.next()
         try:
-            return codec.loads(message.encode() if isinstance(message, str) else message)
+            data = message.encode() if isinstance(message, str) else message
+            return codec.loads(data, self._channel.max_size)
+        except codec.TooManyValues as error:
+            raise InvalidMessage(TOO_BIG, str(error)) from None
         except ValueError:
             raise InvalidMessage(INVALID_DATA, "expected JSON") from None
 

@@ -1,23 +1,23 @@
 """What an exception becomes: a hook's answer or a response of its own, and a line in the log."""
 
-import traceback
 from contextlib import suppress
 
-from micropie._errors import HTTPError, ResponseError, logger, status_line, unwrap
+from micropie._errors import HTTPError, ResponseError, logger, unwrap
 from micropie._headers import header_pairs
 from micropie._http.request import Request
 from micropie._http.response import Response, response_of_hook
 from micropie._serving.middleware import Hooks, blame
+from micropie._serving.parts import Parts
 
 
 async def error_response(
-    error: Exception, request: Request, askable: list[Hooks], *, debug: bool
+    error: Exception, request: Request, askable: list[Hooks], parts: Parts
 ) -> Response:
     """Return the response for *error*.
 
     It is what the first of the *askable* hooks, from the last on, answers; else what an HTTPError
-    says, or a 500, which is logged. With *debug* a 500 shows the traceback. A hook that has been
-    asked is taken out of the list: it is not asked again, nor told of what it raises itself.
+    says, or a 500, which is logged; *parts* know whether to tell more. A hook that has been asked
+    is taken out of the list: it is not asked again, nor told of what it raises itself.
     """
     error = unwrap(error)
     while askable:
@@ -35,7 +35,7 @@ async def error_response(
             blame(request, "on_error", hooks)
             failure.__context__ = failure.__context__ or error  # the log shows both
             error = unwrap(failure)
-    return _own_response(error, request, debug=debug)
+    return _own_response(error, request, parts)
 
 
 def _answer(answer: object, error: Exception) -> Response:
@@ -54,12 +54,14 @@ def _answer(answer: object, error: Exception) -> Response:
     return response
 
 
-def _own_response(error: Exception, request: Request, *, debug: bool) -> Response:
+def _own_response(error: Exception, request: Request, parts: Parts) -> Response:
     if isinstance(error, HTTPError):
         try:
             response = Response.of_error(error)
             if error.body is not None or error.headers is not None:
                 response.render(request.method)
+            elif error.status_code == 404 and parts.debug and request._is_unrouted:
+                return _routes_page(request, parts) or response
             return response
         except Exception as unsendable:
             error = unsendable
@@ -68,12 +70,22 @@ def _own_response(error: Exception, request: Request, *, debug: bool) -> Respons
     # to answer: that one would fail the same way, and so on forever.
     with suppress(Exception):
         log_failure(error, request)
-        if debug:
-            import html  # here: it loads a table of all entities, which few apps need
+        if parts.debug:
+            from micropie._serving.debug_page import failure_response  # few apps need it
 
-            trace = "".join(traceback.format_exception(error))
-            return Response(500, f"<h1>{status_line(500)}</h1><pre>{html.escape(trace)}</pre>")
+            return failure_response(error, request)
     return Response.of_error(HTTPError(500))
+
+
+def _routes_page(request: Request, parts: Parts) -> Response | None:
+    """Return the 404 that lists the routes; None if the client wants none, or it can't be made."""
+    with suppress(Exception):
+        from micropie._serving.debug_page import not_found_response, wants_page  # as above
+
+        if wants_page(request):
+            root_path = parts.mounts.root_path(request.scope)
+            return not_found_response(request, root_path, parts.described())
+    return None
 
 
 def log_failure(error: BaseException, request: Request) -> None:

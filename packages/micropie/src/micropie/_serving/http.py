@@ -22,13 +22,14 @@ from micropie._http.response import (
     response_of_hook,
 )
 from micropie._http.streaming import BodyStream, Chunks
-from micropie._scope_keys import PARENT, SESSIONS
+from micropie._scope_keys import PARENT
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.failures import error_response, log_failure
 from micropie._serving.head import add_session, begin_mounted, cookies_set
 from micropie._serving.middleware import Hooks, blame
-from micropie._serving.parts import Parts, shares_session
+from micropie._serving.parts import Parts
 from micropie._serving.relay import Relay, run_hooks_on_head
+from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.session import FinishedSession
 from micropie._workers import ThreadedGenerator
 from micropie.types import ASGIApp, Message, Receive, Scope, Send, Stream
@@ -112,31 +113,26 @@ class HttpExchange:
                     except HTTPError as error:
                         if not parts.middlewares:
                             raise
-                        request._refused = error
+                        request._early_error = error
                 if parts.middlewares:
                     request._matched = endpoint
-                    if endpoint is not None and endpoint.limits is not None:
-                        request._limits = parts.limits._replace(**endpoint.limits)
                     result = await self._run_hooks_before()
-                    if request._refused is not None:
-                        raise request._refused
+                    if request._early_error is not None:
+                        raise request._early_error
                     chosen = request.handler or request._route_handler
                     if chosen is not None:
                         mount, endpoint = None, parts.routes.resolve(chosen, request.method)
-                        request._limits = parts.limits
                 if result is not None:
                     mount = None
                 elif mount is None:
                     if endpoint is None:
                         raise HTTPError(404)
                     request._endpoint = endpoint
-                    if endpoint.limits is not None:
-                        request._limits = parts.limits._replace(**endpoint.limits)
                     if (
                         endpoint.allowed is not None
                         and request.scope["method"] not in endpoint.allowed
                     ):
-                        result = endpoint.answer_unnamed(request.method)
+                        result = endpoint.answer_other_method(request.method)
                     else:
                         binder = endpoint.binder
                         if has_input and await request._receive_body() and binder is not None:
@@ -148,7 +144,9 @@ class HttpExchange:
                         else:
                             result = await self._call(endpoint, args, kwargs)
             except Exception as error:
-                mount, result = None, request._refused or error
+                if request._early_error is not None and not isinstance(error, HTTPError):
+                    log_failure(error, request)  # of a hook; the client hears of the earlier one
+                mount, result = None, request._early_error or error
             except CancelledError as error:
                 mount, result = None, cancelled_within(error)
             if mount is not None:
@@ -196,20 +194,18 @@ class HttpExchange:
         """Return what the handler of *endpoint*, which is not a coroutine function, returns."""
         if not endpoint.blocks:
             return endpoint.handler(*args, **kwargs)
-        call, gone = partial(endpoint.handler, *args, **kwargs), self._request._client_gone
-        result, self._returned = await self._parts.workers.call(call, gone)
+        call = partial(endpoint.handler, *args, **kwargs)
+        until_disconnect = self._request._wait_for_disconnect
+        result, self._returned = await self._parts.workers.call(call, until_disconnect)
         # A plain function around a coroutine function, as many decorators make.
         return await result if inspect.iscoroutine(result) else result
 
     async def _serve_mounted(self, mount: Mount) -> None:
-        request = self._request
-        is_shared = shares_session(mount.app, request.scope.get(SESSIONS, self._parts.sessions))
-        if is_shared:
-            mount.share_session(request, self._parts.sessions)
+        is_shared = hand_down_session(mount, self._request, self._parts.sessions)
         if self._entered or is_shared:
             await self._relay(mount.app, mount.scope)
         else:
-            await mount.app(mount.scope, request._receive_again(), self._send)
+            await mount.app(mount.scope, self._request._receive_again(), self._send)
 
     async def answer(self, result: Any, token: Reset = None) -> None:
         """Send the response for *result*: what a handler returned, or an exception.
@@ -281,7 +277,7 @@ class HttpExchange:
             chunks = event_chunks(chunks, in_thread)
         elif isinstance(chunks, Generator):
             chunks = in_thread(chunks)
-        stream = BodyStream(chunks, self._request._client_gone)
+        stream = BodyStream(chunks, self._request._wait_for_disconnect)
         self._streams = [*self._streams, stream]
         await stream.begin()
         return stream
@@ -394,7 +390,6 @@ class HttpExchange:
         """Return the response for *error*, of the hooks that may still be asked or our own."""
         if self._askable is None:
             self._askable = [*self._entered]
-        request, debug = self._request, self._parts.debug
-        response = await error_response(error, request, self._askable, debug=debug)
-        add_missing(response.headers, request._lasting_headers)
+        response = await error_response(error, self._request, self._askable, self._parts)
+        add_missing(response.headers, self._request._lasting_headers)
         return response

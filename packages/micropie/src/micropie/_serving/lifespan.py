@@ -1,5 +1,6 @@
 """The ASGI lifespan protocol: starting and stopping an App, and all that is mounted in it."""
 
+import asyncio
 import inspect
 from functools import partial
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 from micropie._bodies.spool import wait_for_deletions
 from micropie._errors import logger
 from micropie._serving.arguments import LifespanHandler
-from micropie._serving.mounted_lifespan import MountedLifespan
 from micropie._serving.parts import Parts, parts_of
-from micropie.types import ASGIApp, Receive, Scope, Send
+from micropie.types import ASGIApp, Message, Receive, Scope, Send
 
 # Seconds that the shutdown waits for the temporary files of requests that the server has cancelled.
 DELETION_TIMEOUT = 5.0
+
+# Seconds in which the app must answer; slow starts take some, and nobody waits longer for a server.
+ANSWER_TIMEOUT = 60.0
 
 
 async def serve_lifespan(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,6 +133,81 @@ class Lifespan:
                 for prefix, mounted in parent.mounts.items():
                     if (parts_of(mounted) or mounted) == app:
                         parent.mounts.states[prefix] = state
+
+
+class MountedLifespan:
+    """One life of a mounted ASGI app that is not an App: here the App is the server.
+
+    Theory of operation. The app runs in a task of its own from `start` to `stop`. What it sends is
+    put into `_answers`, and None when it has ended. One that ends, or sends something else, before
+    it has answered the start-up has no lifespan, whatever it raised (ASGI lifespan 2.0).
+
+    Args:
+        path: where the app is mounted.
+        app: the app.
+        scope: that of the outermost App's lifespan.
+
+    Attributes:
+        state: what the app wants in the scopes of its requests; it may fill this until it started.
+    """
+
+    def __init__(self, path: str, app: ASGIApp, scope: Scope) -> None:
+        self.state = dict(scope.get("state", {}))
+        self._name = f"of the app mounted at {path or '/'!r}"
+        self._told: asyncio.Queue[Message] = asyncio.Queue()
+        self._answers: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._error: BaseException | None = None
+        self._task = asyncio.create_task(self._run(app, {**scope, "state": self.state}))
+
+    def __repr__(self) -> str:
+        return self._name
+
+    async def start(self) -> bool:
+        """Return whether the app has a lifespan, which has begun.
+
+        Raises:
+            RuntimeError: it failed to start, or did not answer.
+        """
+        if await self._has_done("startup"):
+            return True
+        self._task.cancel()  # it sent something else
+        if self._told.empty():  # an app that took the message may have meant to start
+            logger.warning("lifespan %s: it has none", self._name, exc_info=self._error)
+        else:
+            logger.info("lifespan %s: it has none (%r)", self._name, self._error)
+        return False
+
+    async def stop(self) -> None:
+        """Stop the app.
+
+        Raises:
+            RuntimeError: it failed to stop, or did not answer.
+        """
+        if not await self._has_done("shutdown"):
+            raise RuntimeError("it had ended before") from self._error
+        await asyncio.wait({self._task}, timeout=ANSWER_TIMEOUT)
+        self._task.cancel()
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self._told.get, self._answers.put)
+        except Exception as error:
+            self._error = error
+        finally:
+            self._answers.put_nowait(None)
+
+    async def _has_done(self, event: str) -> bool:
+        """Tell the app what happens; return False if it gives no answer of the protocol."""
+        self._told.put_nowait({"type": f"lifespan.{event}"})
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                answer = await self._answers.get() or {"type": None}
+        except TimeoutError:
+            self._task.cancel()
+            raise RuntimeError(f"it did not answer within {ANSWER_TIMEOUT:g} s") from None
+        if answer["type"] == f"lifespan.{event}.failed":
+            raise RuntimeError(answer.get("message", ""))
+        return bool(answer["type"] == f"lifespan.{event}.complete")
 
 
 async def _run_startup(handler: LifespanHandler, name: str | None = None) -> Any:

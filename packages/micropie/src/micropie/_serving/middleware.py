@@ -4,8 +4,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Self, SupportsIndex, TypeVar
 
+from micropie._handlers.annotations import signature
 from micropie._http.connection import Connection
 from micropie._http.request import Request, WebSocketRequest
+from micropie._http.results import HookAnswer, WebSocketRefusal
 from micropie.types import Headers
 
 
@@ -16,7 +18,7 @@ class HttpMiddleware:
     order too, before `after_request` runs. All three may raise HTTPError.
     """
 
-    async def before_request(self, request: Request) -> dict[str, Any] | None:
+    async def before_request(self, request: Request) -> HookAnswer | None:
         """Look at *request* before its body is read and its handler runs.
 
         Args:
@@ -30,7 +32,7 @@ class HttpMiddleware:
 
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: Headers
-    ) -> dict[str, Any] | None:
+    ) -> HookAnswer | None:
         """Look at the response before it is sent, whatever it came from.
 
         Args:
@@ -47,7 +49,7 @@ class HttpMiddleware:
         """
         return None
 
-    async def on_error(self, request: Request, error: Exception) -> dict[str, Any] | None:
+    async def on_error(self, request: Request, error: Exception) -> HookAnswer | None:
         """Answer an exception of the handler, of a mounted app or of a hook further in.
 
         It is asked while nothing has been sent. The session is not stored after an exception that
@@ -68,7 +70,7 @@ class HttpMiddleware:
 class WebSocketMiddleware:
     """Runs around every WebSocket; append an instance to `app.ws_middlewares`."""
 
-    async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
+    async def before_websocket(self, request: WebSocketRequest) -> WebSocketRefusal | None:
         """Look at the handshake before it is accepted.
 
         Args:
@@ -92,9 +94,9 @@ class Hooks(NamedTuple):
     """The hooks of one HttpMiddleware, bound; None where it has none of its own."""
 
     middleware: HttpMiddleware
-    before_request: Callable[[Request], Awaitable[dict[str, Any] | None]] | None
-    after_request: Callable[[Request, int, Any, Headers], Awaitable[dict[str, Any] | None]] | None
-    on_error: Callable[[Request, Exception], Awaitable[dict[str, Any] | None]] | None
+    before_request: Callable[[Request], Awaitable[HookAnswer | None]] | None
+    after_request: Callable[[Request, int, Any, Headers], Awaitable[HookAnswer | None]] | None
+    on_error: Callable[[Request, Exception], Awaitable[HookAnswer | None]] | None
 
 
 M = TypeVar("M")
@@ -154,6 +156,11 @@ class Middlewares(list[M]):
         for name in hooks:
             if not inspect.iscoroutinefunction(getattr(middleware, name)):
                 raise TypeError(f"{own}.{name} must be a coroutine function")
+            _, *given = signature(getattr(base, name)).parameters
+            try:
+                signature(getattr(middleware, name)).bind(*given)
+            except TypeError:
+                raise TypeError(f"{own}.{name} must take ({', '.join(given)})") from None
         for name in {*dir(middleware)}.difference(dir(base)):
             meant = next((hook for hook in hooks if _edits(name, hook) <= _MOST_EDITS), None)
             if meant is not None and callable(inspect.getattr_static(middleware, name)):

@@ -1,6 +1,6 @@
 """The private state of an App, in one attribute that no name of a subclass meets."""
 
-from typing import Any, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.form_limits import FormLimits
@@ -13,7 +13,8 @@ from micropie._sessions.manager import SessionManager
 from micropie._workers import Workers
 from micropie.types import Handler
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from micropie._http.route_info import RouteInfo
 
 # Where an App keeps its parts; in the class it reads `self.__micropie`. Name mangling uses the bare
 # name of the class, so a subclass called App shares the prefix: "micropie" avoids the clash.
@@ -91,6 +92,11 @@ class Parts:
         if child is not None and child is not ancestor and child.parent is None:
             child.parent = self
 
+    def described(self) -> "list[RouteInfo]":
+        """Return what `App.routes` tells."""
+        tables = self.routes, self.ws_routes, self.mounts
+        return [info for table in tables for info in table.described()]
+
     def shares_session(self, owner: SessionManager) -> bool:
         """Tell whether an App, mounted where *owner* has the sessions, uses those."""
         return not self.has_own_backend or self.sessions.backend is owner.backend
@@ -127,56 +133,27 @@ def parts_of(app: object) -> Parts | None:
     return parts if isinstance(parts, Parts) else None
 
 
-def shares_session(app: object, owner: SessionManager) -> bool:
-    """Tell whether *app* is an App that uses the sessions of *owner*."""
-    parts = parts_of(app)
-    return parts is not None and parts.shares_session(owner)
-
-
-def check_cookie_owners(parts: Parts) -> None:
-    """Reject Apps that would replace each other's session cookie, above *parts* and below.
-
-    Raises:
-        ValueError: two have the same cookie and different backends.
-    """
-    root = parts
-    while root.parent is not None:
-        root = root.parent
-    owners: dict[object, SessionManager] = {}
-    waiting = [(root, root.sessions)]
-    for parts, owner in waiting:
-        sessions = owner if parts.shares_session(owner) else parts.sessions
-        other = owners.setdefault(sessions.cookie.place, sessions)
-        if sessions.backend is not other.backend:
-            raise ValueError(
-                f"two Apps, one mounted below the other, keep the cookie {sessions.cookie_name!r} "
-                "in different session backends, so each would end the other's sessions: give one "
-                "another session_cookie, both the same backend object, or the mounted one none"
-            )
-        below = [parts_of(app) for app in parts.mounts.values()]
-        seen = [parts for parts, _ in waiting]  # an App may be mounted twice, or in itself
-        waiting += [(child, sessions) for child in below if child and child not in seen]
-
-
-class PartAttribute(Generic[T]):
+class PartAttribute:
     """Descriptor of a public attribute of App: forwards to the field of that name in its Parts."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, app: None, owner: type) -> "PartAttribute[T]": ...
-    @overload
-    def __get__(self, app: object, owner: type) -> T: ...
-    def __get__(self, app: object | None, owner: type) -> "PartAttribute[T] | T":
-        if app is None:
-            return self
-        value: T = getattr(getattr(app, _ATTRIBUTE), self._name)
-        return value
+    def __get__(self, app: object | None, owner: type) -> Any:
+        return self if app is None else getattr(getattr(app, _ATTRIBUTE), self._name)
 
-    def __set__(self, app: object, value: T) -> None:
+    def __set__(self, app: object, value: Any) -> None:
         current = self.__get__(app, type(app))
         if isinstance(current, Middlewares):
             current[:] = value
         else:
             setattr(getattr(app, _ATTRIBUTE), self._name, value)
+
+
+def part_attribute() -> Any:
+    """Return a PartAttribute, to be given the type of its field.
+
+    A generic descriptor is not enough: pyright looks no further than at its class as soon as a
+    subclass of App assigns to it, as `self.middlewares += ...` does.
+    """
+    return PartAttribute()

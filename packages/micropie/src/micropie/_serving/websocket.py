@@ -22,13 +22,13 @@ from micropie._http.channel import (
 )
 from micropie._http.request import WebSocketRequest
 from micropie._http.response import Response
-from micropie._http.urls import whole_path
 from micropie._http.websocket import Denial, InvalidMessage, WebSocket, check_close
 from micropie._scope_keys import PARENT, SESSIONS
 from micropie._serving.context import reset_current, set_current
 from micropie._serving.middleware import WebSocketMiddleware, blame
 from micropie._serving.origins import checks_origin, is_allowed
-from micropie._serving.parts import Parts, shares_session
+from micropie._serving.parts import Parts
+from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
@@ -164,8 +164,7 @@ class WebSocketExchange:
         await websocket._end(*ending)
 
     async def _run_mounted(self, mount: Mount) -> None:
-        if shares_session(mount.app, self._request.scope.get(SESSIONS, self._parts.sessions)):
-            mount.share_session(self._request, self._parts.sessions)
+        hand_down_session(mount, self._request, self._parts.sessions)
         await mount.app(mount.scope, self._receive, self._send)
         try:
             await self._store_session()
@@ -198,10 +197,9 @@ class WebSocketExchange:
         is_new = session.session_id is None or session.is_cleared
         if session and is_new and session.next_id is None:
             logger.error(
-                "WebSocket %r: %s started a session when its cookie could no longer be sent, so it "
-                "is not stored; start it before accept()",
-                request.path,
-                request._handler_name,
+                "%s %r: %s started a session when its cookie could no longer be sent, so it is not "
+                "stored; start it before accept()",
+                *request._log_names(),
             )
             session.replace({})  # one that was cleared is deleted nevertheless
         await self._parts.sessions.store(session, request.scope)
@@ -255,8 +253,7 @@ class WebSocketExchange:
             return self._denial(HTTPError(500))
 
     def _log(self, error: Exception) -> None:
-        what = whole_path(self._request.scope), self._request._handler_name
-        logger.error("WebSocket %r: %s failed", *what, exc_info=error)
+        logger.error("%s %r: %s failed", *self._request._log_names(), exc_info=error)
 
 
 def _refusal_of_hook(answer: object) -> _Refused:

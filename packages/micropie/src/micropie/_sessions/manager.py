@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
-from typing import Any
 
 from micropie._cookies import Cookie
 from micropie._errors import ExplainedError, logger
 from micropie._sessions.backends import SessionBackend
-from micropie._sessions.session import LIFETIME, Session
+from micropie._sessions.session import LIFETIME, Changes, Session
 from micropie.types import Headers, Scope
 
 # 256 bits: more than can be guessed or enumerated (OWASP asks for 64 of entropy at least).
@@ -38,6 +37,14 @@ class StoreUnavailable(ExplainedError):
 
 class SessionManager:
     """Loads and stores the sessions of one App.
+
+    Theory of operation. `load` runs before the handler, `store` once, before the head of the
+    response goes out. What it tells the backend depends on the session: one without an id is saved
+    under a new one; one that was cleared is deleted, and what was put into it afterwards saved as
+    new; one that moves is taken out and saved under a new id; of one that changed the changes are
+    merged; any other is touched when a tenth of its life has passed. A backend that knows no such
+    session any more means a logout in another request: the changes are dropped, and the browser's
+    cookie, perhaps a new one by now, is left alone. Whatever a backend raises is StoreUnavailable.
 
     Args:
         backend: where they are stored.
@@ -140,7 +147,7 @@ class SessionManager:
             TypeError, ValueError: a value is not JSON; nothing is stored.
             StoreUnavailable: the backend failed.
         """
-        changed, removed = session.changes()
+        changes = changed, removed = session.changes()
         session_id = session.session_id
         headers: Headers = []
         try:
@@ -151,21 +158,19 @@ class SessionManager:
                 await self.backend.save(session_id, {}, 0)
                 return await self._create(session, scope)
             if session.is_moving:
-                return await self._move(session_id, session, changed, removed, scope)
+                return await self._move(session_id, session, changes, scope)
             if changed or removed:
                 renews = renews or LIFETIME in changed
-                headers = await self._merge(session_id, session, changed, removed, scope)
+                headers = await self._merge(session_id, session, changes, scope)
             elif not (self._is_due(session) and await self._touch(session_id, session)):
                 return headers
         except Exception as error:
             raise self._unavailable("stored in", error) from None
-        return headers or (self._renew(session, scope) if renews else headers)
-
-    def _renew(self, session: Session, scope: Scope) -> Headers:
-        """Return the header that gives a persistent cookie its whole life again."""
-        if session.session_id is None or self._max_age(session) is None:
-            return []
-        return [self._cookie_header(session.session_id, session, scope)]
+        kept_id, max_age = session.session_id, self._max_age(session)
+        if renews and not headers and kept_id is not None and max_age is not None:
+            # It gets its whole life again.
+            headers = [self.cookie.header(kept_id, scope, max_age)]
+        return headers
 
     def _cookie_header(self, session_id: str, session: Session, scope: Scope) -> tuple[str, str]:
         return self.cookie.header(session_id, scope, self._max_age(session))
@@ -192,36 +197,24 @@ class SessionManager:
         return [self._cookie_header(session_id, session, scope)]
 
     async def _move(
-        self,
-        session_id: str,
-        session: Session,
-        changed: dict[str, Any],
-        removed: set[str],
-        scope: Scope,
+        self, session_id: str, session: Session, changes: Changes, scope: Scope
     ) -> Headers:
         """Give the session a new id, starting from what is stored now, not when it was loaded."""
-        stored = await self.backend.take(session_id)
+        stored, (changed, removed) = await self.backend.take(session_id), changes
         # Without one, this is a login whose form was sent twice, say: what belonged to the old
         # session is gone, and what this request has set itself must hold, since it says so.
         data = {**stored, **changed}
-        for key in removed:
-            data.pop(key, None)
-        session.replace(data)
+        session.replace({key: value for key, value in data.items() if key not in removed})
         headers = await self._create(session, scope)
         if headers or stored:
             return headers or self._forget(session, scope)
         return self._discard_changes(session)
 
     async def _merge(
-        self,
-        session_id: str,
-        session: Session,
-        changed: dict[str, Any],
-        removed: set[str],
-        scope: Scope,
+        self, session_id: str, session: Session, changes: Changes, scope: Scope
     ) -> Headers:
         timeout = self._timeout(session)
-        if not await self.backend.merge(session_id, changed, removed, timeout):
+        if not await self.backend.merge(session_id, *changes, timeout):
             return self._discard_changes(session)
         # Empty here need not be empty there: another request may have added a key.
         if not session and not await self.backend.load(session_id):

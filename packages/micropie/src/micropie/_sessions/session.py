@@ -14,8 +14,19 @@ from micropie.codec import dumps_strict
 LIFETIME = "micropie.lifetime"
 
 
+# The values set or changed, and the keys removed.
+Changes = tuple[SessionChanges, set[str]]
+
+
 class Session(dict[str, Any]):
     """A dict of JSON values that knows which of them changed, however deep inside.
+
+    Theory of operation. `_stored` has a fingerprint of each value as the store has it. Setting a
+    value notes nothing; `changes` compares all values with their fingerprints, so a change inside
+    of a list counts, and a session is as fast as a dict. What is more than a change of values is a
+    flag: `is_cleared` deletes what is stored, `is_moving` gives it another id. `mark_stored` takes
+    the present for what is stored, and lowers the flags. After the last storing `finish` makes a
+    FinishedSession of it, which reports what is changed from then on.
 
     Args:
         data: what is stored.
@@ -68,7 +79,7 @@ class Session(dict[str, Any]):
         """Let the data move to a new id when the session is stored."""
         self.is_moving = True
 
-    def changes(self) -> tuple[SessionChanges, set[str]]:
+    def changes(self) -> Changes:
         """Return the values set or changed since the session was stored, and the keys removed.
 
         Raises:

@@ -34,10 +34,7 @@ class RacingContract(ContractBase):
             *(backend.merge(session_id, {}, [f"old{n}"], LONG) for n in range(25, 50)),
             *(backend.merge(session_id, {f"new{n}": n}, (), LONG) for n in range(25, 50)),
         )
-        assert await backend.load(session_id) == {
-            "old50": 50,
-            **{f"new{n}": n for n in range(50)},
-        }
+        assert await backend.load(session_id) == {"old50": 50, **{f"new{n}": n for n in range(50)}}
 
     @concurrent
     async def test_touching_reverts_no_simultaneous_merge(self, backend: SessionBackend) -> None:
