@@ -14,10 +14,7 @@ from enum import Enum
 from functools import cache
 from itertools import accumulate
 from math import isfinite
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from json import JSONDecoder, JSONEncoder
+from typing import Any
 
 __all__ = ["MAX_DEPTH", "TooManyValues", "dumps", "dumps_strict", "loads"]
 
@@ -234,7 +231,7 @@ def _finite(text: str) -> float:
 
 def _reference_dumps(value: Any) -> bytes:
     try:
-        text = _encoder().encode(value)
+        text: str = _encoder().encode(value)
     except ValueError:  # NaN or an infinity (or a cycle, which fails again)
         text = _encoder().encode(_without_nan(value, set()))
     try:
@@ -294,14 +291,14 @@ def _extra(value: Any) -> Any:
 
 # Made on first use: the library takes 1.5 ms to import, and apps with orjson need none.
 @cache
-def _decoder() -> "JSONDecoder":
+def _decoder() -> Any:
     from json import JSONDecoder
 
     return JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 @cache
-def _encoder() -> "JSONEncoder":
+def _encoder() -> Any:
     from json import JSONEncoder
 
     return JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_extra)

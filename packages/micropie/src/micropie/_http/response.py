@@ -58,10 +58,12 @@ class ASGIResponse:
 def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
     """Return what to send for the most common of results, without making a Response of it.
 
-    None for any result but a plain str or dict, and for those that `Response` must check.
+    None for any result but a plain str or dict, or an HTTPError that is nothing but a status; and
+    for those that `Response` must check.
     """
     if method == "HEAD":
         return None
+    status = 200
     if type(result) is dict:
         content_type = _JSON
         try:
@@ -71,24 +73,16 @@ def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
     elif type(result) is str:
         content_type = HTML
         body = result.encode("utf-8", "replace")
+    elif type(result) is HTTPError and result.body is None is result.headers:
+        status, content_type = result.status_code, _PLAIN
+        if type(status) is not int or not 400 <= status <= 599:
+            return None
+        body = status_line(status).encode()
     else:
         return None
     size = len(body)
     length = CONTENT_LENGTHS[size] if size < SHORT else content_length(size)
-    start = {"type": "http.response.start", "status": 200, "headers": [content_type, length]}
-    return start, {"type": "http.response.body", "body": body}
-
-
-def error_messages(error: HTTPError, method: str) -> tuple[Message, Message] | None:
-    """Return what to send for an error that has nothing but a status; None for any other."""
-    status = error.status_code
-    if error.body is not None or error.headers is not None or method == "HEAD":
-        return None
-    if type(status) is not int or not 400 <= status <= 599:
-        return None
-    body = status_line(status).encode()
-    headers = [_PLAIN, content_length(len(body))]
-    start = {"type": "http.response.start", "status": status, "headers": headers}
+    start = {"type": "http.response.start", "status": status, "headers": [content_type, length]}
     return start, {"type": "http.response.body", "body": body}
 
 

@@ -14,13 +14,7 @@ from micropie._headers import add_missing
 from micropie._http.connection import MAX_HEADERS
 from micropie._http.events import EventStream, event_chunks
 from micropie._http.request import Request
-from micropie._http.response import (
-    ASGIResponse,
-    Response,
-    error_messages,
-    ready_messages,
-    response_of_hook,
-)
+from micropie._http.response import ASGIResponse, Response, ready_messages, response_of_hook
 from micropie._http.streaming import BodyStream, Chunks
 from micropie._scope_keys import PARENT
 from micropie._serving.context import Reset, reset_current, set_current
@@ -153,10 +147,11 @@ class HttpExchange:
                 await self._serve_mounted(mount)
                 return
             messages = None
-            if not self._entered and request._session is None and not request._set_cookies:
-                is_error = type(result) is HTTPError and not parts.debug
-                ready = error_messages if is_error else ready_messages
-                messages = ready(result, request.scope["method"])
+            if (
+                not (self._entered or request._session is not None or request._set_cookies)
+                and (type(result) is not HTTPError or not parts.debug)  # which may tell more of it
+            ):
+                messages = ready_messages(result, request.scope["method"])
             is_current = False
             if messages is None:
                 await self.answer(result, token)
@@ -391,5 +386,6 @@ class HttpExchange:
         if self._askable is None:
             self._askable = [*self._entered]
         response = await error_response(error, self._request, self._askable, self._parts)
-        add_missing(response.headers, self._request._lasting_headers)
+        if self._request._lasting_headers:
+            add_missing(response.headers, self._request._lasting_headers)
         return response
