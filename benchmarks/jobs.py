@@ -1,6 +1,7 @@
 """The jobs: what every contestant is asked, and what a right answer is."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ BROWSER = [
 
 HELLO = "Hello, World!"
 TEMPLATES = Path(__file__).with_name("templates")
-CHUNKS = 10_000
+FEW_CHUNKS, CHUNKS = 100, 10_000
+EVENTS = 100
+EVENT = "All work and no play makes Jack a dull boy."
 CHUNK = b"All work and no play makes Jack a dull boy.\n"
 ROWS = [{"name": f"Pie {number}", "price": number * 1.5} for number in range(20)]
 # What a shop knows of a customer: 300 bytes as JSON.
@@ -27,6 +30,7 @@ CUSTOMER = {
     "language": "en",
     "seen": 0,
 }
+SOLD_OUT = "plum pies are sold out"
 DOCUMENT = {"name": "Apple pie", "price": 3.5, "tags": ["apple", "cinnamon", "crust"], "stock": 12}
 
 
@@ -42,7 +46,8 @@ class Job:
         body: of the request; with it goes `content_type`.
         before: path of a request that comes first, whose cookies this one carries.
         status: of the answer.
-        answer: its body: bytes or str as they are, anything else as JSON, None for any.
+        answer: its body: bytes or str as they are, what a pattern of bytes matches, anything else
+            as JSON, None for any.
         media_type: how its content type begins; None for any.
         headers: names that it has.
     """
@@ -101,6 +106,8 @@ class Job:
             return f"no header {sorted(self.headers - found.keys())}"
         if self.answer is None:
             return None
+        if isinstance(self.answer, re.Pattern):
+            return None if self.answer.fullmatch(body) else f"answered {body[:200]!r}"
         if isinstance(self.answer, str):
             answer: Any = body.decode().strip()
         elif isinstance(self.answer, bytes):
@@ -174,6 +181,52 @@ JOBS = {
             answer="page 42",
         ),
         Job("template", "template of 20 rows", "template", media_type="text/html"),
-        Job("stream", "stream of 10,000 chunks", "stream", answer=CHUNK * CHUNKS),
+        Job(
+            "on_error",
+            "exception answered by a handler for it",
+            "on_error",
+            status=409,
+            answer={"error": SOLD_OUT},
+            media_type="application/json",
+        ),
+        Job(
+            "set_cookie",
+            "cookie set",
+            "set_cookie",
+            answer=HELLO,
+            headers=frozenset({b"set-cookie"}),
+        ),
+        Job(
+            "model",
+            "pydantic model out",
+            "model",
+            answer=DOCUMENT,
+            media_type="application/json",
+        ),
+        Job(
+            "events",
+            "event stream of 100 events",
+            "events",
+            # Frameworks end lines with LF or CRLF, and may name the type that is the default.
+            answer=re.compile(
+                rb"(?:(?:event: message\r?\n)?data: %b\r?\n\r?\n){%d}" % (EVENT.encode(), EVENTS)
+            ),
+            media_type="text/event-stream",
+        ),
+        Job("sync", "handler without async", "sync", answer=HELLO),
+        Job(
+            "short_stream",
+            "stream of 100 chunks",
+            "stream",
+            arguments=(FEW_CHUNKS,),
+            answer=CHUNK * FEW_CHUNKS,
+        ),
+        Job(
+            "stream",
+            "stream of 10,000 chunks",
+            "stream",
+            arguments=(CHUNKS,),
+            answer=CHUNK * CHUNKS,
+        ),
     )
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.contestants import able
 from benchmarks.jobs import JOBS, Job
 from benchmarks.options import Options
 from benchmarks.processes import (
@@ -82,8 +83,13 @@ class Load:
 def tables(options: Options) -> Iterator[Table]:
     """Measure each server with each job."""
     for setup in SETUPS[:1] if options.is_quick else SETUPS:
-        for job in options.chosen(("hello", "item")):
-            yield measured(setup, JOBS[job], options.contestants, options)
+        for job in options.chosen(("hello", "item", "sync")):
+            if job == "sync" and setup.server != "uvicorn":
+                continue  # where the others' threads are measured, ours are
+            contestants, left_out = able(options.contestants, JOBS[job].app)
+            table = measured(setup, JOBS[job], contestants, options)
+            table.left_out.update(left_out)
+            yield table
 
 
 def measured(setup: Setup, job: Job, contestants: list[str], options: Options) -> Table:

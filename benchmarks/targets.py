@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.contestants import BARE, MICROPIE, PEERS, SERVESTATIC, title_of
+from benchmarks.jobs import JOBS
 from benchmarks.table import Table
 
 
@@ -25,17 +26,9 @@ class Target:
 
 
 TARGETS = [
-    Target("process/hello", 3.5, (BARE,)),
-    Target("process/hello", 1.0, PEERS),
-    Target("process/item", 0.8, PEERS),
-    Target("process/json", 1.0, PEERS),
-    Target("process/form", 1.0, PEERS),
-    Target("process/not_found", 1.0, ("starlette",)),
-    Target("process/middlewares", 1.0, ("starlette",)),
-    Target("process/one_pattern", 1.0, PEERS),
-    Target("process/many_patterns", 1.0, PEERS),
-    Target("process/session_read", 1.0, ("starlette",)),
-    Target("process/session_write", 1.0, ("starlette",)),
+    Target("process/hello", 3.6, (BARE,)),
+    Target("process/hello", 0.5, PEERS),
+    *(Target(f"process/{job}", 1.0, PEERS) for job in JOBS if job != "hello"),
     *(
         Target(f"uvicorn{setup}/hello", bound, others)
         for setup in ("-64", "-1000")
@@ -46,12 +39,14 @@ TARGETS = [
         for setup in ("uvicorn-64", "uvicorn-1000", "granian-64", "granian-1000")
     ),
     *(Target(f"granian-{load}/hello", 1.0, PEERS) for load in (64, 1000)),
+    # Requests a second: 0.8 of Starlette's time.
+    Target("uvicorn-64/sync", 1.25, ("starlette",)),
     Target("uvicorn-64/static", 1.0, ("starlette",)),
     Target("uvicorn-64/static", 0.9, (SERVESTATIC,)),
     Target("sessions/read", 1.3, ("Starlette, Redis",), "MicroPie, Redis"),
     Target("sessions/write", 1.3, ("Starlette, Redis",), "MicroPie, Redis"),
-    Target("upload", 1.2, ("starlette",)),
-    Target("websocket", 1.0, ("starlette",)),
+    Target("upload", 1.0, PEERS),
+    Target("websocket", 1.0, PEERS),
     Target("import", 1.0, ("starlette",)),
 ]
 

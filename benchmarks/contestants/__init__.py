@@ -39,17 +39,32 @@ IMPORTS = {
 
 
 # By module: the apps that it can't make, and why.
+_NO_THREADS = "has no threads for handlers"
 CANNOT = {
     BARE: dict.fromkeys(
-        ("middlewares", "session", "template", "upload", "files"), "a framework's work"
+        (
+            *("middlewares", "session", "template", "upload", "files"),
+            *("on_error", "set_cookie", "sync"),
+        ),
+        "a framework's work",
     ),
-    OLD: {"files": "has an example for it", "patterns": "has none"},
-    "falcon": {"session": "has none", "template": "has none"},
-    "muffin": {"session": "has a plugin for it", "template": "has a plugin for it"},
+    OLD: {
+        "files": "has an example for it",
+        "sync": _NO_THREADS,
+        **dict.fromkeys(("patterns", "on_error", "set_cookie", "model"), "has none"),
+    },
+    "blacksheep": {"sync": _NO_THREADS},
+    "falcon": {"session": "has none", "template": "has none", "sync": _NO_THREADS},
+    "muffin": {
+        "session": "has a plugin for it",
+        "template": "has a plugin for it",
+        "sync": _NO_THREADS,
+    },
     "sanic": {
         "session": "has none",
         "template": "has an extension for it",
         "upload": "holds the whole file in memory",
+        "sync": _NO_THREADS,
     },
 }
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, route_names
+from benchmarks.jobs import CHUNK, EVENT, EVENTS, HELLO, route_names
 
 TEXT = (b"content-type", b"text/html; charset=utf-8")
 JSON = (b"content-type", b"application/json")
@@ -81,11 +81,33 @@ def patterns(count):
     return app
 
 
-def stream():
+def stream(count):
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": [TEXT]})
-        for _ in range(CHUNKS):
+        for _ in range(count):
             await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def model():
+    from benchmarks.models import PIE
+
+    async def app(scope, receive, send):
+        await answer(send, PIE.model_dump_json().encode(), JSON)
+
+    return app
+
+
+def events():
+    event = f"data: {EVENT}\n\n".encode()
+
+    async def app(scope, receive, send):
+        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for _ in range(EVENTS):
+            await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
     return app

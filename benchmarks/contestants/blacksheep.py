@@ -9,6 +9,8 @@ from pathlib import Path
 import orjson
 from blacksheep import (
     Application,
+    Content,
+    Cookie,
     FromForm,
     FromJSON,
     Request,
@@ -21,11 +23,21 @@ from blacksheep import (
 from blacksheep.messages import Response
 from blacksheep.server.responses import view_async
 from blacksheep.server.routing import Router
+from blacksheep.server.sse import ServerSentEventsResponse, TextServerSentEvent
 from blacksheep.settings.html import html_settings
 from blacksheep.settings.json import json_settings
 from jinja2 import FileSystemLoader
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+from benchmarks.jobs import (
+    CHUNK,
+    EVENT,
+    EVENTS,
+    HELLO,
+    ROWS,
+    SOLD_OUT,
+    TEMPLATES,
+    route_names,
+)
 
 MIB = 1024**2
 
@@ -140,16 +152,72 @@ def template():
     return app
 
 
-def stream():
+def stream(count):
     app = site()
 
     async def chunks():
-        for _ in range(CHUNKS):
+        for _ in range(count):
             yield CHUNK
 
     @app.router.get("/")
     async def stream():
         return Response(200, content=StreamedContent(b"text/html", chunks))
+
+    return app
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    app = site()
+
+    @app.exception_handler(SoldOut)
+    async def answer(self, request, error):
+        return json({"error": str(error)}, 409)
+
+    @app.router.get("/")
+    async def fail():
+        raise SoldOut(SOLD_OUT)
+
+    return app
+
+
+def set_cookie():
+    app = site()
+
+    @app.router.get("/")
+    async def page():
+        response = html(HELLO)
+        response.set_cookie(Cookie("theme", "dark", max_age=86_400, http_only=True))
+        return response
+
+    return app
+
+
+def model():
+    from benchmarks.models import PIE
+
+    app = site()
+
+    @app.router.get("/")
+    async def page():
+        return Response(200, content=Content(b"application/json", PIE.model_dump_json().encode()))
+
+    return app
+
+
+def events():
+    app = site()
+
+    async def events():
+        for _ in range(EVENTS):
+            yield TextServerSentEvent(EVENT)
+
+    @app.router.get("/")
+    async def stream():
+        return ServerSentEventsResponse(events)
 
     return app
 

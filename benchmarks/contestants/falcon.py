@@ -5,10 +5,10 @@ import time
 
 import orjson
 from falcon import MEDIA_HTML, MEDIA_JSON, WebSocketDisconnected
-from falcon.asgi import App
+from falcon.asgi import App, SSEvent
 from falcon.media import JSONHandler
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, route_names
+from benchmarks.jobs import CHUNK, EVENT, EVENTS, HELLO, SOLD_OUT, route_names
 
 MIB = 1024**2
 
@@ -91,14 +91,65 @@ def patterns(count):
     return app
 
 
-def stream():
+def stream(count):
     async def chunks():
-        for _ in range(CHUNKS):
+        for _ in range(count):
             yield CHUNK
 
     class Stream:
         async def on_get(self, request, response):
             response.stream = chunks()
+
+    return site("/", Stream())
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    class Failing:
+        async def on_get(self, request, response):
+            raise SoldOut(SOLD_OUT)
+
+    async def answer(request, response, error, params):
+        response.status = 409
+        response.content_type = MEDIA_JSON
+        response.media = {"error": str(error)}
+
+    app = site("/", Failing())
+    app.add_error_handler(SoldOut, answer)
+    return app
+
+
+def set_cookie():
+    class Page:
+        async def on_get(self, request, response):
+            response.set_cookie("theme", "dark", max_age=86_400, secure=False)
+            response.text = HELLO
+
+    return site("/", Page())
+
+
+def model():
+    from benchmarks.models import PIE
+
+    class Page:
+        async def on_get(self, request, response):
+            response.content_type = MEDIA_JSON
+            response.data = PIE.model_dump_json().encode()
+
+    return site("/", Page())
+
+
+def events():
+    async def events():
+        for _ in range(EVENTS):
+            yield SSEvent(text=EVENT)
+
+    class Stream:
+        async def on_get(self, request, response):
+            response.sse = events()
 
     return site("/", Stream())
 

@@ -6,14 +6,33 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, Form, Request, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi import (
+    Body,
+    FastAPI,
+    Form,
+    Request,
+    Response,
+    UploadFile,
+    WebSocket,
+    WebSocketDisconnect,
+)
 from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.middleware.sessions import SessionMiddleware
 
-from benchmarks.contestants.starlette import MIB, AddHeader
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+from benchmarks.contestants.starlette import MIB, AddHeader, FastJSONResponse
+from benchmarks.jobs import (
+    CHUNK,
+    EVENT,
+    EVENTS,
+    HELLO,
+    ROWS,
+    SOLD_OUT,
+    TEMPLATES,
+    route_names,
+)
 
 
 async def index():
@@ -81,6 +100,16 @@ def session():
     return app
 
 
+def sync():
+    app = FastAPI()
+
+    @app.get("/", response_class=HTMLResponse)
+    def index():
+        return HELLO
+
+    return app
+
+
 def routes(count):
     app = FastAPI()
     for name in route_names(count):
@@ -109,16 +138,68 @@ def template():
     return app
 
 
-def stream():
+def stream(count):
     app = FastAPI()
 
     async def chunks():
-        for _ in range(CHUNKS):
+        for _ in range(count):
             yield CHUNK
 
     @app.get("/")
     async def stream():
         return StreamingResponse(chunks(), media_type="text/html")
+
+    return app
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    app = FastAPI()
+
+    @app.exception_handler(SoldOut)
+    async def answer(request: Request, error: SoldOut):
+        return FastJSONResponse({"error": str(error)}, 409)
+
+    @app.get("/")
+    async def fail():
+        raise SoldOut(SOLD_OUT)
+
+    return app
+
+
+def set_cookie():
+    app = FastAPI()
+
+    @app.get("/", response_class=HTMLResponse)
+    async def page(response: Response):
+        response.set_cookie("theme", "dark", max_age=86_400, httponly=True)
+        return HELLO
+
+    return app
+
+
+def model():
+    from benchmarks.models import PIE, Pie
+
+    app = FastAPI()
+
+    @app.get("/")
+    async def page() -> Pie:
+        return PIE
+
+    return app
+
+
+def events():
+    app = FastAPI()
+
+    @app.get("/", response_class=EventSourceResponse)
+    async def stream():
+        for _ in range(EVENTS):
+            yield ServerSentEvent(raw_data=EVENT)
 
     return app
 

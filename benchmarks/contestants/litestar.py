@@ -10,17 +10,26 @@ from typing import Annotated, Any
 from litestar import Litestar, MediaType, Request, WebSocket, get, post
 from litestar import websocket as websocket_route
 from litestar.contrib.jinja import JinjaTemplateEngine
-from litestar.datastructures import MutableScopeHeaders, UploadFile
+from litestar.datastructures import Cookie, MutableScopeHeaders, UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import WebSocketDisconnect
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.params import Body
-from litestar.response import Stream, Template
+from litestar.response import Response, ServerSentEvent, Stream, Template
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+from benchmarks.jobs import (
+    CHUNK,
+    EVENT,
+    EVENTS,
+    HELLO,
+    ROWS,
+    SOLD_OUT,
+    TEMPLATES,
+    route_names,
+)
 
 MIB = 1024**2
 
@@ -96,6 +105,14 @@ def session():
     return site(read, write, middleware=[ServerSideSessionConfig().middleware])
 
 
+def sync():
+    @get("/", media_type=MediaType.HTML, sync_to_thread=True)
+    def index() -> str:
+        return HELLO
+
+    return site(index)
+
+
 def routes(count):
     def page(name):
         @get(f"/{name}", name=name, media_type=MediaType.HTML)
@@ -127,14 +144,60 @@ def template():
     return site(page, template_config=engine)
 
 
-def stream():
+def stream(count):
     async def chunks():
-        for _ in range(CHUNKS):
+        for _ in range(count):
             yield CHUNK
 
     @get("/")
     async def stream() -> Stream:
         return Stream(chunks(), media_type=MediaType.HTML)
+
+    return site(stream)
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    def answer(request: Request, error: SoldOut) -> Response:
+        return Response({"error": str(error)}, status_code=409)
+
+    @get("/")
+    async def fail() -> None:
+        raise SoldOut(SOLD_OUT)
+
+    return site(fail, exception_handlers={SoldOut: answer})
+
+
+def set_cookie():
+    @get("/", media_type=MediaType.HTML)
+    async def page() -> Response[str]:
+        cookie = Cookie("theme", "dark", max_age=86_400, httponly=True)
+        return Response(HELLO, cookies=[cookie])
+
+    return site(page)
+
+
+def model():
+    from benchmarks.models import PIE, Pie
+
+    @get("/")
+    async def page() -> Pie:
+        return PIE
+
+    return site(page)
+
+
+def events():
+    async def events():
+        for _ in range(EVENTS):
+            yield EVENT
+
+    @get("/")
+    async def stream() -> ServerSentEvent:
+        return ServerSentEvent(events())
 
     return site(stream)
 

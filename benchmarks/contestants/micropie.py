@@ -2,8 +2,18 @@
 
 import os
 
-from benchmarks.jobs import CHUNK, CHUNKS, CUSTOMER, HELLO, ROWS, TEMPLATES, route_names
-from micropie import App, HttpMiddleware, InMemorySessionBackend, UploadFile, route
+from benchmarks.jobs import (
+    CHUNK,
+    CUSTOMER,
+    EVENT,
+    EVENTS,
+    HELLO,
+    ROWS,
+    SOLD_OUT,
+    TEMPLATES,
+    route_names,
+)
+from micropie import App, EventStream, HttpMiddleware, InMemorySessionBackend, UploadFile, route
 
 
 class AddHeader(HttpMiddleware):
@@ -67,6 +77,14 @@ def session():
     return Site()
 
 
+def sync():
+    class Site(App):
+        def index(self):
+            return HELLO
+
+    return Site()
+
+
 def routes(count):
     async def page(self):
         return HELLO
@@ -93,11 +111,63 @@ def template():
     return Site(template_dir=TEMPLATES)
 
 
-def stream():
+def stream(count):
     class Site(App):
         async def index(self):
-            for _ in range(CHUNKS):
+            for _ in range(count):
                 yield CHUNK
+
+    return Site()
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises; so in all contestants."""
+
+
+class Answers(HttpMiddleware):
+    async def on_error(self, request, error):
+        if not isinstance(error, SoldOut):
+            return None
+        return {"status_code": 409, "body": {"error": str(error)}}
+
+
+def on_error():
+    class Site(App):
+        async def index(self):
+            raise SoldOut(SOLD_OUT)
+
+    app = Site()
+    app.middlewares.append(Answers())
+    return app
+
+
+def set_cookie():
+    class Site(App):
+        async def index(self):
+            self.request.set_cookie("theme", "dark", max_age=86_400)
+            return HELLO
+
+    return Site()
+
+
+def model():
+    from benchmarks.models import PIE
+
+    class Site(App):
+        async def index(self):
+            return PIE
+
+    return Site()
+
+
+def events():
+    class Site(App):
+        async def index(self):
+            return EventStream(self._events())
+
+        async def _events(self):
+            for _ in range(EVENTS):
+                yield EVENT
 
     return Site()
 

@@ -3,7 +3,7 @@
 import os
 import time
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+from benchmarks.jobs import CHUNK, EVENT, EVENTS, HELLO, ROWS, TEMPLATES, route_names
 from micropie import App, ConnectionClosed, HttpMiddleware
 
 
@@ -86,14 +86,26 @@ def template():
     return app
 
 
-def stream():
+def stream(count):
     class Site(App):
         async def index(self):
             async def chunks():
-                for _ in range(CHUNKS):
+                for _ in range(count):
                     yield CHUNK
 
             return chunks()
+
+    return Site()
+
+
+def events():
+    class Site(App):
+        async def index(self):
+            async def events():
+                for _ in range(EVENTS):
+                    yield f"data: {EVENT}\n\n"
+
+            return 200, events(), [("Content-Type", "text/event-stream")]
 
     return Site()
 

@@ -3,9 +3,17 @@
 import os
 import time
 
-from muffin import Application, ResponseHTML, ResponseStream, ResponseWebSocket
+from muffin import (
+    Application,
+    Response,
+    ResponseHTML,
+    ResponseJSON,
+    ResponseSSE,
+    ResponseStream,
+    ResponseWebSocket,
+)
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, route_names
+from benchmarks.jobs import CHUNK, EVENT, EVENTS, HELLO, SOLD_OUT, route_names
 
 
 def site():
@@ -86,16 +94,73 @@ def patterns(count):
     return app
 
 
-def stream():
+def stream(count):
     app = site()
 
     async def chunks():
-        for _ in range(CHUNKS):
+        for _ in range(count):
             yield CHUNK
 
     @app.route("/")
     async def stream(request):
         return ResponseStream(chunks(), content_type="text/html")
+
+    return app
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    app = site()
+
+    @app.on_error(SoldOut)
+    async def answer(request, error):
+        return ResponseJSON({"error": str(error)}, status_code=409)
+
+    @app.route("/")
+    async def fail(request):
+        raise SoldOut(SOLD_OUT)
+
+    return app
+
+
+def set_cookie():
+    app = site()
+
+    @app.route("/")
+    async def page(request):
+        response = ResponseHTML(HELLO)
+        response.cookies["theme"] = "dark"
+        response.cookies["theme"].update({"max-age": 86_400, "httponly": True})
+        return response
+
+    return app
+
+
+def model():
+    from benchmarks.models import PIE
+
+    app = site()
+
+    @app.route("/")
+    async def page(request):
+        return Response(PIE.model_dump_json(), content_type="application/json")
+
+    return app
+
+
+def events():
+    app = site()
+
+    async def events():
+        for _ in range(EVENTS):
+            yield f"data: {EVENT}"
+
+    @app.route("/")
+    async def stream(request):
+        return ResponseSSE(events())
 
     return app
 

@@ -4,12 +4,21 @@ import os
 import time
 
 import orjson
-from quart import Quart, render_template, request
+from quart import Quart, Response, render_template, request
 from quart import session as quart_session
 from quart import websocket as quart_websocket
 from quart.json.provider import DefaultJSONProvider
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, ROWS, TEMPLATES, route_names
+from benchmarks.jobs import (
+    CHUNK,
+    EVENT,
+    EVENTS,
+    HELLO,
+    ROWS,
+    SOLD_OUT,
+    TEMPLATES,
+    route_names,
+)
 
 
 class FastJSONProvider(DefaultJSONProvider):
@@ -102,6 +111,16 @@ def session():
     return app
 
 
+def sync():
+    app = site()
+
+    @app.get("/")
+    def index():
+        return HELLO
+
+    return app
+
+
 def routes(count):
     app = site()
     for name in route_names(count):
@@ -129,16 +148,72 @@ def template():
     return app
 
 
-def stream():
+def stream(count):
     app = site()
 
     async def chunks():
-        for _ in range(CHUNKS):
+        for _ in range(count):
             yield CHUNK
 
     @app.get("/")
     async def stream():
         return chunks(), 200, {"content-type": "text/html"}
+
+    return app
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    app = site()
+
+    @app.errorhandler(SoldOut)
+    async def answer(error):
+        return {"error": str(error)}, 409
+
+    @app.get("/")
+    async def fail():
+        raise SoldOut(SOLD_OUT)
+
+    return app
+
+
+def set_cookie():
+    app = site()
+
+    @app.get("/")
+    async def page():
+        response = Response(HELLO)
+        response.set_cookie("theme", "dark", max_age=86_400, httponly=True)
+        return response
+
+    return app
+
+
+def model():
+    from benchmarks.models import PIE
+
+    app = site()
+
+    @app.get("/")
+    async def page():
+        return Response(PIE.model_dump_json(), content_type="application/json")
+
+    return app
+
+
+def events():
+    app = site()
+
+    async def events():
+        for _ in range(EVENTS):
+            yield f"data: {EVENT}\n\n"
+
+    @app.get("/")
+    async def stream():
+        return events(), 200, {"content-type": "text/event-stream"}
 
     return app
 

@@ -3,10 +3,10 @@
 import itertools
 
 import orjson
-from sanic import Sanic, html
+from sanic import Sanic, html, text
 from sanic import json as json_response
 
-from benchmarks.jobs import CHUNK, CHUNKS, HELLO, route_names
+from benchmarks.jobs import CHUNK, EVENT, EVENTS, HELLO, SOLD_OUT, route_names
 
 numbers = itertools.count()
 
@@ -90,14 +90,69 @@ def patterns(count):
     return app
 
 
-def stream():
+def stream(count):
     app = site()
 
     @app.get("/")
     async def stream(request):
         response = await request.respond(content_type="text/html")
-        for _ in range(CHUNKS):
+        for _ in range(count):
             await response.send(CHUNK)
+        await response.eof()
+
+    return app
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    app = site()
+
+    @app.exception(SoldOut)
+    async def answer(request, error):
+        return json_response({"error": str(error)}, 409)
+
+    @app.get("/")
+    async def fail(request):
+        raise SoldOut(SOLD_OUT)
+
+    return app
+
+
+def set_cookie():
+    app = site()
+
+    @app.get("/")
+    async def page(request):
+        response = html(HELLO)
+        response.add_cookie("theme", "dark", max_age=86_400, httponly=True, secure=False)
+        return response
+
+    return app
+
+
+def model():
+    from benchmarks.models import PIE
+
+    app = site()
+
+    @app.get("/")
+    async def page(request):
+        return text(PIE.model_dump_json(), content_type="application/json")
+
+    return app
+
+
+def events():
+    app = site()
+
+    @app.get("/")
+    async def stream(request):
+        response = await request.respond(content_type="text/event-stream")
+        for _ in range(EVENTS):
+            await response.send(f"data: {EVENT}\n\n")
         await response.eof()
 
     return app

@@ -11,13 +11,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
-from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.websockets import WebSocketDisconnect
 
-from benchmarks.jobs import CHUNK, CHUNKS, CUSTOMER, HELLO, ROWS, TEMPLATES, route_names
+from benchmarks.jobs import (
+    CHUNK,
+    CUSTOMER,
+    EVENT,
+    EVENTS,
+    HELLO,
+    ROWS,
+    SOLD_OUT,
+    TEMPLATES,
+    route_names,
+)
 
 MIB = 1024**2
 
@@ -102,6 +112,13 @@ def session():
     )
 
 
+def sync():
+    def index(request):
+        return HTMLResponse(HELLO)
+
+    return Starlette(routes=[Route("/", index)])
+
+
 def routes(count):
     return Starlette(routes=[Route(f"/{name}", index) for name in route_names(count)])
 
@@ -124,13 +141,56 @@ def template():
     return Starlette(routes=[Route("/", page)])
 
 
-def stream():
+def stream(count):
     async def chunks():
-        for _ in range(CHUNKS):
+        for _ in range(count):
             yield CHUNK
 
     async def stream(request):
         return StreamingResponse(chunks(), media_type="text/html")
+
+    return Starlette(routes=[Route("/", stream)])
+
+
+class SoldOut(Exception):
+    """What code that knows nothing of HTTP raises."""
+
+
+def on_error():
+    async def fail(request):
+        raise SoldOut(SOLD_OUT)
+
+    async def answer(request, error):
+        return FastJSONResponse({"error": str(error)}, 409)
+
+    return Starlette(routes=[Route("/", fail)], exception_handlers={SoldOut: answer})
+
+
+def set_cookie():
+    async def page(request):
+        response = HTMLResponse(HELLO)
+        response.set_cookie("theme", "dark", max_age=86_400, httponly=True)
+        return response
+
+    return Starlette(routes=[Route("/", page)])
+
+
+def model():
+    from benchmarks.models import PIE
+
+    async def page(request):
+        return Response(PIE.model_dump_json(), media_type="application/json")
+
+    return Starlette(routes=[Route("/", page)])
+
+
+def events():
+    async def events():
+        for _ in range(EVENTS):
+            yield f"data: {EVENT}\n\n"
+
+    async def stream(request):
+        return StreamingResponse(events(), media_type="text/event-stream")
 
     return Starlette(routes=[Route("/", stream)])
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 # What handlers may call; to replace one of these is to override it.
 HELPERS = {
     *("_asgi_app_http", "_parse_cookies", "_parse_multipart", "_redirect", "_render_template"),
-    *("_send_response", "_url_for"),
+    *("_after_response", "_send_response", "_url_for"),
 }
 
 # Names that the helpers and attributes of applications have, and that App once kept to itself.

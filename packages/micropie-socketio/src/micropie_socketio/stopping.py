@@ -9,5 +9,7 @@ def server_is_stopping() -> bool:
     ASGI has no message for that. But uvicorn's server is what handles SIGTERM, by a method of its
     own, and has a flag for it. Any other server, or none, is never stopping.
     """
-    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    handler = signal.getsignal(signal.SIGTERM)
+    # An App may listen as well; its handler calls the server's.
+    server = getattr(getattr(handler, "server", handler), "__self__", None)
     return getattr(server, "should_exit", False) is True

@@ -126,9 +126,9 @@ class Threads(concurrent.futures.Executor):
                 self._waiting.popleft()  # not before: the system may have no more threads
         return False
 
-    async def finish(self) -> None:
-        """Let the threads end; wait for those at work, but not forever. Later jobs start others."""
-        end = monotonic() + _GRACE
+    async def finish(self, grace: float = _GRACE) -> None:
+        """Let the threads end; wait *grace* seconds for those at work. Later jobs start others."""
+        end = monotonic() + grace
         while self._count and monotonic() < end:
             with self._lock:
                 while self._idle:

@@ -3,8 +3,8 @@
 import os
 from asyncio import CancelledError, Event, StreamReader
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
 
 from micropie._bodies.multipart import read_multipart
 from micropie._bodies.uploads import Files
@@ -19,6 +19,7 @@ from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, cont
 from micropie._http.urls import redirection
 from micropie._percent import quoted
 from micropie._scope_keys import SESSIONS
+from micropie._serving.afterwards import Afterwards, add_afterward
 from micropie._serving.arguments import (
     InitSignature,
     LifespanHandler,
@@ -28,6 +29,7 @@ from micropie._serving.arguments import (
     checked_debug,
     lifespan_of,
 )
+from micropie._serving.base_url import absolute_root, parse_base_url
 from micropie._serving.context import current_connection, disconnected, reset_current, set_current
 from micropie._serving.http import HttpExchange
 from micropie._serving.lifespan import serve_lifespan
@@ -35,6 +37,7 @@ from micropie._serving.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie._serving.origins import is_allowed, parse_origins
 from micropie._serving.parts import Parts, UninitializedParts, part_attribute
 from micropie._serving.sharing import check_cookie_owners
+from micropie._serving.stopping import Stopping
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
@@ -45,6 +48,8 @@ from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 if TYPE_CHECKING:
     from micropie._handlers.templates import OpenEnvironment
     from micropie._http.route_info import RouteInfo
+
+P = ParamSpec("P")
 
 # Headers of a request that has a session to load or a body to parse.
 _INPUT = frozenset({b"cookie", b"content-type", b"content-length", b"transfer-encoding"})
@@ -82,6 +87,9 @@ class App:
             "*" for all. They count for mounted ASGI apps, too.
         websocket_send_timeout: seconds that a client may take to accept a message; None for no
             limit.
+        base_url: what absolute URLs begin with, "https://example.com/shop": where clients find the
+            App; None: as the request says, or, in an App that is mounted, as the one that mounted
+            it.
         lifespan: an async context manager function that takes the App, around all start-up and
             shutdown handlers; a dict that it yields is `scope["state"]` of every request.
         sync_workers: threads that run handlers written without `async`; generators written so
@@ -142,6 +150,7 @@ class App:
         session_cookie_max_age: int | None = None,
         websocket_origins: Iterable[str] | None = None,
         websocket_send_timeout: float | None = 30.0,
+        base_url: str | None = None,
         lifespan: Callable[[Self], AbstractAsyncContextManager[dict[str, Any] | None]]
         | None = None,
         sync_workers: int = 40,
@@ -165,6 +174,7 @@ class App:
         max_age = session_cookie_max_age
         check_number("session_cookie_max_age", max_age, int, least=1, most=LONGEST, optional=True)
         backend = InMemorySessionBackend() if session_backend is None else session_backend
+        stopping = Stopping()
         parts = Parts(
             routes=self.__micropie.routes,
             ws_routes=self.__micropie.ws_routes,
@@ -172,11 +182,14 @@ class App:
             mounts=Mounts(),
             templates=Templates(template_dir, lambda: self.debug, {"url_for": self._url_for}),
             workers=Workers(sync_workers, sync_queue),
+            stopping=stopping,
+            afterwards=Afterwards(sync_workers, stopping),
             sessions=SessionManager(checked_backend(backend), session_timeout, cookie, max_age),
             has_own_backend=session_backend is not None,
             websocket_origins=parse_origins(websocket_origins),
             max_message_size=max_message_size,
             websocket_send_timeout=websocket_send_timeout,
+            base_url=parse_base_url(base_url),
             own_debug=checked_debug(debug),
             default_debug=os.environ.get("MICROPIE_DEBUG") == "1",
             lifespan=lifespan_of(self, lifespan),
@@ -376,6 +389,17 @@ class App:
         """The mounted apps by path, as a copy."""
         return {prefix or "/": app for prefix, app in self.__micropie.mounts.items()}
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server wants to stop; it stays so until the App starts again.
+
+        Then streams and WebSockets are ended. For work that takes long, and should end by itself.
+        """
+        stopping = self.__micropie.stopping
+        with suppress(RuntimeError):  # in a thread, which has no event loop
+            stopping.opened()
+        return stopping.has_begun
+
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an HTTP connection; the same as calling the App."""
         await self(scope, receive, send)
@@ -448,26 +472,56 @@ class App:
         """
         return await self.__micropie.templates.render(name, context)
 
-    def _url_for(self, handler_name: str, /, *segments: object, **query: object) -> str:
+    def _after_response(
+        self, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Call `function(*args, **kwargs)` when the last byte of the response was sent.
+
+        Functions run one after the other, in the order of these calls, each in a copy of the
+        current context. They don't run when the client leaves before, or the response fails: a
+        stream that breaks off, an exception that is not an HTTPError, a status of 500 or above.
+        What they raise is logged. A stop waits for them for 10 seconds, then they are cancelled.
+
+        Args:
+            function: a coroutine function, or an ordinary one, which is called in a thread.
+            args: its arguments.
+            kwargs: those by name.
+
+        Raises:
+            TypeError: *function* can't be called.
+            RuntimeError: no request is being handled, or its response was sent already.
+        """
+        add_afterward(current_connection(), function, args, kwargs)
+
+    def _url_for(
+        self, handler_name: str, /, *segments: object, _external: bool = False, **query: object
+    ) -> str:
         """Return the path of a handler, `root_path` included: the shortest that leads to it.
 
         Args:
             handler_name: the name of a handler; of a WebSocket's, with its `ws_`.
             segments: path segments after it, or for the parameters of its `@route`, in order. Each
                 is encoded.
+            _external: return an absolute URL, for mails and other sites; a WebSocket's is one of
+                `ws` or `wss`. It begins with the App's `base_url`, else as the request was made:
+                a client names the host as it likes.
             query: by the names of its `@route`, what is not in *segments*; everything else is a
                 query parameter, of which a list or tuple gives several of one name.
 
         Raises:
             LookupError: there is no such handler.
+            RuntimeError: outside of a request an absolute URL takes a `base_url`.
             TypeError: the parameters of its `@route` are not all there, or there twice.
             ValueError: a segment is empty, "." or "..", which no path can have.
         """
         parts = self.__micropie
-        table = parts.ws_routes if handler_name.startswith("ws_") else parts.routes
-        url = quoted(self.root_path) + table.url_path(
-            handler_name, segments, query, parts.mounts.find
-        )
+        is_websocket = handler_name.startswith("ws_")
+        table = parts.ws_routes if is_websocket else parts.routes
+        path = table.url_path(handler_name, segments, query, parts.mounts.find)
+        root = absolute_root(parts, self.root_path) if _external else quoted(self.root_path)
+        if _external and is_websocket:
+            root = root.replace("http", "ws", 1)
+        url = root + path
         if not query:
             return url
         from urllib.parse import urlencode

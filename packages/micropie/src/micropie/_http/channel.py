@@ -11,7 +11,7 @@ from micropie.types import Message, Receive, Scope, Send
 # RFC 6455, 7.4.1.
 NORMAL, UNSUPPORTED_DATA, NO_STATUS, ABNORMAL = 1000, 1003, 1005, 1006
 INVALID_DATA, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1007, 1008, 1009, 1011
-TRY_AGAIN_LATER = 1013  # IANA's registry
+SERVICE_RESTART, TRY_AGAIN_LATER = 1012, 1013  # IANA's registry
 
 # Seconds for the server to hand over the code of a close that made a send fail: it has it at hand.
 _FAREWELL = 1.0
@@ -60,7 +60,7 @@ class Channel:
     # Half a KiB less for each idle WebSocket.
     __slots__ = (
         *("accepted", "closed", "closed_with", "_receive", "_send", "max_size", "_send_timeout"),
-        *("_send_raises", "_ahead", "_receivers", "_has_given_up", "_turn"),
+        *("_send_raises", "_ahead", "_receivers", "_is_waking", "_turn"),
     )
 
     def __init__(
@@ -84,7 +84,7 @@ class Channel:
         # The tasks that wait for the server; each with its `cancelling()` of then, as
         # asyncio.timeout() keeps it, to tell a cancellation of `_give_up` from any other.
         self._receivers: dict[asyncio.Task[Any], int] = {}
-        self._has_given_up = False
+        self._is_waking = False
         self._turn: asyncio.Future[None] | None = None  # done when a receiver has ended
 
     async def next(self) -> str | bytes:
@@ -131,7 +131,7 @@ class Channel:
             message: Message = await (blocked or self._receive())
             return message
         except asyncio.CancelledError:
-            if not self._has_given_up or task.uncancel() > cancelling:
+            if not self._is_waking or task.uncancel() > cancelling:
                 raise
             raise ConnectionClosed(*self.closed_with) from None
         finally:
@@ -193,6 +193,12 @@ class Channel:
             with suppress(ConnectionClosed):  # the client was faster, or takes nothing
                 await self.transmit({"type": "websocket.close", "code": code, "reason": reason})
 
+    async def stop(self) -> None:
+        """Close because the server wants to stop; who waits for a message hears of it."""
+        if not self.closed:
+            self._wake_receivers()
+            await self.close(SERVICE_RESTART, "the server is stopping")
+
     async def transmit(self, message: Message) -> None:
         """Send *message* to the server.
 
@@ -246,12 +252,15 @@ class Channel:
 
     def _give_up(self) -> ConnectionClosed:
         """Count the connection as broken, whatever the server says; wake the receivers."""
-        if not self._has_given_up:  # else a receiver would be cancelled twice
-            self._has_given_up = True
+        self._wake_receivers()
+        return self.mark_closed(ABNORMAL, "the client takes no messages")
+
+    def _wake_receivers(self) -> None:
+        if not self._is_waking:  # else one would be cancelled twice
+            self._is_waking = True
             self.stop_looking_ahead()
             for task in self._receivers:
                 task.cancel()
-        return self.mark_closed(ABNORMAL, "the client takes no messages")
 
 
 def _size(data: str | bytes) -> int:

@@ -1,6 +1,8 @@
 """The head of a request, HTTP or WebSocket: what handlers and middleware see of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Context
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -23,6 +25,24 @@ MAX_HEADERS = 1000
 _MAX_COOKIES = 64 * 1024
 
 T = TypeVar("T")
+
+
+# A function to call after the response, with its arguments, and the context to call it in.
+Afterward = tuple[partial[Any], Context]
+
+
+class RequestState(SimpleNamespace):
+    """The `state` of a request; beside its attributes what mounted Apps leave to the outermost.
+
+    Attributes:
+        _afterwards: what these want to be called after the response.
+    """
+
+    __slots__ = ("_afterwards",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._afterwards: list[Afterward] = []
 
 
 class Connection:
@@ -54,9 +74,9 @@ class Connection:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     @lazy
-    def state(self) -> SimpleNamespace:
+    def state(self) -> RequestState:
         """What hooks keep for this request, as attributes; Apps mounted below have it too."""
-        return self.scope.get(REQUEST_STATE) or SimpleNamespace()
+        return self.scope.get(REQUEST_STATE) or RequestState()
 
     @lazy
     def path(self) -> str:

@@ -1,5 +1,6 @@
 """Requests: what handlers and middleware see of an HTTP request or a WebSocket's handshake."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, overload
@@ -10,7 +11,7 @@ from micropie._bodies.multipart import multipart_boundary, parse_multipart
 from micropie._bodies.uploads import Files
 from micropie._bodies.urlencoded import LONG_FORM, parse_long_form
 from micropie._cookies import Cookie
-from micropie._http.connection import Connection
+from micropie._http.connection import Afterward, Connection
 from micropie._lazy import lazy
 from micropie.parameters import LONGEST, check_number
 from micropie.types import Handler, Receive, Scope
@@ -42,6 +43,8 @@ class Request(Connection):
     _inbox: Inbox | None = None
     _opened_body: Body | None = None
     _set_cookies: Mapping[str, tuple[str, str]] = MappingProxyType({})  # headers by name
+    _afterwards: list[Afterward] | None = None
+    _is_streamed = False  # while chunks of the response are sent
     # Those that a hook has added to the response, and would add to any other in its place.
     _lasting_headers: Sequence[tuple[str, str]] = ()
     _files: Files | None = None  # of a multipart body, from the moment its parsing begins
@@ -300,6 +303,13 @@ class Request(Connection):
         if self._inbox is None:
             self._inbox = Inbox(self._receive)
         await self._inbox.wait_for_disconnect()
+
+    async def _has_client_left(self) -> bool:
+        """Tell whether the client has left already, as far as the server has noticed."""
+        watch = asyncio.ensure_future(self._wait_for_disconnect())
+        await asyncio.wait({watch}, timeout=0)
+        watch.cancel()
+        return watch.done()
 
     def _receive_again(self) -> Receive:
         """Return a channel that gives another app the body from its beginning."""

@@ -3,10 +3,11 @@
 import asyncio
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from contextvars import copy_context
 from time import perf_counter
 
-from micropie._errors import ClientDisconnected, cancelled_within
+from micropie._errors import ClientDisconnected, ExplainedError, cancelled_within, logger
 from micropie._threads import apply_changes
 from micropie._workers import ThreadedGenerator
 from micropie.types import Message, Send
@@ -30,13 +31,23 @@ class BodyStream:
     Args:
         chunks: the generator.
         until_disconnect: waits until the client has left.
+        ends_anywhere: whether the body is whole after any chunk, as that of an event stream is.
     """
 
     _watch: asyncio.Future[None] | None = None  # for the client to leave
+    _is_stopped = False
+    _has_given_up = False  # on a generator that did not end, such as one that blocks its thread
 
-    def __init__(self, chunks: Chunks, until_disconnect: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        chunks: Chunks,
+        until_disconnect: Callable[[], Awaitable[None]],
+        *,
+        ends_anywhere: bool = False,
+    ) -> None:
         self._chunks = chunks
         self._until_disconnect = until_disconnect
+        self._ends_anywhere = ends_anywhere
         self._is_closing = False
         loop = asyncio.get_running_loop()
         self._has_begun: asyncio.Future[None] = loop.create_future()
@@ -53,12 +64,15 @@ class BodyStream:
 
         Raises:
             ClientDisconnected: the client left before the first chunk; the generator is closed.
+            HTTPError: 503, the server stops before that; it is closed, too.
         """
         await asyncio.sleep(0)  # for most generators this is enough
         if not self._has_begun.done():
             await asyncio.wait({self._has_begun, self._disconnect()}, return_when=FIRST_COMPLETED)
             if not self._has_begun.done():
-                await self._stop()
+                await self._close_loudly()
+                if self._is_stopped:
+                    raise ExplainedError(503, "the server is stopping")
                 raise ClientDisconnected
         apply_changes(self._context, self._before)
         if self._pump.done():
@@ -84,12 +98,15 @@ class BodyStream:
             queue.task_done()
         self._pump.result()
 
-    async def send(self, start: Message, send: Send) -> None:
-        """Send *start* and every chunk; return early when the client has left.
+    async def send(self, start: Message, send: Send) -> bool:
+        """Send *start* and every chunk; return early when the client has left, or after `stop`.
 
         Args:
             start: the first message.
             send: the ASGI channel; its OSError says that the client has left (ASGI 2.4).
+
+        Returns:
+            whether the body is whole.
 
         Raises:
             Exception: what the generator raised; the last chunk is then never sent.
@@ -99,16 +116,27 @@ class BodyStream:
             await _send_on(send, start)
             self._send.set_result(send)
             await asyncio.wait({self._pump, disconnect}, return_when=FIRST_COMPLETED)
-            if self._pump.done() and not self._pump.cancelled():
+            if self._has_ended():
                 self._pump.result()
-                end = {"type": "http.response.body", "body": b"", "more_body": False}
-                await _send_on(send, end)
-            else:
-                await self._stop()
+                await _send_on(send, _chunk_message(b"", more=False))
+                return True
+            await self._close_loudly()
+            if self._is_stopped and self._ends_anywhere:
+                with suppress(TimeoutError):  # the client may take nothing
+                    async with asyncio.timeout(_END_WAITS):
+                        await _send_on(send, _chunk_message(b"", more=False))
+                        return True
         except ClientDisconnected:
             pass
         finally:
             await self.close()
+        return False
+
+    def stop(self) -> None:
+        """End because the server wants to stop: at once, or soon if that breaks the body off."""
+        self._is_stopped = True
+        wait = 0 if self._ends_anywhere else _BREAK_OFF_AFTER
+        asyncio.get_running_loop().call_later(wait, self._disconnect().cancel)
 
     async def close(self) -> BaseException | None:
         """Stop the generator where it waits and run its `finally` blocks; return what these raise.
@@ -117,19 +145,27 @@ class BodyStream:
         """
         if self._watch is not None:
             self._watch.cancel()
-        was_done = self._pump.done()
         self._is_closing = True
         self._send.cancel()
+        if self._pump.done() or self._has_given_up:
+            return None
         self._pump.cancel()
-        await asyncio.wait({self._pump})
-        error = None if self._pump.cancelled() else self._pump.exception()
-        return None if was_done else error
+        while not (await asyncio.wait({self._pump}, timeout=_END_WAITS))[0]:
+            if self._is_stopped:
+                self._has_given_up = True
+                logger.warning("the server stops, and the generator of a stream does not end")
+                return None
+        return self._pump.exception() if self._has_ended() else None
 
-    async def _stop(self) -> None:
+    async def _close_loudly(self) -> None:
         """Close, and raise what went wrong in the `finally` blocks."""
         await self.close()
-        if not self._pump.cancelled():
+        if self._has_ended():
             self._pump.result()
+
+    def _has_ended(self) -> bool:
+        """Tell whether the generator ended, rather than its task."""
+        return self._pump.done() and not self._pump.cancelled()
 
     def _disconnect(self) -> asyncio.Future[None]:
         """Return what is done when the client has left."""
@@ -166,6 +202,12 @@ class BodyStream:
                 self._has_begun.set_result(None)
 
 
+# Seconds in which a body may still come to its end when the server wants to stop: most that are
+# short do, and one that is endless holds up nobody.
+_BREAK_OFF_AFTER = 0.5
+# Seconds for a generator to run its `finally` blocks then, and for the client to take the end.
+_END_WAITS = 1.0
+
 # Neither a generator nor a server's send() needs to wait for anything, and while nobody waits no
 # other client is served and nobody hears that this one has left. In seconds.
 _TURN = 0.0002
@@ -186,5 +228,5 @@ def _chunk_bytes(chunk: object) -> bytes:
     raise TypeError(f"a stream's chunk must be str or bytes, not {type(chunk).__name__}")
 
 
-def _chunk_message(data: bytes) -> Message:
-    return {"type": "http.response.body", "body": data, "more_body": True}
+def _chunk_message(data: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": more}

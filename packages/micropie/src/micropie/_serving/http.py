@@ -40,8 +40,7 @@ class HttpExchange:
     raised. `answer` makes a response of the result, runs the hooks of `_entered` in reverse, stores
     the session and sends. A step of `answer` that fails replaces the response by that of its error,
     so exactly one head goes out. Another app's answer goes through `_relay` instead: hooks and
-    session see its head, and the rest passes. Whatever happens, the streams, the uploaded files and
-    the context variable are released.
+    session see its head, and the rest passes. Streams, files and the context are always released.
 
     Args:
         parts: the App's.
@@ -147,10 +146,10 @@ class HttpExchange:
                 await self._serve_mounted(mount)
                 return
             messages = None
-            if (
-                not (self._entered or request._session is not None or request._set_cookies)
-                and (type(result) is not HTTPError or not parts.debug)  # which may tell more of it
-            ):
+            is_plain = not (self._entered or request._set_cookies or request._afterwards)
+            if type(result) is HTTPError and parts.debug:
+                is_plain = False  # the answer may tell more of it
+            if is_plain and request._session is None:
                 messages = ready_messages(result, request.scope["method"])
             is_current = False
             if messages is None:
@@ -169,19 +168,18 @@ class HttpExchange:
 
     async def _run_hooks_before(self) -> Response | None:
         """Run the hooks before the handler; return the response that one of them gave."""
-        request = self._request
         entered: list[Hooks] = []
         self._entered = entered
         for hooks in self._parts.middlewares.bound():
             try:
                 before, answer = hooks.before_request, None
                 if before is not None:
-                    answer = await before(request)
+                    answer = await before(self._request)
                 entered.append(hooks)
                 if answer is not None:
                     return response_of_hook(answer)
             except BaseException:
-                blame(request, "before_request", hooks)
+                blame(self._request, "before_request", hooks)
                 raise
         return None
 
@@ -201,6 +199,8 @@ class HttpExchange:
             await self._relay(mount.app, mount.scope)
         else:
             await mount.app(mount.scope, self._request._receive_again(), self._send)
+            if self._request.state._afterwards:
+                await self._parts.afterwards.begin(self._request, True)
 
     async def answer(self, result: Any, token: Reset = None) -> None:
         """Send the response for *result*: what a handler returned, or an exception.
@@ -209,6 +209,7 @@ class HttpExchange:
         """
         request = self._request
         self._token = token
+        is_whole = True
         try:
             if isinstance(result, ASGIResponse):
                 inbox = request._inbox  # it holds what came while the handler waited for a thread
@@ -227,8 +228,10 @@ class HttpExchange:
             request._is_answered = True
             self._leave_context()
             if isinstance(self._last, BodyStream):  # it has a context of its own
-                await self._send_stream(self._last)
+                is_whole = await self._send_stream(self._last)
             else:
+                if request._afterwards is not None:
+                    is_whole = not await request._has_client_left()
                 await self._send(self._start)
                 await self._send(self._last)
         finally:
@@ -237,8 +240,12 @@ class HttpExchange:
             for stream in self._streams:
                 if error := await stream.close():
                     log_failure(error, self._request)
+                self._parts.stopping.opened().discard(stream)
             if self._returned is not None:
                 self._returned.release()  # it may never have begun
+        if request._afterwards is not None:
+            is_answered = is_whole and self._start["status"] < 500
+            await self._parts.afterwards.begin(request, is_answered)
 
     async def _prepare(self, result: Any, hooks: Iterable[Hooks] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
@@ -268,12 +275,14 @@ class HttpExchange:
     async def _begin_stream(self, chunks: Stream | EventStream | Chunks) -> BodyStream:
         """Return the stream of *chunks*, advanced to its first one."""
         in_thread = partial(self._parts.workers.iterate, returned=self._returned)
+        is_events = isinstance(chunks, EventStream)
         if isinstance(chunks, EventStream):
             chunks = event_chunks(chunks, in_thread)
         elif isinstance(chunks, Generator):
             chunks = in_thread(chunks)
-        stream = BodyStream(chunks, self._request._wait_for_disconnect)
+        stream = BodyStream(chunks, self._request._wait_for_disconnect, ends_anywhere=is_events)
         self._streams = [*self._streams, stream]
+        self._parts.stopping.enter(stream)
         await stream.begin()
         return stream
 
@@ -320,20 +329,24 @@ class HttpExchange:
         if token is not None:
             reset_current(token)
 
-    async def _send_stream(self, stream: BodyStream) -> None:
+    async def _send_stream(self, stream: BodyStream) -> bool:
+        """Send *stream*; return whether the client has got all of it."""
         request, session = self._request, self._request._session
         is_owner = PARENT not in request.scope
         use = self._parts.sessions.begin_use(session) if is_owner else None
+        request._is_streamed = True
         try:
-            await stream.send(self._start, self._send)
+            is_whole = await stream.send(self._start, self._send)
         except Exception as error:
             log_failure(error, self._request)
             raise  # the head has gone out: only a connection cut short tells the client
         finally:
+            request._is_streamed = False
             if use is not None:
                 use.cancel()
         if isinstance(session, FinishedSession) and not request._discards_shared_session:
             session.report_changes()
+        return is_whole
 
     async def _relay(self, app: ASGIApp, scope: Scope, receive: Receive | None = None) -> None:
         """Let another ASGI app answer; hooks and session see the head of its response.
@@ -355,6 +368,9 @@ class HttpExchange:
             self._token = token
             if self._use is not None:
                 self._use.cancel()
+        if self._request._afterwards or self._request.state._afterwards:
+            is_answered = relay.is_complete and (relay.status or 500) < 500
+            await self._parts.afterwards.begin(self._request, is_answered)
 
     async def _finish_head(self, start: Message) -> Message | None:
         """Return the head of another app's response after hooks and session.
@@ -386,6 +402,5 @@ class HttpExchange:
         if self._askable is None:
             self._askable = [*self._entered]
         response = await error_response(error, self._request, self._askable, self._parts)
-        if self._request._lasting_headers:
-            add_missing(response.headers, self._request._lasting_headers)
+        add_missing(response.headers, self._request._lasting_headers)
         return response

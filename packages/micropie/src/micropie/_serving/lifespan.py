@@ -87,6 +87,11 @@ class Lifespan:
 
     async def stop(self) -> None:
         """Stop all apps; what fails is logged and does not stop the rest."""
+        own = [app for _, app in self._apps if isinstance(app, Parts)]
+        for parts in own:
+            parts.stopping.begin()
+        await asyncio.gather(*(parts.stopping.finish() for parts in own))
+        await asyncio.gather(*(parts.afterwards.finish() for parts in own))
         for _, app in reversed(self._apps):
             handlers = [*app.shutdown_handlers] if isinstance(app, Parts) else []
             if id(app) in self._started:
@@ -99,6 +104,8 @@ class Lifespan:
         await wait_for_deletions(DELETION_TIMEOUT)
 
     async def _start_app(self, app: Parts) -> None:
+        app.stopping.start()
+        app.afterwards.has_lifespan = True
         await _run_startup(app.sessions.backend.startup)
         if app.lifespan is not None:
             name = _handler_name(app.lifespan.func)

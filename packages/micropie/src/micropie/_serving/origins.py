@@ -50,13 +50,13 @@ def is_allowed(request: Connection, origins: frozenset[str] | None) -> bool:
         return "*" in origins or origin in origins
     scheme, _, host = origin.partition("://")
     own = request.headers.get("host", "").lower()
-    if not host or scheme not in _DEFAULT_PORTS:
+    if not host or scheme not in DEFAULT_PORTS:
         return False
     # An https page may reach a server without TLS, behind a proxy that terminates it. An http page
     # can be changed in transit, so it never has the origin of an https server.
     if scheme == "http" and request.scope.get("scheme") in ("https", "wss"):
         return False
-    port = _DEFAULT_PORTS[scheme]
+    port = DEFAULT_PORTS[scheme]
     return host.removesuffix(port) == own.removesuffix(port)
 
 
@@ -71,10 +71,13 @@ def _origin(parameter: str, text: object) -> str:
     if match is None:
         raise ValueError(f'{parameter}: {text!r} is not an origin such as "https://example.com"')
     scheme, origin = match["scheme"], match["origin"]
-    return origin.removesuffix(_DEFAULT_PORTS[scheme])
+    return origin.removesuffix(DEFAULT_PORTS[scheme])
 
+
+# A host with its port, in lower case; of RFC 3986, 3.2, without what no name in the DNS has.
+HOST = r"(?a:[\w.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 
 # RFC 6454, 6.2: no path and no wildcard. A slash at the end is what people copy.
-_ORIGIN = r"(?a)(?P<origin>(?P<scheme>https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)/?"
+_ORIGIN = rf"(?P<origin>(?P<scheme>https?)://{HOST})/?"
 
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}

@@ -7,8 +7,10 @@ from micropie._bodies.form_limits import FormLimits
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
+from micropie._serving.afterwards import Afterwards
 from micropie._serving.arguments import LifespanHandler, OwnLifespan, checked_debug
 from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
+from micropie._serving.stopping import Stopping
 from micropie._sessions.manager import SessionManager
 from micropie._workers import Workers
 from micropie.types import Handler
@@ -41,6 +43,7 @@ class Parts:
         lifespan: returns the context manager around all handlers.
         max_message_size: bytes of a WebSocket's message; None for no limit.
         websocket_send_timeout: seconds; None for no limit.
+        base_url: see `parse_base_url`.
     """
 
     routes: RouteTable
@@ -50,11 +53,14 @@ class Parts:
     mounts: Mounts
     templates: Templates
     workers: Workers
+    stopping: Stopping
+    afterwards: Afterwards
     sessions: SessionManager
     has_own_backend: bool
     websocket_origins: frozenset[str] | None
     max_message_size: int | None
     websocket_send_timeout: float | None
+    base_url: tuple[str, str] | None
     own_debug: bool | None
     default_debug: bool = False
     parent: "Parts | None" = None

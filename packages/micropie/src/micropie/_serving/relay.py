@@ -8,6 +8,8 @@ from micropie._http.response import BODILESS, Response
 from micropie._serving.middleware import Hooks, blame
 from micropie.types import Headers, Message, Send
 
+_START = "http.response.start"
+
 
 class Relay:
     """Passes on the messages of another app.
@@ -23,7 +25,12 @@ class Relay:
 
     Attributes:
         has_begun: whether a head has come.
+        status: of the head; None if something else was answered, or nothing.
+        is_complete: whether the body has passed to its end.
     """
+
+    status: int | None = None
+    is_complete = False
 
     def __init__(
         self, finish_head: Callable[[Message], Awaitable[Message | None]], send: Send
@@ -35,17 +42,19 @@ class Relay:
 
     async def send(self, message: Message) -> None:
         """Send *message*: the ASGI channel that the other app is called with."""
-        if message["type"] == "http.response.start":
+        if message["type"] == _START:
             self.has_begun = True
             head = await self._finish_head(message)
             self._is_closed = head is None
             message = head or message
+            self.status = None if head is None else head["status"]
         if self._is_closed:
             return
         await self._send(message)
+        self.is_complete = not message.get("more_body", message["type"] == _START)
         if message.get("status") in BODILESS:
             # A hook may have made it one, and the body would be taken for the next response.
-            self._is_closed = True
+            self._is_closed = self.is_complete = True
             await self._send({"type": "http.response.body", "body": b""})
 
 

@@ -1,7 +1,9 @@
 """A WebSocket exchange: origin, session and hooks, the handler, and the close."""
 
+import asyncio
 from asyncio import CancelledError, Task
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from micropie._errors import (
     ExplainedError,
@@ -32,6 +34,9 @@ from micropie._serving.sharing import hand_down_session, shares_session
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
 from micropie.types import Headers, Receive, Scope, Send
+
+# Seconds for a handler to end after its connection was closed, because the server wants to stop.
+_HANDLER_WAITS = 1.0
 
 # Close code and reason, and what refuses the handshake in their place.
 Ending = tuple[int, str, Denial | None]
@@ -66,7 +71,10 @@ class WebSocketExchange:
     """
 
     _use: Task[None] | None = None  # keeps the session alive
+    _closing: Task[None] | None = None  # closes because the server wants to stop
+    _handling: Task[Any] | None = None  # runs the handler, until that is cancelled because of it
     _entered: Sequence[WebSocketMiddleware] = ()  # those whose hook before the handler ran
+    _open: WebSocket  # the handler's
 
     def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
         self._parts = parts
@@ -144,8 +152,11 @@ class WebSocketExchange:
     async def _run_handler(self, endpoint: Endpoint) -> None:
         request = self._request
         request._endpoint = endpoint
-        websocket = self._websocket()
+        websocket = self._open = self._websocket()
         ending: Ending = NORMAL, "", None
+        task = self._handling = asyncio.current_task()
+        stopping = self._parts.stopping
+        stopping.enter(self)
         try:
             await self._receive()  # the client's half of the handshake
             args, kwargs = ([], {}) if endpoint.binder is None else endpoint.binder.bind(request)
@@ -153,15 +164,31 @@ class WebSocketExchange:
         except Exception as error:
             ending = self._ending(error)
         except CancelledError as error:
-            ending = self._ending(cancelled_within(error))
+            if task is None or self._handling is task or task.uncancel():
+                ending = self._ending(cancelled_within(error))
         finally:
+            self._handling = None
+            stopping.opened().discard(self)
             websocket._channel.stop_looking_ahead()
         try:
             # Before the close, so that a client that has seen it finds what was stored.
             await self._store_session()
         except Exception as error:
             ending = self._ending(error)
+        if self._closing is not None:
+            await asyncio.wait({self._closing}, timeout=_HANDLER_WAITS)
         await websocket._end(*ending)
+
+    def stop(self) -> None:
+        """Close because the server wants to stop; a handler that goes on then is cancelled."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._open._channel.stop())
+            asyncio.get_running_loop().call_later(_HANDLER_WAITS, self._cancel_handler)
+
+    def _cancel_handler(self) -> None:
+        if self._handling is not None:
+            self._handling.cancel()
+            self._handling = None
 
     async def _run_mounted(self, mount: Mount) -> None:
         hand_down_session(mount, self._request, self._parts.sessions)
