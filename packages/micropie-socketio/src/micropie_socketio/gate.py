@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,12 +14,11 @@ from micropie.concurrency import wait_for_disconnect
 from micropie.types import Message, Receive, Scope, Send
 from micropie_socketio.outbox import Outbox
 from micropie_socketio.packets import CLOSE, engine_packet
-from micropie_socketio.stopping import server_is_stopping
 
 # Between the packets of one POST (engine.io-protocol, "Packet encoding").
 _SEPARATOR = "\x1e"
 
-# Seconds between looks at whether the server wants to stop, while long polls keep it from that.
+# Seconds between looks at whether the server wants to stop, while clients keep it from that.
 _LOOK_AROUND = 0.25
 
 # Seconds for disconnect handlers, for closing connections and for tasks that are cancelled, when
@@ -78,7 +77,6 @@ class Gate:
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._app: App | None = None
-        self.is_stopping = False  # takes no connections
         self._busy: set[tuple[str, str]] = set()  # by method and sid
         self._sockets: set[asyncio.Task[Any]] = set()
         self._look_out: asyncio.Task[None] | None = None
@@ -90,7 +88,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request or WebSocket."""
         if not isinstance(self._engine.sockets, _Sessions):
-            self._engine.sockets = _Sessions()
+            self._engine.sockets = _Sessions(self._begin_look_out)
         if self._app is not None:
             scope = self._app.request.scope
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
@@ -110,9 +108,8 @@ class Gate:
             await session.close(wait=False, reason=reason)
 
     async def disconnect_all(self) -> None:
-        """Say goodbye to all clients, and take no more."""
-        self.is_stopping = True
-        await self._drop_all(list(self._engine.sockets))
+        """Say goodbye to all clients."""
+        await self._drop_all()
         # What is left then does not read, or hangs in a disconnect handler.
         await within(GRACE, self._sockets)
         self._engine.sockets.clear()
@@ -131,9 +128,9 @@ class Gate:
             return None
         return session
 
-    async def _drop_all(self, sids: Iterable[str]) -> None:
+    async def _drop_all(self) -> None:
         reason = self._engine.reason.SERVER_DISCONNECT
-        await within(GRACE, [self.drop(sid, reason) for sid in sids])
+        await within(GRACE, [self.drop(sid, reason) for sid in list(self._engine.sockets)])
 
     def _refusal(self, scope: Scope, query: Mapping[str, Any], session: Any) -> list[Message]:
         """Return the answer that refuses a request; an empty one if no rule does."""
@@ -142,7 +139,7 @@ class Gate:
         size = sum(32 + len(name) + len(value) for name, value in scope["headers"])
         is_served = query.get("transport") == [transport] and transport in self._engine.transports
         rules = (
-            (self.is_stopping, 503, _REQUEST),
+            (self._is_stopping, 503, _REQUEST),
             (size > _MOST_HEADERS, 431, _REQUEST),
             (method == "OPTIONS", 0, b""),  # of CORS, not of the protocol
             (not is_served, 400, _TRANSPORT),
@@ -250,8 +247,6 @@ class Gate:
                 await asyncio.sleep(_UPGRADE_WAIT)
         if session.upgraded:
             return _refused(400, _REQUEST)
-        if self._look_out is None:
-            self._look_out = asyncio.ensure_future(self._look_out_for_stop())
         departure = asyncio.ensure_future(wait_for_disconnect(receive))
         answer = asyncio.ensure_future(self._asked(scope))
         try:
@@ -265,16 +260,26 @@ class Gate:
             answer.cancel()  # the server takes that as the end of the session
             await asyncio.gather(answer, departure, return_exceptions=True)
 
-    async def _look_out_for_stop(self) -> None:
-        """End the long polls as soon as the server wants to stop.
+    @property
+    def _is_stopping(self) -> bool:
+        return self._app is not None and self._app.is_stopping
 
-        uvicorn waits for them first and tells the app afterwards, 25 s later.
+    def _begin_look_out(self) -> None:
+        if self._look_out is None:
+            self._look_out = asyncio.ensure_future(self._look_out_for_stop())
+
+    async def _look_out_for_stop(self) -> None:
+        """Disconnect everybody as soon as the server wants to stop.
+
+        Most servers wait for polls and WebSockets first, and tell the app afterwards.
         """
-        while polls := [sid for method, sid in self._busy if method == "GET"]:
-            if server_is_stopping():
-                await self._drop_all(polls)
-            await asyncio.sleep(_LOOK_AROUND)
-        self._look_out = None
+        try:
+            while self._engine.sockets:
+                if self._is_stopping:
+                    await self._drop_all()
+                await asyncio.sleep(_LOOK_AROUND)
+        finally:
+            self._look_out = None
 
     async def _serve_websocket(
         self, scope: Scope, session: Any, receive: Receive, send: Send, *, is_refused: bool
@@ -365,11 +370,16 @@ class _Socket:
 
 
 class _Sessions(dict[str, Any]):
-    """The server's sessions by sid; each gets an `Outbox` when it is new."""
+    """The server's sessions by sid; each gets an `Outbox` when it is new, and *on_new* is told."""
+
+    def __init__(self, on_new: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_new = on_new
 
     def __setitem__(self, sid: str, session: Any) -> None:
         session.queue = Outbox(session)
         super().__setitem__(sid, session)
+        self._on_new()
 
 
 def _without(scope: Scope, *names: bytes) -> dict[str, Any]:

@@ -193,7 +193,6 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
 
     async def _start(self) -> None:
         """Listen to the other workers from the start: they may answer before a client comes."""
-        self._gate.is_stopping = False
         if not self.manager_initialized:
             self.manager_initialized = True
             self.manager.initialize()

@@ -244,8 +244,9 @@ def _reference_dumps(value: Any) -> bytes:
 
 def is_model(value: Any) -> bool:
     """Tell whether *value* is a msgspec Struct, or a model or dataclass of pydantic."""
+    # In this order: a class of pydantic takes 4 µs to say that it does not have something.
     cls = type(value)
-    return hasattr(cls, "__struct_fields__") or hasattr(cls, "__pydantic_serializer__")
+    return hasattr(cls, "__pydantic_serializer__") or hasattr(cls, "__struct_fields__")
 
 
 def is_dataclass(value: Any) -> bool:
@@ -253,15 +254,15 @@ def is_dataclass(value: Any) -> bool:
     return hasattr(type(value), "__dataclass_fields__")
 
 
-def _model_json(model: Any) -> bytes:
+def model_json(model: Any) -> bytes:
     """Return the JSON that msgspec or pydantic writes for a model of its own."""
-    if hasattr(model, "__struct_fields__"):
-        import msgspec
+    if hasattr(type(model), "__pydantic_serializer__"):
+        dump: Callable[[], str] | None = getattr(model, "model_dump_json", None)
+        # A dataclass of pydantic has no such method.
+        return dump().encode() if dump else bytes(model.__pydantic_serializer__.to_json(model))
+    import msgspec
 
-        return msgspec.json.encode(model)
-    dump: Callable[[], str] | None = getattr(model, "model_dump_json", None)
-    # A dataclass of pydantic has no such method.
-    return dump().encode() if dump else bytes(model.__pydantic_serializer__.to_json(model))
+    return msgspec.json.encode(model)
 
 
 def _extra(value: Any) -> Any:
@@ -269,7 +270,7 @@ def _extra(value: Any) -> Any:
     if is_model(value):
         import json
 
-        return json.loads(_model_json(value))
+        return json.loads(model_json(value))
     if is_dataclass(value):
         from dataclasses import fields
 
@@ -342,7 +343,7 @@ def _orjson_dumps() -> Callable[[Any], bytes] | None:
     options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
     def extra(value: Any) -> Any:
-        return orjson.Fragment(_model_json(value)) if is_model(value) else _extra(value)
+        return orjson.Fragment(model_json(value)) if is_model(value) else _extra(value)
 
     def orjson_dumps(value: Any) -> bytes:
         return orjson.dumps(value, extra, options)
