@@ -101,7 +101,11 @@ def uncollected() -> Iterator[None]:
 
 
 def check_values(data: bytes, max_size: int) -> None:
-    """Raise TooManyValues if *data* might have more than are allowed at *max_size*: see `loads`."""
+    """Check how many values *data* may have at *max_size*.
+
+    Raises:
+        TooManyValues, ValueError: as `loads`.
+    """
     most = max(max_size // _BYTES_A_VALUE, _FEW_VALUES)
     if len(data) <= 2 * most:  # a value takes two bytes at least
         return
@@ -109,6 +113,8 @@ def check_values(data: bytes, max_size: int) -> None:
     if 2 * values > most:
         values += data.count(b"e-") + data.count(b"E-")  # numbers near zero take twice as long
     if values > most:
+        if _depth(data) > MAX_DEPTH:  # what is malformed whatever the limit
+            raise ValueError(_TOO_DEEP)
         raise TooManyValues(f"the JSON has more than {most} values")
 
 
