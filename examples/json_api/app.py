@@ -30,6 +30,8 @@ class Tasks(App):
 
     @route.post("/tasks")
     async def add(self, task: Task):
+        if len(self._tasks) >= 10_000:
+            raise HTTPError(507, "there are too many tasks")
         self._tasks[number := next(self._numbers)] = task
         return 201, task, {"Location": self._url_for("task", number)}
 

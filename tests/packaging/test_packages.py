@@ -165,7 +165,7 @@ CHECKERS = {
 def test_type_checkers_find_the_mistakes_in_a_users_code_and_nothing_else(
     checker, install, tmp_path
 ):
-    python = install("micropie[all]", "micropie-redis", "msgspec", "pydantic")
+    python = install("micropie[all]", "msgspec", "pydantic", *sorted(EXTENSIONS))
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
     for path in (TYPED, MISTAKEN):
         (tmp_path / path.name).write_text(path.read_text())

@@ -73,13 +73,6 @@ class BadRequest(ExplainedError):
         self.errors = [{"field": path, "message": message} for path, message in errors]
 
 
-class RequestTimeout(ExplainedError):
-    """A 408: the client stopped sending in the middle of its request."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(408, reason)
-
-
 class ContentTooLarge(ExplainedError):
     """A 413: the body, or a part of it, is over its limit."""
 

@@ -63,7 +63,7 @@ class App:
         session_backend: where sessions are stored; None keeps them in this process, or, in an
             App that is mounted, with the one that mounted it.
         template_dir: the folder of the Jinja2 templates.
-        debug: show tracebacks in 500 responses, and reload changed templates; None: as the App does
+        debug: show errors with their traceback, and reload changed templates; None: as the App does
             in which this one is mounted, or else if the environment variable MICROPIE_DEBUG is 1.
         max_body_size: bytes of a body; None for no limit.
         max_form_fields: fields of a form, or keys of a JSON object that are bound by name.

@@ -245,25 +245,26 @@ def _reference_dumps(value: Any) -> bytes:
 
 def is_model(value: Any) -> bool:
     """Tell whether *value* is a msgspec Struct, or a model or dataclass of pydantic."""
+    # In this order: a class of pydantic takes 4 µs to say that it does not have something.
     cls = type(value)
-    return hasattr(cls, "__struct_fields__") or hasattr(cls, "__pydantic_serializer__")
+    return hasattr(cls, "__pydantic_serializer__") or hasattr(cls, "__struct_fields__")
 
 
-def _model_json(model: Any) -> bytes:
+def model_json(model: Any) -> bytes:
     """Return the JSON that msgspec or pydantic writes for a model of its own."""
-    if hasattr(model, "__struct_fields__"):
-        import msgspec
+    if hasattr(type(model), "__pydantic_serializer__"):
+        dump: Callable[[], str] | None = getattr(model, "model_dump_json", None)
+        # A dataclass of pydantic has no such method.
+        return dump().encode() if dump else bytes(model.__pydantic_serializer__.to_json(model))
+    import msgspec
 
-        return msgspec.json.encode(model)
-    dump: Callable[[], str] | None = getattr(model, "model_dump_json", None)
-    # A dataclass of pydantic has no such method.
-    return dump().encode() if dump else bytes(model.__pydantic_serializer__.to_json(model))
+    return msgspec.json.encode(model)
 
 
 def _extra(value: Any) -> Any:
     """Turn one value that JSON does not know into one that it does."""
     if is_model(value):
-        return json.loads(_model_json(value))
+        return json.loads(model_json(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, datetime | date | time):
@@ -322,7 +323,7 @@ def _orjson_dumps() -> Callable[[Any], bytes] | None:
     options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
     def extra(value: Any) -> Any:
-        return orjson.Fragment(_model_json(value)) if is_model(value) else _extra(value)
+        return orjson.Fragment(model_json(value)) if is_model(value) else _extra(value)
 
     def orjson_dumps(value: Any) -> bytes:
         return orjson.dumps(value, extra, options)

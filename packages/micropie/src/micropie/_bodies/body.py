@@ -16,7 +16,6 @@ from micropie._errors import (
     ClientDisconnected,
     ContentTooLarge,
     ExplainedError,
-    RequestTimeout,
 )
 from micropie.types import Message, Receive, Scope
 
@@ -197,7 +196,7 @@ class Body:
         try:
             return await self._inbox.next(self.limits.timeout)
         except TimeoutError:
-            error = RequestTimeout("no data came for too long")
+            error = ExplainedError(408, "no data came for too long")
             # The rest of the body may still come: it must not be taken for another request. But
             # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
             raise (error if self._is_new_http else _and_close(error)) from None

@@ -8,7 +8,7 @@ from micropie._errors import ExplainedError, HTTPError, ResponseError, status_li
 from micropie._headers import header_pairs, raw_header
 from micropie._http.events import EVENT_HEADERS, EventStream
 from micropie._http.streaming import BodyStream
-from micropie.codec import dumps, is_model
+from micropie.codec import dumps, is_model, model_json
 from micropie.types import ASGIApp, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
@@ -242,13 +242,15 @@ def _encode(body: Any) -> tuple[Content, tuple[bytes, bytes] | None]:
         return b"", None
     if isinstance(body, dict | list | int | float):  # bool is an int
         return dumps(body), _JSON
+    if is_model(body) and not isinstance(body, type):  # a class of msgspec has the same marks
+        return model_json(body), _JSON
     if isinstance(body, AsyncGenerator | Generator):
         return body, HTML
     if isinstance(body, EventStream):
         return body, _EVENTS
     if isinstance(body, ASGIResponse):
         hint = "a handler returns it alone; the app gives status and headers"
-    elif (dataclasses.is_dataclass(body) or is_model(body)) and not isinstance(body, type):
+    elif dataclasses.is_dataclass(body) and not isinstance(body, type):
         return dumps(body), _JSON
     elif hasattr(body, "__await__"):
         name = getattr(body, "__qualname__", None)  # of a coroutine, not of a future
