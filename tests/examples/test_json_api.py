@@ -2,15 +2,15 @@
 
 import pytest
 
-from support.examples import served, typed, visiting
+from support.examples import loaded, served, typed, visiting
 
+app = loaded("json_api")
 server = served("json_api")
-fresh_server = served("json_api")
 
 
 @pytest.fixture
-def client(server):
-    with visiting(server) as client:
+def client(app):
+    with visiting(app) as client:
         yield client
 
 
@@ -83,8 +83,8 @@ def test_framework_errors_are_problem_documents_too(client):
     assert too_large.headers["Content-Type"] == "application/problem+json"
 
 
-def test_the_readme_can_be_typed(fresh_server):  # it speaks of the first task
-    added, changed, commented, found, refused, not_allowed = typed(fresh_server, "json_api")
+def test_the_readme_can_be_typed(server):  # it speaks of the first task
+    added, changed, commented, found, refused, not_allowed = typed(server, "json_api")
     assert "201 Created" in added
     assert changed == ""
     assert commented == '["Delicious"]'

@@ -42,6 +42,5 @@ def __getattr__(name: str) -> Any:
         what = "micropie[testing]" if error.name == "httpx2" else error.name
         message = f"{__name__}.{name} needs {error.name}: pip install '{what}'"
         raise ModuleNotFoundError(message, name=error.name) from None
-    value.__module__ = __name__  # where users find it
     globals()[name] = value
     return value

@@ -36,6 +36,7 @@ class TestClient(httpx2.Client):
         httpx2.ReadTimeout: from any request, the app did not answer in time; it is a TimeoutError.
     """
 
+    __module__ = "micropie.testing"  # where users find it
     __test__ = False  # no class of tests, though its name looks like one
 
     def __init__(
@@ -126,6 +127,7 @@ class AsyncTestClient(httpx2.AsyncClient):
         httpx2.ReadTimeout: from any request, the app did not answer in time; it is a TimeoutError.
     """
 
+    __module__ = "micropie.testing"
     __test__ = False
 
     def __init__(

@@ -24,3 +24,5 @@ class SessionBackendContract(StoringContract, ChangingContract, RacingContract):
     The tests use random session ids, so the store may hold other sessions; what they leave
     behind expires within a minute.
     """
+
+    __module__ = "micropie.testing"  # where users find it

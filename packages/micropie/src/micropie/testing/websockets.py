@@ -28,6 +28,8 @@ class WebSocketRefused(ConnectionClosed):
         reason: what it gave with the code, or "".
     """
 
+    __module__ = "micropie.testing"  # where users find it
+
     def __init__(self, response: httpx2.Response) -> None:
         super().__init__(*(response.extensions.get(CLOSED_WITH) or (ABNORMAL, "")))
         self.response = response
@@ -47,6 +49,8 @@ class AsyncClientWebSocket:
         response: the handshake's, a 101 with the headers that the app gave.
         subprotocol: the one that the app chose, or None.
     """
+
+    __module__ = "micropie.testing"  # where users find it
 
     def __init__(self, exchange: WebSocketExchange, response: httpx2.Response) -> None:
         self._exchange = exchange
@@ -155,6 +159,8 @@ class ClientWebSocket:
         response: the handshake's, a 101 with the headers that the app gave.
         subprotocol: the one that the app chose, or None.
     """
+
+    __module__ = "micropie.testing"  # where users find it
 
     def __init__(self, websocket: AsyncClientWebSocket, portal: Portal) -> None:
         self._websocket, self._run = websocket, portal.run
