@@ -1,7 +1,8 @@
 """Make dist/micropie.py, the core as a single file, out of its modules.
 
 Those follow each other as their imports ask, as they are but for these imports; so no two may give
-the same name to different things. `micropie.testing` stays out: it needs pytest, and an install.
+the same name to different things. `micropie.testing` and the command stay out: they need an
+install.
 """
 
 import ast
@@ -48,7 +49,7 @@ def modules() -> dict[str, Path]:
     graph = {
         name: set(own_imports(path))
         for name, path in paths.items()
-        if not name.startswith("testing")
+        if not name.startswith(("testing", "_command", "__main__"))
     }
     order = TopologicalSorter(graph).static_order()
     return {name: paths[name] for name in order if name in graph}

@@ -11,14 +11,14 @@ import pytest
 TESTS = Path(__file__).parent
 
 # Folders and modules whose tests look at other programs more than at Python: browsers, databases
-# that fail, the processes that examples and pages of the documentation start.
+# that fail, the processes that examples and pages of the documentation start, what uv and type
+# checkers make of the packages.
 ONCE = (
     "composition",
     "demo",
     "docs",
     "examples",
-    "packaging/test_bundle.py",
-    "packaging/test_scripts.py",
+    "packaging",
     "redis/test_faults.py",
     "redis/test_processes.py",
     "socketio/test_many.py",

@@ -48,6 +48,8 @@ class Tasks(App):
     @route.post("/tasks")
     @describe(responses={507: "There are too many tasks."})
     async def add(self, task: Task) -> tuple[Literal[201], Task, dict[str, str]]:
+        if len(self._tasks) >= 10_000:
+            raise HTTPError(507, "there are too many tasks")
         self._tasks[number := next(self._numbers)] = task
         return 201, task, {"Location": self._url_for("task", number)}
 

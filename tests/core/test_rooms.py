@@ -1,6 +1,7 @@
 """The rooms of the core: which part may lean on which, seen in what its modules import."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,15 @@ LEVELS = [
     {"_handlers"},
     {"_serving"},
     {"app"},
+    {"_command"},
+    {"__main__"},
 ]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 
 MODULES = [
     path
     for path in sorted(SOURCE.parent.rglob("*.py"))
-    if "testing" not in path.parts and path != SOURCE
+    if "testing" not in path.relative_to(SOURCE.parent).parts and path != SOURCE
 ]
 
 
@@ -84,6 +87,12 @@ def test_imports_between_rooms_go_down(path):
     own = own_part(path)
     above = {part for part in imported_parts(path.read_text()) if LEVEL[part] > LEVEL[own]}
     assert not above, f"{path_of(path)} leans on what is above it: {above}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=path_of)
+def test_the_map_for_contributors_names_every_module(path):
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert path.name == "__init__.py" or re.search(rf"(?<![\w/]){re.escape(path.name)}", text)
 
 
 def test_bodies_and_sessions_do_not_know_each_other():

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from micropie import Member, Request, Session, UploadFile, WebSocket, WebSocketRequest
+from micropie.testing import AsyncClientWebSocket, ClientWebSocket, WebSocketRefused
 from support.pages import ROOT
 
 REFERENCE = "".join(path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md"))
@@ -23,8 +24,11 @@ NAMES = [
     (package, name) for package in PACKAGES for name in importlib.import_module(package).__all__
 ]
 
-# Handlers get them; nobody makes one.
-MADE_BY_THE_APP = {Member, Request, Session, UploadFile, WebSocket, WebSocketRequest}
+# Handlers, and tests, get them; nobody makes one.
+MADE_BY_US = {
+    *(AsyncClientWebSocket, ClientWebSocket, WebSocketRefused),
+    *(Member, Request, Session, UploadFile, WebSocket, WebSocketRequest),
+}
 
 # What python-socketio and pytest's users know from there.
 ELSEWHERE = {"SocketIO", "SessionBackendContract"}
@@ -44,7 +48,7 @@ def documented(owner):
     if inspect.isfunction(owner):
         yield owner.__name__, owner, inspect.getdoc(owner)
         return
-    if "__init__" in vars(owner) and owner not in MADE_BY_THE_APP:
+    if "__init__" in vars(owner) and owner not in MADE_BY_US:
         yield "__init__", owner.__init__, inspect.getdoc(owner)
     for name, member in vars(owner).items():
         if inspect.isfunction(member) and not name.startswith("_"):

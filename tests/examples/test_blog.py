@@ -5,21 +5,22 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from support.examples import phone, served, visiting
+from support.examples import loaded, phone, served, visiting
 
 PASSWORD = "only I know"
+app = loaded("blog", BLOG_PASSWORD=PASSWORD)
 server = served("blog", BLOG_PASSWORD=PASSWORD)
 
 
 @pytest.fixture
-def reader(server):
-    with visiting(server) as reader:
+def reader(app):
+    with visiting(app) as reader:
         yield reader
 
 
 @pytest.fixture(scope="module")
-def author(server):
-    with visiting(server) as author:
+def author(app):
+    with visiting(app) as author:
         send(author, "/sign_in", password=PASSWORD)
         yield author
 

@@ -4,20 +4,20 @@ import re
 
 import pytest
 
-from support.examples import served, visiting
+from support.examples import loaded, visiting
 
 PASSWORD = "a long password"
-server = served("chirp")
+app = loaded("chirp")
 
 
 @pytest.fixture(scope="module")
-def users(server):
+def users(app):
     """Return a function that gives the browser of a user, signed up when first asked for."""
     browsers = {}
 
     def user(name):
         if name not in browsers:
-            browsers[name] = visiting(server)
+            browsers[name] = visiting(app)
             send(browsers[name], "/sign_up", name=name, password=PASSWORD)
         return browsers[name]
 
@@ -45,9 +45,9 @@ def test_the_timeline_has_what_one_follows_and_oneself(users):
     assert "I am Bob" not in ada.get("/").text
 
 
-def test_strangers_read_and_do_not_write(server, users):
+def test_strangers_read_and_do_not_write(app, users):
     send(users("Grace"), "/", "/chirp", text="Read me")
-    with visiting(server) as stranger:
+    with visiting(app) as stranger:
         assert "Read me" in stranger.get("/").text
         assert "Read me" in stranger.get("/user/grace").text
         assert "Sign in" in send(stranger, "/sign_in", "/chirp", text="Never").text
@@ -69,12 +69,12 @@ def test_older_chirps_are_a_link_away(users):
         assert hedy.get(f"/all?before={before}").status_code == 200
 
 
-def test_what_can_not_be_is_refused(server, users):
+def test_what_can_not_be_is_refused(app, users):
     joan = users("Joan")
     assert send(joan, "/", "/chirp", text="x" * 201).status_code == 422
     forged = {"data": {"text": "forged"}, "headers": {"Origin": "null"}}
     assert joan.post("/chirp", **forged).status_code == 403
-    with visiting(server) as visitor:
+    with visiting(app) as visitor:
         assert send(visitor, "/sign_up", name="JOAN", password=PASSWORD).status_code == 409
         assert send(visitor, "/sign_up", name="a b", password=PASSWORD).status_code == 422
         assert send(visitor, "/sign_up", name="Mary", password="short").status_code == 422

@@ -1,14 +1,15 @@
 """The form takes orders; the echo tells what a request was."""
 
-from support.examples import served, typed, visiting
+from support.examples import loaded, served, typed, visiting
 
+app = loaded("forms")
 server = served("forms")
 
 ORDER = {"name": "Ada <3", "size": "large", "pieces": "2", "topping": ["cream", "custard"]}
 
 
-def test_an_order_is_understood(server):
-    with visiting(server) as visitor:
+def test_an_order_is_understood(app):
+    with visiting(app) as visitor:
         assert "Order a pie" in visitor.get("/").text
         page = visitor.post("/order", data={**ORDER, "when": "2026-12-24", "gift": "true"}).text
     assert "Thank you, Ada &lt;3" in page
@@ -18,8 +19,8 @@ def test_an_order_is_understood(server):
     assert "as a present" in page
 
 
-def test_an_order_that_can_not_be_comes_back_with_advice(server):
-    with visiting(server) as visitor:
+def test_an_order_that_can_not_be_comes_back_with_advice(app):
+    with visiting(app) as visitor:
         answer = visitor.post("/order", data={**ORDER, "name": " ", "pieces": "13", "when": ""})
         assert answer.status_code == 422
         assert "Please tell us your name." in answer.text
@@ -30,8 +31,8 @@ def test_an_order_that_can_not_be_comes_back_with_advice(server):
         assert visitor.post("/order", data={**ORDER, "pieces": "many"}).status_code == 400
 
 
-def test_the_echo_tells_everything(server):
-    with visiting(server) as visitor:
+def test_the_echo_tells_everything(app):
+    with visiting(app) as visitor:
         headers = {"Content-Type": "text/plain", "Cookie": "a=b"}
         told = visitor.put("/echo/x?q=1&q=2", content="12345", headers=headers).json()
         assert told["method"] == "PUT"

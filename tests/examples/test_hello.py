@@ -1,10 +1,11 @@
 """The smallest app answers."""
 
-from support.examples import served
+from support.examples import loaded, visiting
 
-server = served("hello")
+app = loaded("hello")
 
 
-def test_it_says_hello(server):
-    answer = server.get("/")
-    assert (answer.status, answer.text) == (200, "Hello, World!")
+def test_it_says_hello(app):
+    with visiting(app) as visitor:
+        answer = visitor.get("/")
+    assert (answer.status_code, answer.text) == (200, "Hello, World!")

@@ -2,16 +2,16 @@
 
 import pytest
 
-from support.examples import served, typed, visiting
+from support.examples import loaded, served, typed, visiting
 from support.openapi import conform
 
+app = loaded("json_api")
 server = served("json_api")
-fresh_server = served("json_api")
 
 
 @pytest.fixture
-def client(server):
-    with visiting(server) as client:
+def client(app):
+    with visiting(app) as client:
         yield client
 
 
@@ -84,8 +84,8 @@ def test_framework_errors_are_problem_documents_too(client):
     assert too_large.headers["Content-Type"] == "application/problem+json"
 
 
-def test_the_readme_can_be_typed(fresh_server):  # it speaks of the first task
-    added, changed, commented, found, refused, not_allowed = typed(fresh_server, "json_api")
+def test_the_readme_can_be_typed(server):  # it speaks of the first task
+    added, changed, commented, found, refused, not_allowed = typed(server, "json_api")
     assert "201 Created" in added
     assert changed == ""
     assert commented == '["Delicious"]'
@@ -94,7 +94,7 @@ def test_the_readme_can_be_typed(fresh_server):  # it speaks of the first task
     assert "405 Method Not Allowed" in not_allowed
 
 
-def test_schemathesis_finds_no_disagreement(fresh_server, tmp_path):
-    url = f"{fresh_server.url}/docs/openapi.json"
+def test_schemathesis_finds_no_disagreement(server, tmp_path):
+    url = f"{server.url}/docs/openapi.json"
     status, output = conform(url, tmp_path, "--phases", "coverage", "--seed", "1")
     assert status == 0, output

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from support.examples import phone, served, visiting
+from support.examples import loaded, phone, served, visiting
 
+app = loaded("login")
 server = served("login")
 busy_server = served("login")
 
@@ -13,8 +14,8 @@ PASSWORD = "apple pie is the best"
 
 
 @pytest.fixture
-def visitor(server):
-    with visiting(server) as visitor:
+def visitor(app):
+    with visiting(app) as visitor:
         yield visitor
 
 

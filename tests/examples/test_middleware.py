@@ -2,8 +2,9 @@
 
 import pytest
 
-from support.examples import served, typed, visiting
+from support.examples import loaded, served, typed, visiting
 
+app = loaded("middleware")
 server = served("middleware")
 other_server = served("middleware")
 
@@ -12,8 +13,8 @@ ORIGIN = {"Origin": "https://example.com"}
 
 
 @pytest.fixture
-def visitor(server):
-    with visiting(server) as visitor:
+def visitor(app):
+    with visiting(app) as visitor:
         yield visitor
 
 

@@ -5,14 +5,15 @@ import time
 
 import pytest
 
-from support.examples import EXAMPLES, served, typed, visiting
+from support.examples import EXAMPLES, loaded, served, typed, visiting
 
+app = loaded("pastebin")
 server = served("pastebin")
 
 
 @pytest.fixture
-def visitor(server):
-    with visiting(server) as visitor:
+def visitor(app):
+    with visiting(app) as visitor:
         yield visitor
 
 

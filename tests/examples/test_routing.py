@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from support.examples import served, visiting
+from support.examples import loaded, served, visiting
 
+app = loaded("routing")
 server = served("routing")
 
 ANSWERS = {
@@ -21,13 +22,13 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-def test_a_url_finds_its_method_and_arguments(server, path):
-    with visiting(server) as visitor:
+def test_a_url_finds_its_method_and_arguments(app, path):
+    with visiting(app) as visitor:
         assert visitor.get(path).json() == ANSWERS[path]
 
 
-def test_all_that_it_suggests_to_try_works(server):
-    with visiting(server) as visitor:
+def test_all_that_it_suggests_to_try_works(app):
+    with visiting(app) as visitor:
         suggestions = visitor.get("/").json()["try"]
         assert len(suggestions) == 6
         for path in suggestions:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from support.examples import phone, served, visiting
+from support.examples import loaded, phone, served, visiting
 
+app = loaded("sse_chat")
 server = served("sse_chat")
 
 
@@ -20,8 +21,8 @@ def message_with(text, lines):
     return message
 
 
-def test_all_get_what_one_says(server):
-    with visiting(server) as ada, visiting(server) as bob, bob.stream("GET", "/events") as events:
+def test_all_get_what_one_says(app):
+    with visiting(app) as ada, visiting(app) as bob, bob.stream("GET", "/events") as events:
         assert events.headers["Content-Type"] == "text/event-stream"
         lines = events.iter_lines()
         assert next(lines) == "retry: 2000"
@@ -30,8 +31,8 @@ def test_all_get_what_one_says(server):
             assert message_with(text, lines)["name"] == "Ada"
 
 
-def test_who_comes_back_gets_only_what_was_missed(server):
-    with visiting(server) as ada:
+def test_who_comes_back_gets_only_what_was_missed(app):
+    with visiting(app) as ada:
         ada.post("/say", data={"text": "first"})
         ada.post("/say", data={"text": "second"})
         with ada.stream("GET", "/events") as events:
@@ -41,15 +42,15 @@ def test_who_comes_back_gets_only_what_was_missed(server):
 
 
 @pytest.mark.parametrize("last", ["9" * 5000, "\xb2", "-1", "x", "1e9"])
-def test_a_number_that_is_none_gets_all_that_was_said(server, last):
-    with visiting(server) as ada:
+def test_a_number_that_is_none_gets_all_that_was_said(app, last):
+    with visiting(app) as ada:
         headers = {"Last-Event-ID": last.encode("latin-1")}
         with ada.stream("GET", "/events", headers=headers) as events:
             assert (events.status_code, next(events.iter_lines())) == (200, "retry: 2000")
 
 
-def test_too_much_or_nothing_is_refused(server):
-    with visiting(server) as visitor:
+def test_too_much_or_nothing_is_refused(app):
+    with visiting(app) as visitor:
         for text in (" ", "x" * 501):
             assert visitor.post("/say", data={"text": text}).status_code == 422
         assert visitor.get("/say?text=hello").status_code == 405

@@ -2,21 +2,22 @@
 
 import time
 
-from support.examples import phone, served, visiting
+from support.examples import loaded, phone, served, visiting
 from support.servers import CLIENT_TIMEOUT
 
+app = loaded("streaming_text")
 server = served("streaming_text")
 
 
-def test_the_story_comes_in_pieces(server):
-    with visiting(server) as visitor, visitor.stream("GET", "/story?pause=0.001") as answer:
+def test_the_story_comes_in_pieces(app):
+    with visiting(app) as visitor, visitor.stream("GET", "/story?pause=0.001") as answer:
         pieces = list(answer.iter_text())
     assert len(pieces) > 5
     assert "".join(pieces).endswith("everybody was there. ")
 
 
-def test_it_stops_when_the_reader_leaves(server):
-    with visiting(server) as visitor:
+def test_it_stops_when_the_reader_leaves(app):
+    with visiting(app) as visitor:
         with visitor.stream("GET", "/story?pause=2") as answer:
             pieces = answer.iter_text()
             assert next(pieces) == "Once "

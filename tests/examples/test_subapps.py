@@ -2,15 +2,15 @@
 
 import pytest
 
-from support.examples import served, visiting
+from support.examples import loaded, served, visiting
 
-server = served("subapps")
+app = loaded("subapps")
 behind_a_prefix = served("subapps", UVICORN_ROOT_PATH="/bakery")
 
 
 @pytest.fixture
-def visitor(server):
-    with visiting(server) as visitor:
+def visitor(app):
+    with visiting(app) as visitor:
         yield visitor
 
 

@@ -6,14 +6,15 @@ import runpy
 import pytest
 
 from support.asgi import Client
-from support.examples import EXAMPLES, phone, served, visiting
+from support.examples import EXAMPLES, loaded, phone, served, visiting
 
+app = loaded("upload")
 server = served("upload")
 
 
 @pytest.fixture
-def visitor(server):
-    with visiting(server) as visitor:
+def visitor(app):
+    with visiting(app) as visitor:
         yield visitor
 
 

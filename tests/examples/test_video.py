@@ -1,14 +1,15 @@
 """The video is sent by ranges, and plays from the middle."""
 
-from support.examples import EXAMPLES, phone, served, visiting
+from support.examples import EXAMPLES, loaded, phone, served, visiting
 
+app = loaded("video")
 server = served("video")
 
 VIDEO = (EXAMPLES / "video" / "videos" / "apple-pie.mp4").read_bytes()
 
 
-def test_a_part_is_answered_with_that_part(server):
-    with visiting(server) as visitor:
+def test_a_part_is_answered_with_that_part(app):
+    with visiting(app) as visitor:
         answer = visitor.get("/video/apple-pie.mp4", headers={"Range": "bytes=1000-1999"})
         assert answer.status_code == 206
         assert answer.headers["Content-Range"] == f"bytes 1000-1999/{len(VIDEO)}"

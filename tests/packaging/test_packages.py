@@ -20,8 +20,9 @@ NAMES = [path.name for path in PACKAGES]
 EXTRAS = {
     "micropie": ([], ["jinja2", "multipart", "orjson", "uvicorn"]),
     "micropie[standard]": (["jinja2", "multipart", "aiofiles"], ["orjson", "uvicorn"]),
+    "micropie[testing]": (["httpx2"], ["jinja2", "multipart", "orjson", "uvicorn"]),
     "micropie[json]": (["orjson"], ["jinja2", "multipart", "uvicorn"]),
-    "micropie[all]": (["jinja2", "multipart", "aiofiles", "orjson", "uvicorn", "httptools"], []),
+    "micropie[all]": (["jinja2", "multipart", "aiofiles", "orjson", "uvicorn", "httpx2"], []),
 }
 # With the core, and nothing of it but its dependencies.
 EXTENSIONS = {
@@ -96,7 +97,8 @@ def test_the_metadata_is_complete(built):
             assert wanted in metadata, f"{wheel.name}: {wanted}"
     for sdist in built.glob("*.tar.gz"):
         with tarfile.open(sdist) as archive:
-            assert not [name for name in archive.getnames() if "/tests/" in name]
+            names = [name for name in archive.getnames() if "/template/" not in name]
+            assert not [name for name in names if "/tests/" in name]
 
 
 # What is installed.
@@ -163,7 +165,7 @@ CHECKERS = {
 def test_type_checkers_find_the_mistakes_in_a_users_code_and_nothing_else(
     checker, install, tmp_path
 ):
-    python = install("micropie[all]", "micropie-redis", "msgspec", "pydantic")
+    python = install("micropie[all]", "msgspec", "pydantic", *sorted(EXTENSIONS))
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
     for path in (TYPED, MISTAKEN):
         (tmp_path / path.name).write_text(path.read_text())
@@ -178,3 +180,14 @@ def test_type_checkers_find_the_mistakes_in_a_users_code_and_nothing_else(
         (MISTAKEN.name, str(number)) for number, line in enumerate(lines, 1) if "# mistake" in line
     }
     assert {*found} == mistakes, done.stdout + done.stderr
+
+
+def test_a_new_app_works_as_its_readme_says(install, built, tmp_path):
+    python = install("micropie[testing]")
+    programs = Path(python).parent
+    run(programs / "micropie", "new", "shop", cwd=tmp_path)
+    requirements = tmp_path / "shop" / "requirements.txt"
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python]
+    run(*uv, "--find-links", built, "-r", requirements)
+    assert "5 passed" in run(programs / "pytest", cwd=tmp_path / "shop")
+    assert "/greet" in run(programs / "micropie", "routes", "app:app", cwd=tmp_path / "shop")

@@ -36,7 +36,10 @@ from micropie import (
     route,
 )
 from micropie.types import Receive, Scope, Send
+from micropie_openapi import OpenAPI
 from micropie_redis import RedisSessionBackend
+from micropie_sql_sessions import SQLSessionBackend
+from micropie_static import Static
 
 
 class Size(Enum):
@@ -146,6 +149,9 @@ class Shop(App):
         self.env.filters["price"] = self._price
         self.env.globals["shop"] = "MicroPie"
         self._news = Broadcast()
+        self._static = Static("static", max_age=60)
+        self.mount("/static", self._static)
+        self.mount("/docs", OpenAPI(title="Shop", version="1"))
 
     async def _open(self) -> None: ...
 
@@ -155,7 +161,8 @@ class Shop(App):
         return f"{amount:.2f}"
 
     async def index(self, page: int = 1) -> str:
-        return await self._render_template("index.html", page=page)
+        style = self._static.url("shop.css")
+        return await self._render_template("index.html", page=page, style=style)
 
     async def search(self) -> dict[str, object]:
         request = self.request
@@ -265,6 +272,20 @@ class Shop(App):
     async def news(self) -> Result:
         return 200, EventStream(["one", "two"], ping=None), {"X-Shop": "yes"}
 
+    async def ws_news(self, ws: WebSocket) -> None:
+        await ws.accept()
+        async with self._news.join(ws, room="all"):
+            async for value in ws.iter_json():
+                await self._news.send(value, room="all")
+
+    async def told(self) -> Result:
+        return EventStream(self._told())
+
+    async def _told(self) -> AsyncIterator[str | bytes]:
+        async with self._news.join(room="all") as member:
+            async for message in member:
+                yield message
+
     async def ws_chat(self, ws: WebSocket, room: str) -> None:
         await ws.accept(subprotocol=next(iter(ws.subprotocols), None))
         try:
@@ -310,5 +331,6 @@ async def names(app: App, scope: Scope) -> list[str]:
 app = Shop(RedisSessionBackend("redis://127.0.0.1"))
 app.mount("/other", Shop(InMemorySessionBackend()))
 app.mount("/bare", other)
+app.mount("/sql", App(SQLSessionBackend("sqlite:///shop.db"), session_cookie="sql"))
 if app.env is None:
     raise SystemExit("Jinja2 is not installed")

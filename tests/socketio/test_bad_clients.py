@@ -339,6 +339,14 @@ def test_a_client_that_says_goodbye_may_not_go_on(server):
     assert poller.is_gone
 
 
+async def test_a_websocket_that_says_goodbye_is_closed_at_once(server):
+    async with websocket(server) as socket:
+        await joined(socket)
+        await socket.send("1")
+        await socket.send('42["echo",1]')
+        assert await ended(socket) == 1000
+
+
 # Half an upgrade
 
 

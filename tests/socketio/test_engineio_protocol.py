@@ -235,6 +235,18 @@ async def test_an_invalid_packet_in_a_post_closes_the_session(protocol, payload)
     assert (await protocol.poll(sid))[0] == 400
 
 
+@pytest.mark.parametrize("name", ["daphne", "granian", "hypercorn", "uvicorn"])
+async def test_every_server_closes_what_breaks_the_protocol(name, http):
+    """Daphne closes with no other code of the protocol's own than 1000."""
+    with serve(name, "protocol_app:app", FOLDER) as running:
+        for path in ECHOES:
+            async with Protocol(running, http, path).websocket() as socket:
+                await next_message(socket)
+                await socket.send("abc")
+                await closed(socket)
+            assert socket.close_code == (1000 if name == "daphne" else 1008)
+
+
 @pytest.mark.parametrize("packet", ["abc", "", "7", "0{}"])
 async def test_an_invalid_packet_in_a_websocket_closes_it(protocol, packet):
     async with protocol.websocket() as socket:

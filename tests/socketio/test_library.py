@@ -14,7 +14,7 @@ from socketio.packet import Packet
 
 import socketio
 from micropie import App
-from micropie_socketio import SocketIO, gate
+from micropie_socketio import SocketIO, callbacks, gate
 from micropie_socketio.redis_manager import RedisManager
 
 SOURCES = sorted(Path(gate.__file__).parent.glob("*.py"))
@@ -32,7 +32,7 @@ NAMES = {
     ),
     "session": (
         AsyncSocket(engine, "sid"),
-        "queue closed upgraded upgrading sid server last_ping close poll",
+        "queue closed upgraded upgrading sid server last_ping close receive",
     ),
     "server": (
         server,
@@ -48,6 +48,7 @@ NAMES = {
         "packet_type data id namespace decode add_attachment data_is_binary deconstruct_binary "
         "reconstruct_binary",
     ),
+    "namespace": (socketio.AsyncNamespace("/"), "trigger_event"),
     "msgpack": (MsgPackPacket, "ext_hook dumps_default configure"),
     "payload": (Payload, "max_decode_packets"),
     "engine packet": (engineio.packet.Packet(), "packet_type data binary"),
@@ -95,3 +96,19 @@ def test_the_redis_manager_implements_what_the_library_leaves_to_subclasses():
 def test_the_server_of_engine_io_is_the_librarys():
     sio = SocketIO(App())
     assert type(sio.eio) is engineio.AsyncServer
+
+
+def test_of_too_many_callbacks_that_wait_the_oldest_are_forgotten(monkeypatch):
+    monkeypatch.setattr(callbacks, "_MOST", 10)
+    manager = socketio.AsyncManager()
+    manager.callbacks = callbacks.Callbacks()
+    places = [(room, manager._generate_ack_id(room, str)) for room in [*"abc"] * 50]
+    assert len(set(places)) == len({number for _, number in places}) == 150
+    waiting = [place for place in places if place[1] in manager.callbacks[place[0]]]
+    assert waiting[-10:] == places[-10:]
+    assert len(waiting) <= 20
+    for room, number in waiting[:-1]:
+        del manager.callbacks[room][number]  # answered
+    for _ in range(19):
+        manager._generate_ack_id("d", str)
+    assert places[-1][1] in manager.callbacks["c"]  # those that were answered do not count

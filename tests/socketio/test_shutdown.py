@@ -25,8 +25,7 @@ SERVERS = {
     "uvicorn-no-lifespan": ("uvicorn", ("--lifespan", "off")),
     "uvicorn-workers": ("uvicorn", ("--workers", "2")),
     "hypercorn": ("hypercorn", ("--graceful-timeout", "2")),
-    # Granian waits for long polls as well, and can't be looked into: its own limit ends them.
-    "granian": ("granian", ("--workers-kill-timeout", "1")),
+    "granian": ("granian", ()),
 }
 
 

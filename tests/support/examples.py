@@ -4,14 +4,19 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import httpx2
 import pytest
 
+from micropie import App
+from micropie.testing import TestClient
 from support.browser import chromium
 from support.servers import CLIENT_TIMEOUT, Server, serve
 
@@ -59,6 +64,27 @@ def served(name: str, **environment: str) -> Callable[..., Iterator[Server]]:
     return server
 
 
+def loaded(name: str, **environment: str) -> Callable[..., Iterator[App]]:
+    """Return a fixture, once a module, that is the app of the example *name*, in this process."""
+
+    @pytest.fixture(scope="module")
+    def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+        place, known = tmp_path_factory.mktemp(name), set(sys.modules)
+        folder = take_along(name, place / "example")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(place)
+            patch.syspath_prepend(folder)
+            for variable, value in environment.items():
+                patch.setenv(variable, value)
+            yield import_module("app").app
+        for module in set(sys.modules) - known:
+            file = getattr(sys.modules[module], "__file__", None)
+            if file and Path(file).is_relative_to(folder):
+                del sys.modules[module]
+
+    return app
+
+
 def typed(server: Server, name: str) -> list[str]:
     """Type the curl commands of the README of *name*; return what each printed."""
     lines = (EXAMPLES / name / "README.md").read_text().splitlines()
@@ -76,9 +102,12 @@ def typed(server: Server, name: str) -> list[str]:
     ]
 
 
-def visiting(server: Server) -> httpx2.Client:
+def visiting(visited: Server | App) -> httpx2.Client:
     """Return an HTTP client that keeps cookies and follows redirects, as a browser does."""
-    return httpx2.Client(base_url=server.url, follow_redirects=True, timeout=CLIENT_TIMEOUT)
+    options: dict[str, Any] = {"follow_redirects": True, "timeout": CLIENT_TIMEOUT}
+    if isinstance(visited, App):
+        return TestClient(visited, **options)
+    return httpx2.Client(base_url=visited.url, **options)
 
 
 @contextmanager

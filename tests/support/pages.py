@@ -45,7 +45,18 @@ PATIENCE = 60
 
 _INFO = re.compile(r"(?P<info>[^\n]*)\n(?P<options>(?:[ \t]*:[\w-]+:[^\n]*\n)*)")
 _BLOCK = re.compile(r"\{code-block\} ([\w+-]+)|([\w+-]+)")
-_RUN = ["cat", "curl", "head", "ls", "mkdir", "printf", "pytest", "python", "servestatic"]
+_RUN = [
+    "cat",
+    "curl",
+    "head",
+    "ls",
+    "micropie",
+    "mkdir",
+    "printf",
+    "pytest",
+    "python",
+    "servestatic",
+]
 
 
 class Block:
@@ -218,7 +229,7 @@ class Reader:
     def _type(self, command: str, printed: str | None) -> None:
         words = shlex.split(command, comments=True)
         name = words[0]
-        if name in SERVERS:
+        if name in SERVERS or words[:2] == ["micropie", "run"]:
             self._start(command)
         elif name == "pip":
             for package in words[2:]:
@@ -239,6 +250,7 @@ class Reader:
             self._ensure_served()
         for word in words[1:]:
             self._use(word)
+            self._use(f"{word.partition(':')[0]}.py")  # app:app, for micropie
         if "curl" in words:
             program("curl")
         if words[0] == "pytest":
@@ -284,10 +296,12 @@ class Reader:
 
     def _start(self, command: str) -> None:
         words = shlex.split(self._here(command))
-        reloads = "--reload" in words
-        words = [word for word in words if word != "--reload"]
+        is_ours = words[0] == "micropie"
+        reloads = "--reload" in words or (is_ours and "--no-reload" not in words)
+        words = [word for word in words if word not in ("--reload", "--no-reload")]
+        words += ["--no-reload"] if is_ours else []
         words = [str(self._port) if word == "8000" else word for word in words]
-        if words[0] == "uvicorn" and "--port" not in words:
+        if words[0] in ("micropie", "uvicorn") and "--port" not in words:
             words += ["--port", str(self._port)]
         target = next(word for word in words if re.fullmatch(r"\w+:\w+", word))
 
@@ -323,7 +337,9 @@ class Reader:
 def read(pages: Sequence[Path], folder: Path) -> None:
     """Do what *pages* say, one after the other, in *folder*."""
     text = "".join(page.read_text() for page in pages)
-    starts_servers = re.search(rf"^\$ ({'|'.join(SERVERS)}) ", text, re.MULTILINE) is not None
+    starts_servers = (
+        re.search(rf"^\$ ({'|'.join(SERVERS)}|micropie run) ", text, re.MULTILINE) is not None
+    )
     with ExitStack() as stack, in_folder(folder):
         reader = Reader(folder, stack, starts_servers=starts_servers)
         stack.callback(reader._stop)

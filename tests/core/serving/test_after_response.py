@@ -385,16 +385,28 @@ async def test_hooks_may_register_them_too_and_mounted_apps_do():
     assert root.done == []
 
 
-async def test_what_replaces_the_answer_of_a_mounted_app_by_an_error_stops_them(logged):
+@pytest.mark.parametrize("error", [ZeroDivisionError(), HTTPError(503)])
+async def test_what_replaces_the_answer_of_a_mounted_app_by_an_error_stops_them(error, logged):
     class Hook(HttpMiddleware):
         async def after_request(self, request, status_code, response_body, extra_headers):
-            raise ZeroDivisionError
+            raise error
 
     root, child = App(), Site()
     root.mount("/child", child)
     root.middlewares.append(Hook())
-    assert (await Client(root).get("/child")).status == 500
+    assert (await Client(root).get("/child")).status >= 500
     assert child.done == []
+
+
+async def test_an_exception_that_a_hook_answers_has_failed_all_the_same():
+    class Hook(HttpMiddleware):
+        async def on_error(self, request, error):
+            return {"status_code": 200, "body": "Never mind."}
+
+    app = Site()
+    app.middlewares.append(Hook())
+    assert (await Client(app).get("/crash")).status == 200
+    assert app.done == []
 
 
 async def test_the_session_is_stored_before_and_one_that_is_not_stops_them(logged):
@@ -438,9 +450,11 @@ async def test_an_upload_is_closed_by_then():
             self.done.append("closed")
 
     app = Uploading()
+    parts = file_part("file", "a.txt", "content")
+    await send_parts(app, "/upload", parts)
     async with life(app):
-        await send_parts(app, "/upload", file_part("file", "a.txt", "content"))
-    assert app.done == ["closed"]
+        await send_parts(app, "/upload", parts)
+    assert app.done == ["closed"] * 2
 
 
 async def test_the_shutdown_cancels_them_after_a_while(monkeypatch, logged):

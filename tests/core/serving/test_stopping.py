@@ -53,6 +53,7 @@ class Site(App):
         yield "one"
         while not self.is_stopping:  # noqa: ASYNC110 - what users write
             await asyncio.sleep(0)
+        await settled()
         yield "two"
 
     async def silent(self):

@@ -1,58 +1,45 @@
 """What a client may send: the rules of the Engine.IO and Socket.IO protocols that count here."""
 
 from base64 import b64decode
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from engineio import json as library_json  # type: ignore[import-untyped] # has no annotations
+from engineio import packet as engine
 
 from micropie import codec
 from socketio import packet  # type: ignore[import-untyped] # has no annotations
 
-# Engine.IO, protocol 4: what comes from a client in a session that is set up, beside messages,
-# and what ends a poll.
-CLOSE, PONG, MESSAGE, NOOP = "1", "3", "4", "6"
-
-# A message of text is a Socket.IO packet, which starts with its type. What else might come after
-# the "4" python-engineio would take for JSON, however deep.
-_MESSAGES = tuple(f"{MESSAGE}{kind}" for kind in range(7))
+# Engine.IO, protocol 4: what comes from a client in a session that is set up.
+CLOSE, PONG, MESSAGE = "1", "3", "4"
 
 # Of the handlers of a server these are called by the protocol; "*" is the one for all others.
 _RESERVED = frozenset({"*", "connect", "connect_error", "disconnect"})
 
-_MAX_ATTACHMENTS = 1000
+# Bytes that an attachment takes beside its own.
+_OVERHEAD = 100
 
 # As socket.io-msgpack-parser writes it: an extension type of msgpack.
 _UNDEFINED = (0, b"\0")
-
-_EVENTS = (packet.EVENT, packet.BINARY_EVENT)
-_ACKS = (packet.ACK, packet.BINARY_ACK)
 
 
 class InvalidPacket(ValueError):
     """What a client sent breaks the protocol."""
 
 
-def is_engine_packet(data: str | bytes) -> bool:
-    """Tell whether *data* is an Engine.IO packet; bytes are always a message."""
-    return isinstance(data, bytes) or data in (CLOSE, PONG) or data.startswith(MESSAGE)
+def engine_packet(data: str | bytes, *, is_polled: bool = False) -> Any:
+    """Return the Engine.IO packet that a client sent; None if it may not, or if it is none.
 
-
-def is_socketio_packet(data: str | bytes) -> bool:
-    """Tell whether *data* is an Engine.IO packet that can hold a Socket.IO packet."""
-    return isinstance(data, bytes) or data in (CLOSE, PONG) or data.startswith(_MESSAGES)
-
-
-def is_polled(text: str, is_packet: Callable[[str | bytes], bool]) -> bool:
-    """Tell whether *text* is a packet of a POST, where bytes are "b" and base64."""
-    if not text.startswith("b"):
-        return is_packet(text)
+    Bytes, in a POST "b" and base64, are a message.
+    """
     try:
-        b64decode(text[1:], validate=True)
-    except ValueError:
-        return False
-    return True
+        if is_polled and data[:1] == "b":
+            return engine.Packet(engine.MESSAGE, b64decode(data[1:], validate=True))
+        if isinstance(data, bytes) or data in (CLOSE, PONG) or data[:1] == MESSAGE:
+            return engine.Packet(encoded_packet=data)
+    except (ValueError, RecursionError):  # of base64; of what the library takes for JSON
+        pass
+    return None
 
 
 class _Json:
@@ -84,13 +71,11 @@ def checked(base: Any, max_size: int) -> Any:
 
     class Checked(base):  # type: ignore[misc] # a class without annotations
         data: Any
-        attached = 0  # bytes
+        left = max_size  # bytes, for attachments
         json = _Json(max_size) if base.json is library_json else base.json
 
-        def __init__(self, *args: Any, encoded_packet: Any = None, **kwargs: Any) -> None:
-            if encoded_packet in ("", b""):
-                raise InvalidPacket("an empty message")  # no decoder sees it
-            super().__init__(*args, encoded_packet=encoded_packet, **kwargs)
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
             if self.packet_type == packet.CONNECT_ERROR and isinstance(self.data, str):
                 # The library's "Unable to connect" for a namespace without handlers; protocol 5
                 # has an object here (socket.io-protocol, "Difference between v5 and v4").
@@ -100,47 +85,29 @@ def checked(base: Any, max_size: int) -> Any:
                 self.data = undefined
 
         def decode(self, encoded_packet: Any) -> Any:
-            try:
-                attachments = super().decode(encoded_packet)
-            except Exception as error:  # whatever a decoder raises: the client sent it
-                raise InvalidPacket(f"not a packet: {error!r:.100}") from None
-            if not _is_valid(self, attachments or 0):
-                raise InvalidPacket("not a Socket.IO packet that a client may send")
+            attachments = super().decode(encoded_packet)
+            match self.packet_type, self.data:
+                case (packet.CONNECT, dict() | None) | (packet.DISCONNECT, None):
+                    pass
+                # Else a client could have its connect handler run, with arguments of its choice.
+                case packet.EVENT | packet.BINARY_EVENT, [str(name), *_] if name not in _RESERVED:
+                    pass
+                case packet.ACK | packet.BINARY_ACK, [*_] if self.id:
+                    pass
+                case _:
+                    raise InvalidPacket("not a Socket.IO packet that a client may send")
+            is_binary = self.packet_type in (packet.BINARY_EVENT, packet.BINARY_ACK)
+            if bool(attachments) != is_binary or (attachments or 0) * _OVERHEAD > max_size:
+                raise InvalidPacket("attachments, or none, in spite of its type; or too many")
             return attachments
 
         def add_attachment(self, attachment: Any) -> Any:
-            self.attached += len(attachment)
-            if isinstance(attachment, str) or self.attached > max_size:
+            self.left -= len(attachment)
+            if isinstance(attachment, str) or self.left < 0:
                 raise InvalidPacket("attachments are missing, or too large")
-            try:
-                return super().add_attachment(attachment)
-            except Exception as error:
-                raise InvalidPacket(f"attachments do not fit: {error!r:.100}") from None
+            return super().add_attachment(attachment)
 
     return Checked
-
-
-def _is_valid(message: Any, attachments: int) -> bool:
-    """Tell whether a client may send a decoded Socket.IO packet (protocol 5)."""
-    kind, data = message.packet_type, message.data
-    # Both are right in JSON; in msgpack they are what the client likes.
-    if not isinstance(message.id, int | None) or not isinstance(message.namespace, str | None):
-        return False
-    if kind in (packet.BINARY_EVENT, packet.BINARY_ACK):
-        # A serializer without attachments has no such types.
-        if not 1 <= attachments <= _MAX_ATTACHMENTS:
-            return False
-    elif attachments:
-        return False
-    if kind in _EVENTS:
-        # Else a client could have its own connect handler run, with arguments of its choice.
-        is_event = isinstance(data, list) and bool(data) and isinstance(data[0], str)
-        return is_event and data[0] not in _RESERVED
-    if kind in _ACKS:
-        return isinstance(data, list) and bool(message.id)
-    if kind == packet.CONNECT:
-        return isinstance(data, dict | None)
-    return kind == packet.DISCONNECT and data is None
 
 
 def _extension(hook: Any, code: int, data: bytes) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -57,37 +56,30 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
     def __init__(self, url_or_client: "str | Redis") -> None:
         super().__init__()
         self._source = url_or_client
-        self._client: Redis | None = None
         self._failures = 0  # in a row
         try:
-            self._new_client()
+            self._client = self._new_client()
         except Exception:
             # Nothing of the URL or of redis-py's message: parts of the password may be in them.
             raise ValueError("redis_url is not a URL that redis-py takes") from None
 
     async def close(self) -> None:
-        """Close the connections; the next use makes others."""
-        client, self._client = self._client, None
-        if client is not None and client is not self._source:
-            await client.aclose()
+        """Close the connections, unless the client is not ours; the next use makes others."""
+        if self._client is not self._source:
+            await self._client.aclose()
+            self._client = self._new_client()  # for another event loop, maybe
 
     def announce_left(self, sid: Any) -> None:
         """Tell the other workers that a client has left for which callbacks wait."""
         message = {"method": "left", "sid": sid, "host_id": self.host_id}
         self.server.start_background_task(self._publish, message)
 
-    def _redis(self) -> Redis:
-        if self._client is None:
-            self._client = self._new_client()
-        return self._client
-
     def _new_client(self) -> Redis:
         if not isinstance(self._source, str):
             return self._source
-        # One more try, for a connection that Redis has closed since.
-        retry = Retry(NoBackoff(), retries=1)
+        # No second try: what is published again may come twice.
         timeouts: Any = {"socket_connect_timeout": _TIMEOUT, "socket_timeout": None}
-        return Redis.from_url(self._source, retry=retry, protocol=2, **timeouts)
+        return Redis.from_url(self._source, retry=Retry(NoBackoff(), 0), protocol=2, **timeouts)
 
     async def _publish(self, data: dict[str, Any]) -> None:
         if data["method"] == "callback" and Packet.data_is_binary(args := list(data["args"])):
@@ -98,7 +90,7 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
         message = self.json.dumps(data)
         try:
             async with asyncio.timeout(_TIMEOUT):
-                await self._redis().publish(self.channel, message)
+                await self._client.publish(self.channel, message)
         except _FAILURES as error:
             self._note(error)
 
@@ -106,15 +98,21 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
         wait = _FIRST_WAIT
         while True:
             try:
-                async with self._redis().pubsub() as pubsub:
+                async with self._client.pubsub() as pubsub:
                     async with asyncio.timeout(_TIMEOUT):
                         await pubsub.subscribe(self.channel)
-                    async for message in _messages(pubsub):
-                        if message["type"] == "subscribe":
+                    is_asked = False  # whether it is there
+                    while (message := await pubsub.get_message(timeout=_SILENCE)) or not is_asked:
+                        is_asked = message is None
+                        if message is None:
+                            async with asyncio.timeout(_TIMEOUT):
+                                await pubsub.ping()
+                        elif message["type"] == "subscribe":
                             wait = _FIRST_WAIT
                             self._note(None)
                         elif message["type"] == "message" and (data := self._take(message["data"])):
                             yield data
+                    raise TimeoutError("no answer")
             except _FAILURES as error:
                 self._note(error)
             await asyncio.sleep(wait)
@@ -134,7 +132,7 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
             elif method == "disconnect" and not is_own:
                 run(self.server.disconnect, sid, data["namespace"], ignore_queue=True)
             elif method == "left" and not is_own:
-                self.callbacks.drop(sid)
+                self.callbacks.pop(sid, None)
             elif not is_own:
                 return data
         except (LookupError, TypeError, ValueError, RecursionError):
@@ -155,23 +153,3 @@ class RedisManager(AsyncPubSubManager):  # type: ignore[misc] # a class without 
             )
         elif error is None and before >= _WORTH_A_LINE:
             _logger.warning("Socket.IO: Redis is back")
-
-
-async def _messages(pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
-    """Yield all that comes from Redis.
-
-    Raises:
-        TimeoutError: nothing came, not even an answer to a ping.
-    """
-    is_asked = False
-    while True:
-        message = await pubsub.get_message(timeout=_SILENCE)
-        if message is not None:
-            is_asked = False
-            yield message
-        elif is_asked:
-            raise TimeoutError("no answer")
-        else:
-            is_asked = True
-            async with asyncio.timeout(_TIMEOUT):
-                await pubsub.ping()

@@ -3,17 +3,17 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import socketio  # type: ignore[import-untyped] # has no annotations
 from micropie import App, HTTPError, Session
-from micropie.types import Receive, Scope, Send
+from micropie.types import Scope
 from micropie_socketio.callbacks import Callbacks
 from micropie_socketio.gate import GRACE, Gate, within
-from micropie_socketio.handlers import GuardedNamespace, current_events, guarded, run_event
-from micropie_socketio.packets import InvalidPacket, checked, is_socketio_packet
+from micropie_socketio.handlers import Client, current_client, guarded, logger, report
+from micropie_socketio.packets import InvalidPacket, checked
 from socketio import packet
 
 if TYPE_CHECKING:
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-_logger = logging.getLogger("micropie")
-
 # Seconds for a client to connect to a namespace, as in the server for Node.
 _CONNECT_TIMEOUT = 45.0
 
 # Events of one client at work at the same time. The next ones wait, unread: a flood fills the
 # client's own connection then, not the server's memory.
 _MAX_EVENTS = 1000
+
+# What decoding something raises, and the checks of what was decoded.
+_CLIENTS_FAULT = (ValueError, TypeError, LookupError, RecursionError)
 
 # Seconds between looks at the session of a connected browser, at most: to keep it alive, and to
 # notice that it was deleted. And at least.
@@ -76,35 +77,37 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         if redis_url is not None:
             if server_options.get("client_manager") is not None:
                 raise ValueError("redis_url and client_manager exclude each other")
-            self._redis = server_options["client_manager"] = _redis_manager(redis_url)
+            try:
+                from micropie_socketio.redis_manager import RedisManager
+            except ModuleNotFoundError as error:
+                advice = "pip install micropie-socketio[redis]"
+                raise RuntimeError(f"redis_url needs redis-py: {advice}") from error
+            self._redis = server_options["client_manager"] = RedisManager(redis_url)
         if not (origins := server_options.get("cors_allowed_origins")):
             # An empty list, which allows all for the library, allows nobody.
             server_options["cors_allowed_origins"] = lambda origin, environ: (
                 origins is None and app.allows_origin(environ["asgi.scope"])
             )
-        for logger in map(logging.getLogger, ("socketio.server", "engineio.server")):
+        for library in map(logging.getLogger, ("socketio.server", "engineio.server")):
             # As the library has it, but without a handler that writes to stderr what the
             # application's own logging configuration gets as well.
-            logger.setLevel(logger.level or logging.ERROR)
+            library.setLevel(library.level or logging.ERROR)
         self._app = app
         self._disconnects_on_logout = disconnect_on_logout
         self._tasks: set[asyncio.Task[Any]] = set()
-        # By the id of the connection: event handlers at work, and what ends with it.
-        self._events: dict[str, set[asyncio.Task[Any]]] = {}
-        self._keepers: dict[str, asyncio.Task[Any]] = {}
-        self._deadlines: dict[str, asyncio.TimerHandle] = {}  # until it has joined a namespace
+        self._clients: dict[str, Client] = {}  # by the id of the connection
         super().__init__(**server_options)
         self.manager_initialized: bool = False
         self.packet_class: Any = checked(self.packet_class, self.eio.max_http_buffer_size)
         self.manager.callbacks = Callbacks(self._redis and self._redis.announce_left)
         # What a client does wrong is not an error of the server, the first time neither.
-        self.eio.log_message_keys = _Everything()
-        self._gate = Gate(self.eio, is_socketio_packet)
+        self.eio.log_message_keys.update(("bad-origin", "bad-sid", "not-connected"))
+        self._gate = Gate(self.eio)
         self._library: dict[str, Any] = dict(self.eio.handlers)
         self.eio.on("connect", self._on_connect)
         self.eio.on("message", self._on_message)
         self.eio.on("disconnect", self._on_disconnect)
-        app.mount(path, self._serve)
+        app.mount(path, self._gate)
         app.startup_handlers.append(self._start)
         app.shutdown_handlers.append(self._stop)
 
@@ -140,9 +143,7 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
             register(guarded(event, handler, self.not_handled))
             return handler
 
-        if handler is not None:
-            decorate(handler)
-        return decorate
+        return decorate if handler is None else decorate(handler)
 
     if TYPE_CHECKING:
 
@@ -154,9 +155,16 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
             """Register a handler for the event of its name."""
 
     def register_namespace(self, namespace_handler: socketio.AsyncNamespace) -> None:
-        """Register a class-based namespace."""
+        """Register a class-based namespace, however its `trigger_event` finds the handlers."""
         super().register_namespace(namespace_handler)
-        super().register_namespace(GuardedNamespace(namespace_handler, self.not_handled))
+        trigger = namespace_handler.trigger_event
+
+        async def trigger_event(event: str, *args: Any) -> Any:
+            method = getattr(namespace_handler, f"on_{event}", None)
+            handler = partial(trigger, event)
+            return await guarded(event, handler, self.not_handled, method)(*args)
+
+        namespace_handler.trigger_event = trigger_event
 
     async def call(self, *args: Any, **kwargs: Any) -> Any:
         """Emit an event to one client, and return what it answers.
@@ -174,41 +182,33 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         self, target: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
     ) -> asyncio.Task[Any]:
         """Run *target* until it ends or the app shuts down."""
-        events = current_events.get()
-        if events is not None:  # the library's, for a message
-            target, args = run_event, (target, *args)
+        client = current_client.get()  # the library's, for a message
         task: asyncio.Task[Any] = super().start_background_task(target, *args, **kwargs)
-        for tasks in (self._tasks, self._tasks if events is None else events):
+        if client is not None:
+            task.add_done_callback(report)
+        for tasks in (self._tasks, self._tasks if client is None else client.events):
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         return task
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # By the App's own scope, not that of the mount: what its session_for() expects.
-        await self._gate(self._app.request.scope, receive, send)
-
-    # `cors_allowed_origins` takes the place of the App's origins.
-    _serve.checks_origin = True  # type: ignore[attr-defined] # as App.mount() reads it
-
     async def _start(self) -> None:
         """Listen to the other workers from the start: they may answer before a client comes."""
-        self._gate.is_stopping = False
         if not self.manager_initialized:
             self.manager_initialized = True
             self.manager.initialize()
 
     async def _stop(self) -> None:
         """Disconnect all clients, and end everything that runs in the background."""
-        events = set().union(*self._events.values())
+        events = set().union(*(client.events for client in self._clients.values()))
         await self._gate.disconnect_all()
         await within(GRACE, events)
         await within(0, self._tasks - {asyncio.current_task()})
-        monitors_clients = self.eio.start_service_task or self.eio.service_task_handle is not None
+        eio = self.eio
+        monitors_clients = eio.start_service_task or eio.service_task_handle is not None
         await self.shutdown()
         # As they were: the app may start again.
-        self.eio.service_task_handle = self.eio.service_task_event = None
-        self.eio.start_service_task = monitors_clients
-        self.manager_initialized = False
+        eio.start_service_task, eio.service_task_handle = monitors_clients, None
+        self.manager_initialized, eio.service_task_event = False, None
         if self._redis is not None:
             await self._redis.close()
 
@@ -217,102 +217,63 @@ class SocketIO(socketio.AsyncServer):  # type: ignore[misc] # a class without an
         if address := scope.get("client"):
             # The library makes it 127.0.0.1, whoever comes.
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = address[0], str(address[1])
-        self._events[eio_sid] = set()
-        give_up = partial(self._gate.drop, eio_sid, self.reason.SERVER_DISCONNECT)
-        loop = asyncio.get_running_loop()
-        deadline = loop.call_later(_CONNECT_TIMEOUT, self.start_background_task, give_up)
-        self._deadlines[eio_sid] = deadline
-        if "HTTP_COOKIE" in environ:
-            keeping = self.start_background_task(self._keep_session, eio_sid, scope)
-            self._keepers[eio_sid] = keeping
+        client = self._clients[eio_sid] = Client()
+        client.attendant = self.start_background_task(self._attend, eio_sid, client, scope)
         return await self._library["connect"](eio_sid, environ)
 
     async def _on_disconnect(self, eio_sid: str, reason: str) -> None:
-        self._cancel(self._deadlines, eio_sid)
-        self._cancel(self._keepers, eio_sid)
-        self._events.pop(eio_sid, None)
-        try:
-            await self._library["disconnect"](eio_sid, reason)
-        finally:
-            # However a disconnect handler ended.
-            self.environ.pop(eio_sid, None)
-            self._binary_packet.pop(eio_sid, None)
-
-    def _cancel(self, table: dict[str, Any], eio_sid: str) -> None:
-        ending = table.pop(eio_sid, None)
-        if ending is not None and ending is not asyncio.current_task():
-            ending.cancel()
+        client = self._clients.pop(eio_sid, None)
+        if client and client.attendant and client.attendant is not asyncio.current_task():
+            client.attendant.cancel()
+        await self._library["disconnect"](eio_sid, reason)
+        self._binary_packet.pop(eio_sid, None)  # older versions keep it
 
     async def _on_message(self, eio_sid: str, data: str | bytes) -> None:
         """Have a message handled; a client that breaks the protocol is disconnected."""
-        if (events := self._events.get(eio_sid)) is None:
+        if (client := self._clients.get(eio_sid)) is None:
             return  # it has said goodbye before
-        while len(events) >= _MAX_EVENTS:
-            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
-        token = current_events.set(events)
+        while len(client.events) >= _MAX_EVENTS:
+            await asyncio.wait(client.events, return_when=asyncio.FIRST_COMPLETED)
+        token = current_client.set(client)
         try:
-            if eio_sid in self._deadlines:
-                await self._take_first(eio_sid, data)
-            else:
-                await self._library["message"](eio_sid, data)
+            is_new = not client.joined.is_set()
+            if is_new and self.packet_class(encoded_packet=data).packet_type != packet.CONNECT:
+                # socket.io-protocol, "Connection to a namespace"
+                raise InvalidPacket("a client has to connect to a namespace first")
+            await self._library["message"](eio_sid, data)
+            namespaces = list(self.manager.get_namespaces()) if is_new else ()
+            if any(self.manager.sid_from_eio_sid(eio_sid, name) for name in namespaces):
+                client.joined.set()
         except Exception as error:
-            is_bad = isinstance(error, ValueError)
+            is_bad = isinstance(error, _CLIENTS_FAULT)
             level = logging.INFO if is_bad else logging.ERROR
-            _logger.log(level, "a client is disconnected: %s", error, exc_info=not is_bad)
+            logger.log(level, "a client is disconnected: %.200r", error, exc_info=not is_bad)
             await self._gate.drop(eio_sid, self.reason.TRANSPORT_ERROR)
         finally:
-            current_events.reset(token)
-        if eio_sid not in self._events:
+            current_client.reset(token)
+        if eio_sid not in self._clients:
             # It left while its connect handler ran, and counts as connected since.
             await self._library["disconnect"](eio_sid, self.reason.TRANSPORT_CLOSE)
 
-    async def _take_first(self, eio_sid: str, data: str | bytes) -> None:
-        """Take a message of a client that has joined no namespace yet.
+    async def _attend(self, eio_sid: str, client: Client, scope: Scope) -> None:
+        """Disconnect a client that does not join, or whose session is deleted if that counts."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
+                await client.joined.wait()
+        if not client.joined.is_set() or await self._keep_session(scope):
+            await self._gate.drop(eio_sid, self.reason.SERVER_DISCONNECT)
 
-        Raises:
-            InvalidPacket: it is not CONNECT (socket.io-protocol, "Connection to a namespace").
-        """
-        if self.packet_class(encoded_packet=data).packet_type != packet.CONNECT:
-            raise InvalidPacket("a client has to connect to a namespace first")
-        await self._library["message"](eio_sid, data)
-        namespaces = list(self.manager.get_namespaces())
-        if any(self.manager.sid_from_eio_sid(eio_sid, name) for name in namespaces):
-            self._cancel(self._deadlines, eio_sid)
-
-    async def _keep_session(self, eio_sid: str, scope: Scope) -> None:
-        """Keep the session of a browser alive for as long as it is connected.
+    async def _keep_session(self, scope: Scope) -> bool:
+        """Keep the session of a browser alive; return when there is none, whether that ends more.
 
         Loading a session through the App counts as use.
         """
         longest = _LOGOUT_NOTICE if self._disconnects_on_logout else _KEEP_ALIVE
-        had_one = False
+        had_one, pause = False, longest
         while True:
-            left: float | None = None
-            try:
+            with suppress(HTTPError):  # the store is away
                 async with self._app.session_for(scope) as session:
-                    left = session.expires_in
                     if session.session_id is None:
-                        break
-                had_one = True
-            except HTTPError:
-                pass  # the store is away
-            await asyncio.sleep(max(_SHORTEST, min(longest, (left or longest) / 2)))
-        if had_one and self._disconnects_on_logout:
-            await self._gate.drop(eio_sid, self.reason.SERVER_DISCONNECT)
-
-
-class _Everything(set[str]):
-    """A set that everything is in."""
-
-    def __contains__(self, item: object) -> bool:
-        return True
-
-
-def _redis_manager(url_or_client: Any) -> Any:
-    try:
-        from micropie_socketio.redis_manager import RedisManager
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "redis_url needs redis-py: pip install micropie-socketio[redis]"
-        ) from error
-    return RedisManager(url_or_client)
+                        return had_one and self._disconnects_on_logout
+                    had_one, pause = True, min(longest, (session.expires_in or 2 * longest) / 2)
+            await asyncio.sleep(max(_SHORTEST, pause))

@@ -29,8 +29,6 @@ def check_headers(headers: Mapping[str, str]) -> None:
 def raw_headers(usual: Mapping[str, str], added: Mapping[str, str]) -> RawHeaders:
     """Return *usual* and *added* headers as ASGI has them; *added* ones replace *usual* ones."""
     replaced = {name.lower() for name in added}
-    kept = {name: value for name, value in usual.items() if name.lower() not in replaced}
-    return [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in (kept | dict(added)).items()
-    ]
+    kept = [pair for pair in usual.items() if pair[0].lower() not in replaced]
+    pairs = [*kept, *added.items()]
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]

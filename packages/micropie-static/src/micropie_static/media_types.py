@@ -24,9 +24,8 @@ audio/wav .wav; audio/webm .weba; application/manifest+json .webmanifest; text/w
 font/woff .woff; application/xslt+xml .xsl .xslt; application/x-xz .xz;
 application/yaml .yaml .yml; application/zstd .zst
 """
-_TYPES = default_types() | {
-    name: media_type for media_type, *names in map(str.split, _ADDED.split(";")) for name in names
-}
+_ROWS = map(str.split, _ADDED.split(";"))
+_TYPES = default_types() | {name: media_type for media_type, *names in _ROWS for name in names}
 
 _TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+([ \t]*;[\t\x20-\x7e]*)?", re.ASCII)
 

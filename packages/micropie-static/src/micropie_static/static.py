@@ -127,9 +127,8 @@ class Static:
 
     @property
     def _refreshes(self) -> bool:
-        if self._autorefresh is None:
-            return self._app is not None and self._app.debug
-        return self._autorefresh
+        by_default = self._app is not None and self._app.debug
+        return by_default if self._autorefresh is None else self._autorefresh
 
     def _headers_of(self, path: str, url: str) -> RawHeaders:
         media_type = content_type(path, '"utf-8"', self._types)

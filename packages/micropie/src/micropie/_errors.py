@@ -4,11 +4,22 @@ import asyncio
 import functools
 import logging
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any
 
 from micropie.types import HeadersInput
 
 logger = logging.getLogger("micropie")
+
+# Where a test client collects what failed on behalf of one of its connections.
+FAILURES: ContextVar[list[BaseException] | None] = ContextVar("micropie.failures", default=None)
+
+
+def report(error: BaseException) -> None:
+    """Tell the test client, if one called the App, of an error that clients never see."""
+    failures = FAILURES.get()
+    if failures is not None:
+        failures.append(error)
 
 
 class HTTPError(Exception):
@@ -60,13 +71,6 @@ class BadRequest(ExplainedError):
     def __init__(self, reason: str, errors: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(400, reason)
         self.errors = [{"field": path, "message": message} for path, message in errors]
-
-
-class RequestTimeout(ExplainedError):
-    """A 408: the client stopped sending in the middle of its request."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(408, reason)
 
 
 class ContentTooLarge(ExplainedError):

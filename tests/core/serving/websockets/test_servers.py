@@ -467,5 +467,5 @@ async def test_a_server_that_stops_ends_open_connections_without_a_traceback(nam
             assert "Traceback" not in log
 
 
-# uvicorn says that it restarts, Hypercorn that it failed, if it gets to it; the others say nothing.
-CODES_AT_STOP = {"uvicorn": {1012}, "hypercorn": {1006, 1011}, "daphne": {1006}, "granian": {1006}}
+# Daphne waits for nobody, and says nothing.
+CODES_AT_STOP = {"uvicorn": {1012}, "hypercorn": {1012}, "daphne": {1006}, "granian": {1012}}

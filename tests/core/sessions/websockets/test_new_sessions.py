@@ -91,6 +91,19 @@ async def test_a_session_begun_after_accept_is_logged_and_not_stored(backend, lo
     assert "'/test'" in record.getMessage()
 
 
+async def test_the_log_has_the_whole_path_also_below_that_of_a_proxy(backend, logged):
+    async def handler(ws):
+        await ws.accept()
+        ws.session["name"] = "Eve"
+
+    client = WebSocketClient(app_of(backend, handler), root_path="/shop")
+    for url in ("/test", "/shop/test"):  # servers differ in what they report
+        await client.run(url)
+    assert len(logged) == 2
+    for record in logged:
+        assert record.getMessage().startswith("WebSocket '/shop/test': ws_test started a session")
+
+
 async def test_a_session_begun_in_a_handshake_that_is_refused_is_logged_and_not_stored(
     backend, logged
 ):

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from micropie import codec
 from micropie._bodies.form_limits import FormLimits
@@ -16,7 +15,6 @@ from micropie._errors import (
     ClientDisconnected,
     ContentTooLarge,
     ExplainedError,
-    RequestTimeout,
 )
 from micropie.types import Message, Receive, Scope
 
@@ -24,8 +22,7 @@ from micropie.types import Message, Receive, Scope
 _DIGITS = 18
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
+class BodyLimits(NamedTuple):
     """What an App accepts as a body.
 
     Attributes:
@@ -197,7 +194,7 @@ class Body:
         try:
             return await self._inbox.next(self.limits.timeout)
         except TimeoutError:
-            error = RequestTimeout("no data came for too long")
+            error = ExplainedError(408, "no data came for too long")
             # The rest of the body may still come: it must not be taken for another request. But
             # in newer HTTP such a header is an error (RFC 9113, 8.2.2).
             raise (error if self._is_new_http else _and_close(error)) from None

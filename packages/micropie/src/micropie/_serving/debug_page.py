@@ -135,9 +135,9 @@ def _frame(frame: FrameType, line: int) -> str:
 
 def _about(request: Request) -> str:
     """Return what is told of the request: of a query the names, of the headers some."""
-    line = f"{request.method} {quote(whole_path(request.scope))}"
+    line = f"{request.method} {quote(whole_path(request.scope), errors='replace')}"
     if names := request.query_params:
-        line += "?" + "&".join(f"{quote(name)}=…" for name in names)
+        line += "?" + "&".join(f"{quote(name, errors='replace')}=…" for name in names)
     version, headers = request.scope.get("http_version", "1.1"), request.headers
     rows = [(name, headers[name]) for name in _SHOWN_HEADERS if name in headers]
     return f"<h2>Request</h2><p>{_escaped(f'{line} HTTP/{version}')}</p>{_table(rows)}"

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from micropie._bodies.spool import wait_for_deletions
-from micropie._errors import logger
+from micropie._errors import logger, report
 from micropie._serving.arguments import LifespanHandler
 from micropie._serving.parts import Parts, parts_of
 from micropie.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +30,7 @@ async def serve_lifespan(parts: Parts, scope: Scope, receive: Receive, send: Sen
             try:
                 await lifespan.start()
             except Exception as error:
+                report(error.__cause__ or error)
                 logger.error("start-up failed", exc_info=error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
@@ -230,6 +231,7 @@ async def _run_shutdown(handler: LifespanHandler) -> None:
     try:
         await _run(handler)
     except Exception as error:
+        report(error)
         logger.error("shutdown handler %s failed", _handler_name(handler), exc_info=error)
 
 

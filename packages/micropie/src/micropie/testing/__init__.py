@@ -1,28 +1,46 @@
-"""For tests of other projects: the suite that every session backend must pass; needs pytest."""
+"""For the tests of apps, clients that call them; for those of session backends, their contract.
 
-from micropie.testing.changing import ChangingContract
-from micropie.testing.racing import RacingContract
-from micropie.testing.storing import StoringContract
+What a name needs is imported when the name is first asked for: clients need httpx2, the extra
+`testing`; the contract needs pytest.
+"""
 
-__all__ = ["SessionBackendContract"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from micropie.testing.client import AsyncTestClient, TestClient
+    from micropie.testing.contract import SessionBackendContract
+    from micropie.testing.websockets import AsyncClientWebSocket, ClientWebSocket, WebSocketRefused
+
+__all__ = [
+    "AsyncClientWebSocket",
+    "AsyncTestClient",
+    "ClientWebSocket",
+    "SessionBackendContract",
+    "TestClient",
+    "WebSocketRefused",
+]
+
+_MODULES = {
+    "AsyncClientWebSocket": "websockets",
+    "AsyncTestClient": "client",
+    "ClientWebSocket": "websockets",
+    "SessionBackendContract": "contract",
+    "TestClient": "client",
+    "WebSocketRefused": "websockets",
+}
 
 
-class SessionBackendContract(StoringContract, ChangingContract, RacingContract):
-    """What App relies on, as tests; inherit them and say how to make your backend.
-
-    For example::
-
-        class TestMyBackend(SessionBackendContract):
-            def make_backend(self):
-                return MyBackend("store://127.0.0.1")
-
-            def dump(self, backend):
-                return Path("/var/lib/store/data").read_bytes()
-
-    To use a fixture in `make_backend`, give the class an autouse fixture that keeps its value on
-    `self`. Put `pytest.register_assert_rewrite("micropie.testing")` into conftest.py to see
-    the values in a failing comparison.
-
-    The tests use random session ids, so the store may hold other sessions; what they leave
-    behind expires within a minute.
-    """
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("httpx2", "pytest"):
+            raise
+        what = "micropie[testing]" if error.name == "httpx2" else error.name
+        message = f"{__name__}.{name} needs {error.name}: pip install '{what}'"
+        raise ModuleNotFoundError(message, name=error.name) from None
+    globals()[name] = value
+    return value

@@ -1,0 +1,1 @@
+"""The command `micropie`; nothing else imports from here."""
