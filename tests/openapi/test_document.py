@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 from micropie import App, ASGIResponse, UploadFile, allow, route
 from micropie_openapi import OpenAPI, describe
 from support.asgi import Client
-from support.openapi import Cake, Oven, bakery, document_of, operation_of
+from support.openapi import Cake, Oven, Staff, bakery, document_of, operation_of
 
 pytestmark = pytest.mark.anyio
 
@@ -91,6 +91,17 @@ def test_one_handler_with_two_methods_has_two_ids():
 
     item = document_of(type("It", (App,), {"it": it})())["paths"]["/x"]
     assert {operation["operationId"] for operation in item.values()} == {"it", "it_put"}
+
+
+def test_an_app_that_is_mounted_again_has_other_ids_there():
+    app, staff = App(), Staff()
+    for path in ("/a", "/b", "/c", "/d"):
+        app.mount(path, staff)
+    document = document_of(app)
+    validate(document)
+    ids = [document["paths"][f"/{letter}"]["get"]["operationId"] for letter in "abcd"]
+    names = ["Staff_everybody", "Staff_everybody_get", "Staff_everybody_get_2"]
+    assert ids == [*names, "Staff_everybody_get_3"]
 
 
 # Parameters.

@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import count
 from typing import Any, Literal, NamedTuple
 
 from micropie import App, ASGIResponse, EventStream, ParameterInfo, RouteInfo
@@ -128,8 +129,9 @@ class Document:
         name = wanted or "_".join(filter(None, (place.tag, place.route.name)))
         if name in self._used_ids:
             name = f"{name}_{operation.method.lower()}"
+        numbered = map(f"{name}_{{}}".format, count(2))  # an App that is mounted again
         while name in self._used_ids:
-            name += "_"
+            name = next(numbered)
         self._used_ids.add(name)
         return name
 
