@@ -1,6 +1,7 @@
 """The JSON API takes and gives models, in pages, and says in problem documents what is wrong."""
 
 import pytest
+from openapi_spec_validator import validate
 
 from support.examples import loaded, served, typed, visiting
 from support.openapi import conform
@@ -92,6 +93,10 @@ def test_the_readme_can_be_typed(server):  # it speaks of the first task
     assert '"done":true' in found
     assert '"field":"done"' in refused or '"field":"title"' in refused
     assert "405 Method Not Allowed" in not_allowed
+
+
+def test_the_description_is_valid_openapi(client):
+    validate(client.get("/docs/openapi.json").json())
 
 
 def test_schemathesis_finds_no_disagreement(server, tmp_path):

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import httpx2
 import pytest
 import yaml
+from openapi_spec_validator import validate
 
 from support.examples import EXAMPLES, serve_example
 from support.openapi import conform
@@ -277,6 +278,10 @@ def test_a_comment_needs_words_and_an_article(ada):
 
 
 # The description.
+
+
+def test_the_description_is_valid_openapi(guest):
+    validate(guest.get("/docs/openapi.json"))
 
 
 @pytest.mark.parametrize("server", ["sqlite"], indirect=True)
