@@ -47,7 +47,7 @@ async def test_a_stream_that_never_ends_is_closed_asynchronously(site):
 
 
 def test_a_stream_that_never_ends_can_not_be_read_as_a_whole(site):
-    with TestClient(site, timeout=0.2) as client:
+    with TestClient(site, timeout=1) as client:
         with pytest.raises(httpx2.ReadTimeout, match=r"client\.stream"):
             client.get("/forever")
         assert site.closed.is_set()
@@ -71,7 +71,7 @@ def test_a_slow_reader_holds_the_app_up():
 
 
 def test_silence_in_a_stream_is_given_up(site):
-    with TestClient(site) as client, client.stream("GET", "/stalls", timeout=0.05) as response:
+    with TestClient(site) as client, client.stream("GET", "/stalls", timeout=1) as response:
         chunks = response.iter_text()
         assert next(chunks) == "first"
         with pytest.raises(httpx2.ReadTimeout):

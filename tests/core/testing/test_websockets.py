@@ -135,7 +135,7 @@ def test_a_handler_that_goes_on_after_the_close_is_ended_with_the_block(site):
             ended.append(True)
 
     site.ws_stubborn = ws_stubborn
-    with TestClient(site, timeout=0.1) as client:
+    with TestClient(site, timeout=1) as client:
         with client.websocket("/stubborn") as ws:
             ws.close()
             with pytest.raises(ConnectionClosed):
