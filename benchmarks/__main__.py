@@ -22,6 +22,7 @@ PARTS = {
     "static": "benchmarks.static",
     "sessions": "benchmarks.sessions",
     "upload": "benchmarks.uploads",
+    "realworld": "benchmarks.realworld",
     "websocket": "benchmarks.echoes",
     "import": "benchmarks.imports",
     "worst": "benchmarks.worst_inputs",
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--jobs", nargs="+", choices=JOB_NAMES)
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS)
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each contestant")
+    parser.add_argument("--save", metavar="NAME", help="write results/NAME-python-*, of any run")
     chosen = parser.parse_args()
     if chosen.rounds < 5:
         parser.error("a median wants at least 5 rounds")
@@ -55,8 +57,9 @@ def main() -> None:
             tables.append(table)
             print(table.markdown(), flush=True)
     print(report.targets(tables))
-    if is_whole:
-        print("\n".join(map(str, report.write(tables))), file=sys.stderr)
+    if is_whole or chosen.save:
+        prefix = f"{chosen.save}-" if chosen.save else ""
+        print("\n".join(map(str, report.write(tables, prefix))), file=sys.stderr)
 
 
 if __name__ == "__main__":

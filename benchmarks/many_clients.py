@@ -205,13 +205,14 @@ async def measure_workers(clients: int, workers: int, rounds: int, numbers: int)
         pids = [stack.enter_context(worker(SOCKETIO, number)) for number in range(workers)]
         server.wait_for_listeners("socketio", workers)
         listeners: list[Listener] = []
+        tasks = []
         async with AsyncExitStack() as sockets:
             for number in range(clients):
                 url = f"ws://127.0.0.1:{PORT + number % workers}/socket.io/"
                 connection = connect(f"{url}?EIO=4&transport=websocket", open_timeout=PATIENCE)
                 listeners.append(Listener(await sockets.enter_async_context(connection)))
                 await listeners[-1].join()
-            tasks = [asyncio.create_task(listener.listen()) for listener in listeners]
+                tasks.append(asyncio.create_task(listeners[-1].listen()))  # and answer pings
             print(f"{clients} clients of {workers} workers")
             first = 0
             for _ in range(rounds):

@@ -17,13 +17,13 @@ RESULTS = Path(__file__).parent / "results"
 
 # Beside the contestants: what they run on and with.
 COMPONENTS = ["uvicorn", "uvloop", "httptools", "websockets", "granian", "orjson", "jinja2"]
-COMPONENTS += ["multipart", "python-multipart"]
+COMPONENTS += ["multipart", "python-multipart", "pydantic", "sqlalchemy", "aiosqlite", "asyncpg"]
 
 
-def write(tables: list[Table], folder: Path = RESULTS) -> list[Path]:
-    """Write everything that was found; return the files."""
+def write(tables: list[Table], prefix: str = "", folder: Path = RESULTS) -> list[Path]:
+    """Write everything that was found, to files whose names begin with *prefix*; return them."""
     folder.mkdir(exist_ok=True)
-    name = f"python-{platform.python_version().rpartition('.')[0]}"
+    name = f"{prefix}python-{platform.python_version().rpartition('.')[0]}"
     files = [folder / f"{name}.json", folder / f"{name}.md"]
     about = setting()
     document = {"setting": about, "tables": [asdict(table) for table in tables]}

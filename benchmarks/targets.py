@@ -48,6 +48,12 @@ TARGETS = [
     Target("upload", 1.0, PEERS),
     Target("websocket", 1.0, PEERS),
     Target("import", 1.0, ("starlette",)),
+    *(
+        Target(f"conduit/{database}/{job}", 1.0, ("fastapi", "litestar"))
+        for database in ("SQLite", "PostgreSQL")
+        for job in ("article", "articles", "write")
+    ),
+    Target("conduit/lines", 1.0, ("fastapi", "litestar")),
 ]
 
 IMPORT_LIMIT = 15.0  # ms

@@ -12,6 +12,8 @@ MICROPIE = "micropie"
 OLD = "micropie_0_32"
 SERVESTATIC = "servestatic"  # takes part where files are served, and nowhere else
 
+CONDUIT = "conduit"  # the app of benchmarks/conduit
+
 # By module: how reports call it.
 TITLES = {
     BARE: "bare ASGI",
@@ -85,7 +87,11 @@ def able(contestants: list[str], app: str) -> tuple[list[str], dict[str, str]]:
     return [name for name in contestants if name not in reasons], reasons
 
 
-def make_app(contestant: str, app: str, *arguments: object) -> Any:
+def make_app(contestant: str, app: str, *arguments: Any) -> Any:
     """Import a contestant, framework and all, and return a new app of it."""
+    if app == CONDUIT:
+        from benchmarks import conduit
+
+        return conduit.make_app(contestant, *arguments)
     module = import_module(f"benchmarks.contestants.{contestant}")
     return getattr(module, app)(*arguments)

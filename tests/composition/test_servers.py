@@ -105,9 +105,9 @@ async def test_two_people_talk_by_the_names_of_their_sessions(ada, bob, transpor
         assert await hear(client) == ("Bob", "<b>Hi</b>")
     assert await at_adas.call("say", "x" * 1001) == "A message has 1000 characters at most."
     assert await at_adas.call("say", {"text": 1}) == "There is nothing in this message."
-    # What no database takes.
-    assert await at_adas.call("say", "half \ud83d, NUL \0") is None
-    assert await hear(at_bobs) == ("Ada", "half ?, NUL \N{REPLACEMENT CHARACTER}")
+    # What no database takes; half a surrogate pair is not JSON that Socket.IO reads.
+    assert await at_adas.call("say", "NUL \0") is None
+    assert await hear(at_bobs) == ("Ada", "NUL \N{REPLACEMENT CHARACTER}")
     for last_id in (2**70, 2**31, True, "1"):
         assert await at_adas.call("catch_up", last_id) == []
     assert await at_adas.call("catch_up", -(2**70))

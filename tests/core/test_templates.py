@@ -393,3 +393,119 @@ async def test_in_debug_a_changed_template_is_loaded_anew(write):
     change(folder / "a.html", "new {% include 'b.html' %} {% include 'c.html' %}")
     (folder / "c.html").write_text("c")
     assert (await client.get("/show/a.html")).text == "new new c"
+
+
+# Where nothing can be awaited, templates are compiled without `await`.
+
+
+async def later(value="later"):
+    await asyncio.sleep(0)
+    return value
+
+
+async def counted():
+    for number in range(3):
+        await asyncio.sleep(0)
+        yield number
+
+
+class Row:
+    async def name(self):
+        return await later("row")
+
+    @property
+    def owner(self):
+        return later("owner")
+
+
+LOOP = "{% for one in items %}{{ loop.__class__.__name__ }} {{ one.name }},{% endfor %}"
+
+
+async def test_a_template_of_data_alone_is_rendered_without_await(write):
+    write(base_html="[{% block body %}{% endblock %}]", part_html=LOOP)
+    page = "{% extends 'base.html' %}{% block body %}{% include 'part.html' %}{% endblock %}"
+    app = Pages(template_dir=write(page_html=page))
+    for name, items in {"a": [{"name": "a"}], "b": ({"name": "b"},)}.items():
+        html = await app._render_template("page.html", items=items)
+        assert html == f"[LoopContext {name},]"
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"items": [{"name": later}]},
+        {"items": [{"name": "a"}], "other": Row()},
+        {"items": [{"name": {"deep": [later]}}]},
+        {"items": [{"name": "a"}] * 20_000},
+    ],
+    ids=["function", "object", "deep inside", "very much"],
+)
+async def test_a_template_of_anything_else_may_await(write, context):
+    app = Pages(template_dir=write(page_html=LOOP))
+    assert "Async" not in await app._render_template("page.html", items=[{"name": "a"}])
+    assert "AsyncLoopContext" in await app._render_template("page.html", **context)
+
+
+@pytest.mark.parametrize(
+    ("body", "context", "html"),
+    [
+        ("{{ call() }}", {"call": later}, "later"),
+        ("{{ row.name() }} {{ row.owner }}", {"row": Row()}, "row owner"),
+        ("{{ rows[0].name() }}", {"rows": [Row()]}, "row"),
+        ("{% for n in numbers %}{{ n }}{% endfor %}", {"numbers": counted}, None),
+        ("{% for n in numbers() %}{{ n }}{% endfor %}", {"numbers": counted}, "012"),
+        ("{{ value.key() }}", {"value": {"key": later}}, "later"),
+    ],
+)
+async def test_what_a_context_holds_is_awaited_after_data_as_before_it(write, body, context, html):
+    app = Pages(template_dir=write(page_html=body))
+    for values in ({}, context, {}, context):
+        try:
+            rendered = await app._render_template("page.html", **values)
+        except (jinja2.UndefinedError, TypeError):
+            rendered = None
+        if values:
+            assert rendered == html
+
+
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("{{ 'x'|late }}", "x"),
+        ("{{ ['x', 'y']|map('late')|join }}", "xy"),
+        ("{% filter late %}x{% endfilter %}", "x"),
+        ("{{ now('x') }}", "x"),
+        ("{% if 'x' is late %}x{% endif %}", "x"),
+        ("{% include 'part.html' %}", "part"),
+        ("{% include name %}", "part"),
+        ("{% extends 'base.html' %}", "part"),
+        ("{% from 'macros.html' import say %}{{ say() }}", "part"),
+        ("{{ url_for('index') }}", "/late"),
+    ],
+)
+async def test_what_a_template_calls_by_itself_is_awaited(write, body, html):
+    write(
+        part_html="{{ now('part') }}", base_html="{% block body %}{{ now('part') }}{% endblock %}"
+    )
+    write(macros_html="{% macro say() %}{{ now('part') }}{% endmacro %}")
+
+    class Late(Pages):
+        async def _url_for(self, name):
+            return await later("/late")
+
+    app = Late(template_dir=write(page_html=body))
+    app.env.globals["now"] = later
+    if "late " in body or "late'" in body or "|late" in body:
+        app.env.filters["late"] = app.env.tests["late"] = later
+    for _ in range(3):
+        assert await app._render_template("page.html", name="part.html") == html
+
+
+async def test_a_cache_of_bytecode_is_for_templates_that_await(write, tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for _ in range(2):
+        app = Pages(template_dir=write(page_html=LOOP))
+        app.env.bytecode_cache = jinja2.FileSystemBytecodeCache(str(folder))
+        assert await app._render_template("page.html", items=[{"name": 1}]) == "LoopContext 1,"
+        assert "Async" in await app._render_template("page.html", items=[{"name": later}])

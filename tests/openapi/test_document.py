@@ -13,6 +13,7 @@ from support.openapi import Cake, Oven, bakery, document_of, operation_of
 
 pytestmark = pytest.mark.anyio
 
+KEY = {"type": "apiKey", "in": "header", "name": "X-Key"}
 PATHS = document_of(bakery)["paths"]
 
 
@@ -204,7 +205,7 @@ def test_what_the_framework_answers_is_there():
 
 async def test_an_error_has_the_media_type_that_the_document_says():
     answer = await Client(bakery).get("/cakes/many")
-    bad = document_of(bakery)["components"]["responses"]["BadRequest"]
+    bad = document_of(bakery)["components"]["responses"]["Invalid"]
     assert [answer.header("content-type").partition(";")[0]] == list(bad["content"])
 
 
@@ -212,8 +213,9 @@ def test_errors_may_have_a_model():
     class Problem(msgspec.Struct):
         title: str
 
-    document = document_of(bakery, error_model=Problem)
-    content = document["components"]["responses"]["BadRequest"]["content"]
+    document = document_of(bakery, error_model=Problem, invalid_status=422)
+    assert set(document["paths"]["/trays"]["put"]["responses"]) == {"200", "405", "413", "422"}
+    content = document["components"]["responses"]["Invalid"]["content"]
     schema = content["application/problem+json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/Problem"}
 
@@ -266,6 +268,26 @@ def test_the_session_is_a_cookie():
     scheme = document_of(app, session_cookie="sid")["components"]["securitySchemes"]["session"]
     assert scheme == {"type": "apiKey", "in": "cookie", "name": "sid"}
     assert "securitySchemes" not in document_of(bakery)["components"]
+
+
+def test_schemes_of_all_handlers_give_way_to_those_of_one():
+    @describe(security=[])
+    async def public(self): ...
+
+    @describe(security=["session"])
+    async def mine(self): ...
+
+    async def it(self): ...
+
+    app = type("It", (App,), {"it": it, "mine": mine, "public": public})()
+    document = document_of(app, security=["key"], security_schemes={"key": KEY})
+    validate(document)
+    assert document["security"] == [{"key": []}]
+    assert set(document["components"]["securitySchemes"]) == {"key", "session"}
+    found = {path: item["get"].get("security") for path, item in document["paths"].items()}
+    assert found == {"/it": None, "/mine": [{"session": []}], "/public": []}
+    with pytest.raises(TypeError, match="security"):
+        OpenAPI(security="key")
 
 
 def test_an_unknown_scheme_is_an_error_that_names_it():

@@ -14,8 +14,10 @@ ROOT = Path(__file__).parents[2]
 # They reach into modules, of which a single file has none.
 OF_MODULES = [
     "bodies/forms",
+    "serving/test_after_response.py",
     "serving/test_cancelled_uploads.py",
     "serving/test_mounted_lifespan.py",
+    "serving/test_stopping.py",
     "sessions/test_contract.py",
     "sessions/test_memory_backend.py",
     "sessions/websockets/test_failing_store.py",

@@ -1,5 +1,8 @@
 """An App with handlers of each kind, and the document of any App."""
 
+import os
+import subprocess
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -138,6 +141,30 @@ def serve_page_app(name: str = "app") -> AbstractContextManager[Server]:
     environment = {"PYTHONPATH": str(TESTS)}
     folder = TESTS / "openapi"
     return serve("uvicorn", f"page_app:{name}", folder, environment=environment)
+
+
+def conform(url: str, folder: Path, *options: str) -> tuple[int, str]:
+    """Run Schemathesis, with all of its checks, on the document at *url*.
+
+    Args:
+        url: of a running app.
+        folder: where it leaves its files.
+        options: of its command line.
+
+    Returns:
+        its exit status, 0 if it found nothing, and what it printed.
+    """
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", url, "--checks", "all"),
+        # These ask how fast it makes its data, which tells nothing of the app: on a busy machine
+        # that was an error now and then.
+        *("--suppress-health-check", "all", *options),
+    ]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
 
 
 bakery = Bakery()

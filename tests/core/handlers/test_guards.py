@@ -197,6 +197,7 @@ def test_no_page_and_no_example_compares_the_path_of_a_request():
 
 async def test_no_spelling_passes_the_guard_of_the_login_example(monkeypatch):
     folder = ROOT / "examples" / "login"
+    monkeypatch.syspath_prepend(folder.parent / "shared")
     monkeypatch.syspath_prepend(folder)
     for name in ("app", "passwords", "ratelimit"):
         monkeypatch.delitem(sys.modules, name, raising=False)

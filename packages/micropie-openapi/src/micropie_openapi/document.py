@@ -4,7 +4,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
@@ -17,8 +17,8 @@ _METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 _WITH_FIELDS = ("POST", "PUT", "PATCH")  # whose named parameters are in the body
 
 # What MicroPie answers by itself: the names of these responses in the document.
+_INVALID = ("Invalid", "A parameter is missing, or its value does not fit.")
 _ERRORS = {
-    400: ("BadRequest", "A parameter is missing, or its value does not fit."),
     404: ("NotFound", "There is nothing at this path."),
     405: ("MethodNotAllowed", "The path does not have this method; Allow has those it has."),
     413: ("ContentTooLarge", "The body is over a limit."),
@@ -40,53 +40,65 @@ class Document:
         app: the App; those that are mounted in it are described with it.
         error_model: the annotation of the body of errors; None for text.
         error_media_type: of that body.
+        invalid_status: the status of what annotations refuse.
     """
 
-    def __init__(self, app: App, error_model: Any, error_media_type: str) -> None:
+    def __init__(
+        self, app: App, error_model: Any, error_media_type: str, invalid_status: int
+    ) -> None:
         self._app = app
         self._schemas = Schemas()
         self._error_body = _content("text/plain", {"type": "string"})
         if error_model is not None:
             schema = self._schemas.of(error_model, is_output=True)
             self._error_body = _content(error_media_type, schema)
+        self._invalid_status = invalid_status
+        self._errors = {invalid_status: _INVALID, **_ERRORS}
         self._used_errors: set[int] = set()
         self._used_ids: set[str] = set()
 
-    def build(self, info: Mapping[str, Any], schemes: Mapping[str, Any]) -> dict[str, Any]:
+    def build(
+        self, info: Mapping[str, Any], schemes: Mapping[str, Any], security: Collection[str]
+    ) -> dict[str, Any]:
         """Return the document, but for its servers.
 
         Args:
             info: the "Info Object".
             schemes: the security schemes by name; those that are used get into the document.
+            security: those of operations that name none.
         """
         paths: dict[str, dict[str, Any]] = {}
-        security: set[str] = set()
+        used = set(security)
         for place in _places(self._app):
             described = description_of(place.route.handler)
             if described.hidden:
                 continue
-            security.update(described.security or ())
+            used.update(described.security or ())
             for method in _methods(place.route):
                 operation = _Operation(place, described, method)
                 item = paths.setdefault(operation.path, {})
                 item.setdefault(method.lower(), self._operation(operation))
-        unknown = security - schemes.keys()
+        unknown = used - schemes.keys()
         if unknown:
             raise ValueError(f"security schemes that OpenAPI() was not given: {sorted(unknown)}")
         components = {
             "schemas": self._schemas.components(),
             "responses": {
-                _ERRORS[status][0]: {"description": _ERRORS[status][1], **self._error_body}
+                self._errors[status][0]: {
+                    "description": self._errors[status][1],
+                    **self._error_body,
+                }
                 for status in sorted(self._used_errors)
             },
-            "securitySchemes": {name: dict(schemes[name]) for name in sorted(security)},
+            "securitySchemes": {name: dict(schemes[name]) for name in sorted(used)},
         }
-        return {
+        document = {
             "openapi": "3.1.0",
             "info": dict(info),
             "paths": paths,
             "components": {name: part for name, part in components.items() if part},
         }
+        return document | ({"security": _any_of(security)} if security else {})
 
     def _operation(self, operation: "_Operation") -> dict[str, Any]:
         described, doc, tag = operation.described, operation.doc, operation.place.tag
@@ -104,9 +116,11 @@ class Document:
             "parameters": parameters,
             "requestBody": body,
             "responses": self._responses(operation, has_body=bool(body)),
-            "security": [{name: []} for name in described.security or ()],
         }
-        return {name: value for name, value in found.items() if value}
+        found = {name: value for name, value in found.items() if value}
+        if described.security is not None:  # an empty list: not even that of all the others
+            found["security"] = _any_of(described.security)
+        return found
 
     def _id(self, operation: "_Operation") -> str:
         place, wanted = operation.place, operation.described.operation_id
@@ -187,7 +201,7 @@ class Document:
                 **self._answer(annotation),
             }
         answered = {
-            400: has_body or bool(operation.outside),
+            self._invalid_status: has_body or bool(operation.outside),
             404: any(where == "path" for where, _ in operation.outside),
             405: operation.place.route.methods is not None,
             413: has_body,
@@ -196,7 +210,7 @@ class Document:
         for status, is_answered in answered.items():
             if is_answered and status not in doc.errors:
                 self._used_errors.add(status)
-                reference = {"$ref": f"#/components/responses/{_ERRORS[status][0]}"}
+                reference = {"$ref": f"#/components/responses/{self._errors[status][0]}"}
                 responses.setdefault(str(status), reference)
         for status, text in doc.errors.items():
             responses[str(status)] = {"description": text or phrase(status), **self._error_body}
@@ -328,6 +342,10 @@ def _results(annotation: Any) -> Iterator[tuple[int, Any]]:
         else:
             bodies[200] = member
     yield from bodies.items()
+
+
+def _any_of(schemes: Iterable[str]) -> list[dict[str, list[str]]]:
+    return [{name: []} for name in schemes]
 
 
 def _bare(annotation: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import html
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,11 +27,14 @@ class OpenAPI:
         error_model: the annotation of the body of errors, if an `on_error` makes one; None for the
             text that MicroPie sends.
         error_media_type: of that body.
+        invalid_status: the status of what annotations refuse, if an `on_error` changes it from 400.
         security_schemes: by name, as OpenAPI has them; "session" is there already.
+        security: the names of the schemes of all handlers but those for which `describe` names
+            others, any of which lets a request in.
         session_cookie: the name of the session's cookie, as the App has it.
 
     Raises:
-        TypeError: *title*, *version* or *description* is not a string.
+        TypeError: *title*, *version* or *description* is not a string, or *security* is one.
     """
 
     def __init__(
@@ -42,7 +45,9 @@ class OpenAPI:
         description: str = "",
         error_model: Any = None,
         error_media_type: str = "application/problem+json",
+        invalid_status: int = 400,
         security_schemes: Mapping[str, Mapping[str, Any]] | None = None,
+        security: Iterable[str] = (),
         session_cookie: str = "session_id",
     ) -> None:
         for name, value in (("title", title or ""), ("version", version)):
@@ -50,12 +55,15 @@ class OpenAPI:
                 raise TypeError(f"{name} must be a string, not {value!r}")
         if not isinstance(description, str):
             raise TypeError(f"description must be a string, not {description!r}")
+        if isinstance(security, str):
+            raise TypeError("security must be a list of strings, not a string")
         self._title = title
         self._version = version
         self._description = description
-        self._errors = (error_model, error_media_type)
+        self._errors = (error_model, error_media_type, invalid_status)
         session = {"type": "apiKey", "in": "cookie", "name": session_cookie}
         self._security_schemes = {"session": session, **(security_schemes or {})}
+        self._security = tuple(security)
         self._app: App | None = None
         self._document: dict[str, Any] | None = None
         self._assets = Static(_swagger_ui(), max_age=3600)
@@ -83,7 +91,7 @@ class OpenAPI:
             if self._description:
                 info["description"] = self._description
             document = Document(self._app, *self._errors)
-            self._document = document.build(info, self._security_schemes)
+            self._document = document.build(info, self._security_schemes, self._security)
         return {**self._document, "servers": [{"url": self._app.root_path or "/"}]}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

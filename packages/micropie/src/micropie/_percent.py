@@ -4,6 +4,13 @@ import re
 from binascii import a2b_qp
 
 
+def quoted(text: str, safe: str = "/", errors: str = "strict") -> str:
+    """Return *text* as `urllib.parse.quote` does, which takes 2 ms to import on Python 3.13."""
+    from urllib.parse import quote
+
+    return quote(text, safe, errors=errors)
+
+
 def unquoted(text: str) -> bytes:
     """Decode the escapes of *text*; malformed ones stay as they are.
 

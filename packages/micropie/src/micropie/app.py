@@ -5,7 +5,6 @@ from asyncio import CancelledError, Event, StreamReader
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
-from urllib.parse import quote, urlencode
 
 from micropie._bodies.multipart import read_multipart
 from micropie._bodies.uploads import Files
@@ -17,8 +16,8 @@ from micropie._handlers.templates import Templates
 from micropie._http.connection import Connection
 from micropie._http.request import Request
 from micropie._http.response import CONTENT_LENGTHS, HTML, SHORT, Response, content_length
-from micropie._http.route_info import RouteInfo
 from micropie._http.urls import redirection
+from micropie._percent import quoted
 from micropie._scope_keys import SESSIONS
 from micropie._serving.afterwards import Afterwards, add_afterward
 from micropie._serving.arguments import (
@@ -39,7 +38,6 @@ from micropie._serving.origins import is_allowed, parse_origins
 from micropie._serving.parts import Parts, UninitializedParts, part_attribute
 from micropie._serving.sharing import check_cookie_owners
 from micropie._serving.stopping import Stopping
-from micropie._serving.websocket import WebSocketExchange
 from micropie._sessions.backends import InMemorySessionBackend, SessionBackend
 from micropie._sessions.manager import SessionManager
 from micropie._sessions.session import Session
@@ -49,6 +47,7 @@ from micropie.types import ASGIApp, Headers, HeadersInput, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from micropie._handlers.templates import OpenEnvironment
+    from micropie._http.route_info import RouteInfo
 
 P = ParamSpec("P")
 
@@ -217,6 +216,9 @@ class App:
         kind = scope["type"]
         if kind != "http":
             if kind == "websocket":
+                # Here: few apps have any.
+                from micropie._serving.websocket import WebSocketExchange
+
                 await WebSocketExchange(parts, scope, receive, send).serve()
             elif kind == "lifespan":
                 await serve_lifespan(parts, scope, receive, send)
@@ -367,7 +369,7 @@ class App:
             asgi_app.on_mount(self, path)
 
     @property
-    def routes(self) -> list[RouteInfo]:
+    def routes(self) -> "list[RouteInfo]":
         """All that this App serves: handlers of requests, of WebSockets, and mounts.
 
         In the order of their definition. A mounted App has `routes` of its own.
@@ -516,8 +518,12 @@ class App:
         is_websocket = handler_name.startswith("ws_")
         table = parts.ws_routes if is_websocket else parts.routes
         path = table.url_path(handler_name, segments, query, parts.mounts.find)
-        root = absolute_root(parts, self.root_path) if _external else quote(self.root_path)
+        root = absolute_root(parts, self.root_path) if _external else quoted(self.root_path)
         if _external and is_websocket:
             root = root.replace("http", "ws", 1)
         url = root + path
-        return f"{url}?{urlencode(query, doseq=True)}" if query else url
+        if not query:
+            return url
+        from urllib.parse import urlencode
+
+        return f"{url}?{urlencode(query, doseq=True)}"

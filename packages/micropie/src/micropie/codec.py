@@ -5,14 +5,11 @@ the standard library's path is the reference, and takes over whenever orjson ref
 (integers over 64 bits, keys that are numbers, ...). Public, for session backends to store with.
 """
 
-import dataclasses
 import gc
-import json
 import operator
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, time
 from enum import Enum
 from functools import cache
 from itertools import accumulate
@@ -104,7 +101,11 @@ def uncollected() -> Iterator[None]:
 
 
 def check_values(data: bytes, max_size: int) -> None:
-    """Raise TooManyValues if *data* might have more than are allowed at *max_size*: see `loads`."""
+    """Check how many values *data* may have at *max_size*.
+
+    Raises:
+        TooManyValues, ValueError: as `loads`.
+    """
     most = max(max_size // _BYTES_A_VALUE, _FEW_VALUES)
     if len(data) <= 2 * most:  # a value takes two bytes at least
         return
@@ -112,12 +113,14 @@ def check_values(data: bytes, max_size: int) -> None:
     if 2 * values > most:
         values += data.count(b"e-") + data.count(b"E-")  # numbers near zero take twice as long
     if values > most:
+        if _depth(data) > MAX_DEPTH:  # what is malformed whatever the limit
+            raise ValueError(_TOO_DEEP)
         raise TooManyValues(f"the JSON has more than {most} values")
 
 
 def _reference_loads(data: bytes) -> Any:
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
+        value = _decoder().decode(data.decode())
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     if b"\\u" in data:
@@ -234,12 +237,14 @@ def _finite(text: str) -> float:
 
 def _reference_dumps(value: Any) -> bytes:
     try:
-        text = _ENCODER.encode(value)
+        text: str = _encoder().encode(value)
     except ValueError:  # NaN or an infinity (or a cycle, which fails again)
-        text = _ENCODER.encode(_without_nan(value, set()))
+        text = _encoder().encode(_without_nan(value, set()))
     try:
         return text.encode()
     except UnicodeEncodeError:  # a lone surrogate: only an escape can carry it
+        import json
+
         return json.dumps(json.loads(text), separators=(",", ":")).encode()
 
 
@@ -248,6 +253,11 @@ def is_model(value: Any) -> bool:
     # In this order: a class of pydantic takes 4 µs to say that it does not have something.
     cls = type(value)
     return hasattr(cls, "__pydantic_serializer__") or hasattr(cls, "__struct_fields__")
+
+
+def is_dataclass(value: Any) -> bool:
+    """Tell whether *value* is an instance of a dataclass, without importing what makes them."""
+    return hasattr(type(value), "__dataclass_fields__")
 
 
 def model_json(model: Any) -> bytes:
@@ -264,14 +274,20 @@ def model_json(model: Any) -> bytes:
 def _extra(value: Any) -> Any:
     """Turn one value that JSON does not know into one that it does."""
     if is_model(value):
+        import json
+
         return json.loads(model_json(value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if is_dataclass(value):
+        from dataclasses import fields
+
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    from datetime import date, datetime, time  # here: few apps need them, or those below
+
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value
-    from decimal import Decimal  # here: few apps need them
+    from decimal import Decimal
     from uuid import UUID
 
     if isinstance(value, UUID | Decimal):
@@ -280,9 +296,19 @@ def _extra(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form{hint}")
 
 
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_extra
-)
+# Made on first use: the library takes 1.5 ms to import, and apps with orjson need none.
+@cache
+def _decoder() -> Any:
+    from json import JSONDecoder
+
+    return JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+
+
+@cache
+def _encoder() -> Any:
+    from json import JSONEncoder
+
+    return JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_extra)
 
 
 def _without_nan(value: Any, parents: set[int]) -> Any:
@@ -291,7 +317,7 @@ def _without_nan(value: Any, parents: set[int]) -> Any:
         return value if isfinite(value) else None
     if isinstance(value, Enum):
         return _without_nan(value.value, parents)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if is_dataclass(value):
         value = _extra(value)
     if not isinstance(value, dict | list | tuple):
         return value

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from micropie import codec
 from micropie._bodies.form_limits import FormLimits
@@ -23,8 +22,7 @@ from micropie.types import Message, Receive, Scope
 _DIGITS = 18
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
+class BodyLimits(NamedTuple):
     """What an App accepts as a body.
 
     Attributes:

@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
+class UnresolvedAnnotation(TypeError):
+    """An annotation has a name that is not defined, or not yet."""
+
+
 def signature(function: Callable[..., Any]) -> inspect.Signature:
     """Return the signature of *function*; an annotation may be a string or a `ForwardRef`.
 
@@ -19,6 +23,22 @@ def signature(function: Callable[..., Any]) -> inspect.Signature:
 
         return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
     return inspect.signature(function)
+
+
+def check_default(parameter: inspect.Parameter) -> None:
+    """Reject what a library, or dataclasses, understands as a default in its own models only.
+
+    Raises:
+        TypeError: *parameter* has such a default.
+    """
+    default = parameter.default
+    kind = type(default).__name__
+    if is_of("pydantic", default) and kind == "FieldInfo":
+        raise TypeError(
+            f"'{parameter.name}': Field() is not a default; use Annotated[..., Field()]"
+        )
+    if (is_of("dataclasses", default) and kind == "Field") or is_of("msgspec", default):
+        raise TypeError(f"'{parameter.name}': field() is not a default outside of a model")
 
 
 def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:

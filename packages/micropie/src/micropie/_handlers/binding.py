@@ -7,16 +7,17 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micropie._errors import BadRequest
-from micropie._handlers.annotations import evaluated, signature
-from micropie._handlers.converters import Converter, FieldErrors
-from micropie._handlers.models import parameter_converter
+from micropie._handlers.annotations import check_default, evaluated, signature
 from micropie._http.connection import Connection
 from micropie._http.request import JSON, MULTIPART, URLENCODED, Request
 from micropie._threads import CONVERTER, run_through
 from micropie.codec import uncollected
+
+if TYPE_CHECKING:
+    from micropie._handlers.converters import Converter
 
 _REQUIRED = inspect.Parameter.empty
 _POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
@@ -33,7 +34,7 @@ class Parameter:
 
     __slots__ = ("converter", "default", "is_named", "name", "takes_array", "takes_text")
 
-    def __init__(self, name: str, default: Any, converter: Converter | None) -> None:
+    def __init__(self, name: str, default: Any, converter: "Converter | None") -> None:
         self.name = name
         self.default = default
         self.converter = converter
@@ -115,6 +116,8 @@ class Parameter:
     def _refusal(self, error: Exception, why: str = "") -> BadRequest:
         """Return the error for a client whose value a converter rejected with *error*."""
         converter = self.converter
+        from micropie._handlers.converters import FieldErrors
+
         if isinstance(error, FieldErrors):
             is_model = converter is not None and converter.from_form is not None
             errors = error.errors if is_model else [each for each in error.errors if each[0]]
@@ -163,7 +166,7 @@ class Binder:
         # What a partial has set is settled: no query may set it otherwise.
         settled = {name for p in layers if isinstance(p, functools.partial) for name in p.keywords}
         self._declared = [
-            (each, Parameter(each.name, each.default, parameter_converter(each, namespace)))
+            (each, Parameter(each.name, each.default, _converter(each, namespace)))
             for each in list(signature(handler).parameters.values())[given:]
             if each.name not in settled
         ]
@@ -253,6 +256,16 @@ class Binder:
             for name in names
             if name not in self._bound_names
         }
+
+
+def _converter(parameter: inspect.Parameter, namespace: dict[str, Any]) -> "Converter | None":
+    check_default(parameter)
+    if parameter.annotation is parameter.empty:
+        return None
+    # Here: whatever annotations can say takes 2 ms to import.
+    from micropie._handlers.models import parameter_converter
+
+    return parameter_converter(parameter, namespace)
 
 
 def _layers(handler: Any) -> Iterator[Any]:

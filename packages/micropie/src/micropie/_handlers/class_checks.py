@@ -6,10 +6,9 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from micropie._handlers.annotations import signature
+from micropie._handlers.annotations import UnresolvedAnnotation, signature
 from micropie._handlers.binding import Binder
 from micropie._handlers.decorators import route, routes_of
-from micropie._handlers.models import UnresolvedAnnotation
 from micropie._handlers.patterns import Tree, add
 from micropie._handlers.routing import check_name, declared, is_decorated, is_method, paths_of
 

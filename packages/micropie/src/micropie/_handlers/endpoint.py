@@ -4,14 +4,16 @@ import inspect
 import types
 from collections.abc import Iterator, Mapping
 from functools import partial, partialmethod
-from typing import Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from micropie._errors import HTTPError
 from micropie._handlers.annotations import signature
 from micropie._handlers.binding import Binder
 from micropie._handlers.decorators import ALLOWED, LIMITS, noted, route, with_head
-from micropie._http.route_info import ParameterInfo, RouteInfo
 from micropie.types import Handler
+
+if TYPE_CHECKING:  # made when somebody asks, as their module is imported
+    from micropie._http.route_info import ParameterInfo, RouteInfo
 
 
 class Endpoint:
@@ -103,9 +105,11 @@ class Endpoint:
         raise HTTPError(405, headers=allow)
 
     @property
-    def info(self) -> RouteInfo:
+    def info(self) -> "RouteInfo":
         """What users may know of it; one object, made when somebody asks."""
         if self._info is None:
+            from micropie._http.route_info import RouteInfo
+
             kind: Literal["websocket", "http"] = "websocket" if self.is_websocket else "http"
             parameters = () if self.binder is None else tuple(self._parameters(self.binder))
             doc = inspect.getdoc(self.handler)
@@ -114,7 +118,9 @@ class Endpoint:
             )
         return self._info
 
-    def _parameters(self, binder: Binder) -> Iterator[ParameterInfo]:
+    def _parameters(self, binder: Binder) -> "Iterator[ParameterInfo]":
+        from micropie._http.route_info import ParameterInfo
+
         names = None if self.explicit is None else self.explicit.pattern.parameters
         for parameter, planned in binder.parameters():
             by_position = parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)

@@ -12,6 +12,7 @@ from micropie import codec
 from micropie._handlers.annotations import members_of, unwrapped
 from micropie._handlers.converters import MAX_PROBLEMS, Converter, FieldErrors, misfit
 from micropie._handlers.values import bounded_decimal, value_converter
+from micropie.codec import check_values
 
 
 def struct_converter(cls: Any) -> Converter:
@@ -214,7 +215,7 @@ def _reader(hint: Any, kinds: tuple[type, ...]) -> tuple[Callable[[list[str]], A
     def read(values: list[str]) -> Any:
         if is_json:
             try:
-                codec.check_values("".join(values).encode(), _FIELD_OF_JSON)
+                check_values("".join(values).encode(), _FIELD_OF_JSON)
             except codec.TooManyValues as error:
                 raise FieldErrors(("", str(error))) from None
         # An input that was left empty; where one value is taken, the first counts.

@@ -8,15 +8,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from micropie._handlers.annotations import all_metadata, evaluated, is_of, named_type, signature
+from micropie._handlers.annotations import (
+    UnresolvedAnnotation,
+    all_metadata,
+    check_default,
+    evaluated,
+    is_of,
+    named_type,
+    signature,
+)
 from micropie._handlers.constraints import constrained, tests_of
 from micropie._handlers.converters import MAX_PROBLEMS, Converter, FieldErrors, misfit
 from micropie._handlers.libraries import pydantic_converter, struct_converter
 from micropie._handlers.values import AS_IS, ConverterFor, value_converter
-
-
-class UnresolvedAnnotation(TypeError):
-    """An annotation has a name that is not defined, or not yet."""
 
 
 def parameter_converter(
@@ -25,7 +29,7 @@ def parameter_converter(
     """Return the converter for the values of *parameter*; None where they stay as they came.
 
     Args:
-        parameter: of a handler.
+        parameter: of a handler; it has an annotation.
         namespace: what names in an annotation mean that is a string.
 
     Raises:
@@ -33,9 +37,6 @@ def parameter_converter(
         TypeError: no value in a request converts to it, or not all that it demands can be kept.
     """
     annotation, where = parameter.annotation, f"parameter '{parameter.name}'"
-    _check_default(parameter)
-    if annotation is parameter.empty:
-        return None
     try:
         annotation = evaluated(annotation, namespace)
     except Exception as error:  # the source of an annotation may raise anything
@@ -48,17 +49,6 @@ def parameter_converter(
         raise TypeError(f"{where}: {error}") from None
     except RecursionError:
         raise TypeError(f"{where}: a type that contains itself must be a class") from None
-
-
-def _check_default(parameter: inspect.Parameter) -> None:
-    """Reject what a library, or dataclasses, understands as a default in its own models only."""
-    kind = type(parameter.default)
-    if is_of("pydantic", parameter.default) and kind.__name__ == "FieldInfo":
-        raise TypeError(
-            f"'{parameter.name}': Field() is not a default; use Annotated[..., Field()]"
-        )
-    if kind is dataclasses.Field or kind.__module__.startswith("msgspec"):
-        raise TypeError(f"'{parameter.name}': field() is not a default outside of a model")
 
 
 def converter_for(
@@ -136,7 +126,7 @@ def _dataclass_converter(cls: Any, converter_for: ConverterFor) -> Converter:
     if not fields.keys() <= taken.keys():
         raise TypeError(f"{cls.__name__}() does not take all of its fields")
     for name in fields:
-        _check_default(taken[name])
+        check_default(taken[name])
     required = {name for name in fields if taken[name].default is inspect.Parameter.empty}
     return _model_converter(_field_converters(fields, converter_for), required, cls)
 

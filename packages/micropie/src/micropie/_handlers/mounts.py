@@ -1,15 +1,17 @@
 """Mounts: which other ASGI app, if any, serves a path, before the App's handlers do."""
 
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micropie._handlers.endpoint import Endpoint
 from micropie._handlers.routing import RouteTable
 from micropie._http.connection import Connection
-from micropie._http.route_info import RouteInfo
 from micropie._http.urls import below, has_dots, routed_path
+from micropie._percent import quoted
 from micropie._scope_keys import PARENT, REQUEST_STATE, ROOT_PATHS, SESSIONS
 from micropie.types import ASGIApp, Scope
+
+if TYPE_CHECKING:
+    from micropie._http.route_info import RouteInfo
 
 
 class Mount(NamedTuple):
@@ -78,8 +80,10 @@ class Mounts(dict[str, ASGIApp]):
         app = self.get("")
         return None if app is None else Mount(app, self._child_scope(scope, ""))
 
-    def described(self) -> list[RouteInfo]:
+    def described(self) -> "list[RouteInfo]":
         """Return what users may know of the mounts."""
+        from micropie._http.route_info import RouteInfo
+
         return [
             RouteInfo(
                 prefix or "/", None, getattr(app, "__name__", type(app).__name__), app, kind="mount"
@@ -106,7 +110,7 @@ class Mounts(dict[str, ASGIApp]):
             # A server that reports the path without the proxy's prefix.
             child["path"] = root_path + path
             if scope.get("raw_path"):
-                child["raw_path"] = quote(root_path).encode() + scope["raw_path"]
+                child["raw_path"] = quoted(root_path).encode() + scope["raw_path"]
         return child
 
 

@@ -5,15 +5,17 @@ import inspect
 import types
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Any
 
 from micropie._handlers.decorators import routes_of
 from micropie._handlers.endpoint import Endpoint, is_handler
 from micropie._handlers.patterns import Tree, add, find
-from micropie._http.route_info import RouteInfo
 from micropie._http.urls import path_segments, quoted_path
+from micropie._percent import quoted, unquoted
 from micropie.types import Handler, Scope
+
+if TYPE_CHECKING:
+    from micropie._http.route_info import RouteInfo
 
 
 class RouteTable:
@@ -206,14 +208,14 @@ class RouteTable:
             raise TypeError(f"the URL of {name!r} takes the parameters of {paths}, and no other")
         path, rest = paths_of(name)[-1], quoted_path(segments)
         if path != "/":
-            return quote(path) + rest
+            return quoted(path) + rest
         # Without its name, unless another handler, a pattern or a mount serves that path.
         shortest = rest or "/"
-        scope = {"path": unquote(shortest), "raw_path": shortest.encode()}
+        scope = {"path": unquoted(shortest).decode(), "raw_path": shortest.encode()}
         reached = self.find(scope) == (endpoints[0], [str(segment) for segment in segments])
         return shortest if reached and find_mount(scope) is None else "/index" + rest
 
-    def described(self) -> list[RouteInfo]:
+    def described(self) -> "list[RouteInfo]":
         """Return what users may know of the routes, in the order of their definition."""
         return [each.info for endpoints in self._endpoints.values() for each in endpoints]
 

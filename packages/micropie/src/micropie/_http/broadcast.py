@@ -30,6 +30,8 @@ class Broadcast:
         TypeError, ValueError: an argument is of the wrong type, or invalid.
     """
 
+    __module__ = "micropie"
+
     def __init__(
         self, *, max_waiting: int = 100, when_slow: Literal["drop", "skip"] = "drop"
     ) -> None:
@@ -86,6 +88,8 @@ class Member:
     task that sends what waits, and that ends when nothing is left. An iteration takes the messages
     itself, and waits for `_wake`.
     """
+
+    __module__ = "micropie"
 
     def __init__(self, broadcast: Broadcast, room: str, ws: WebSocket | None) -> None:
         self._broadcast = broadcast

@@ -26,6 +26,8 @@ class ConnectionClosed(Exception):
         reason: what the side that closed gave, or "".
     """
 
+    __module__ = "micropie"
+
     def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(code, reason)
         self.code = code

@@ -10,12 +10,14 @@ from micropie._bodies.body import ParsedBody
 from micropie._bodies.urlencoded import parse_urlencoded
 from micropie._cookies import cookie_values, parse_cookies
 from micropie._errors import HTTPError
-from micropie._http.route_info import RouteInfo
 from micropie._http.urls import routed_path, whole_path
 from micropie._lazy import lazy
 from micropie._scope_keys import PARENT, REQUEST_STATE
 from micropie._sessions.session import Session
 from micropie.types import Scope
+
+if TYPE_CHECKING:
+    from micropie._http.route_info import RouteInfo
 
 # Some servers, uvicorn with httptools among them, limit the head of a request by nothing but the
 # time it takes. A browser sends 20 headers; 64 KiB is what others allow for all of them together.
@@ -86,7 +88,7 @@ class Connection:
         return routed_path(self.scope)
 
     @property
-    def route(self) -> RouteInfo | None:
+    def route(self) -> "RouteInfo | None":
         """What serves the request; None if that is a mount, or nothing.
 
         Hooks see what the path leads to before anything runs; once a hook has set `handler`, and

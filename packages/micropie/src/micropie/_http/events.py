@@ -8,6 +8,8 @@ from micropie.codec import dumps
 from micropie.parameters import check_seconds
 
 _KEYS = {"data", "event", "id", "retry"}
+# Events that are made while one is sent; together they are one chunk. To wait for each takes 8 µs.
+_MOST_AHEAD = 16
 _PING = ": ping\n\n"  # a comment, which clients skip
 
 
@@ -65,41 +67,50 @@ async def _iterated(events: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
 
 async def _chunks(source: Any, ping: float | None) -> AsyncGenerator[str, None]:
     """Yield the events of *source*, and comments while there are none."""
-    queue: asyncio.Queue[tuple[Any] | Exception | None] = asyncio.Queue(1)
+    texts: list[str] = []
+    has_news, has_room = asyncio.Event(), asyncio.Event()
     # A task of its own: pings come while it waits, and what it waits with (a timeout, a task
     # group) needs one task from its first step to its last.
-    pump = asyncio.create_task(_pump(source, queue))
+    pump = asyncio.create_task(_pump(source, texts, has_news, has_room))
+    pump.add_done_callback(lambda _: has_news.set())
     try:
         yield ""  # the head does not wait for the first event
-        while True:
+        while texts or not pump.done():
             try:
                 async with asyncio.timeout(ping):
-                    event = await queue.get()
+                    await has_news.wait()
             except TimeoutError:
                 yield _PING
                 continue
-            if isinstance(event, Exception):
-                raise event
-            if event is None:
-                return
-            yield event_text(event[0])
+            if not pump.done():
+                has_news.clear()
+            text = "".join(texts)
+            texts.clear()
+            has_room.set()
+            if text:
+                yield text
+        pump.result()
     finally:
         pump.cancel()
         await asyncio.wait({pump})
+        if not pump.cancelled():
+            pump.exception()  # or asyncio would log it: the client has left
 
 
-async def _pump(source: Any, queue: asyncio.Queue[tuple[Any] | Exception | None]) -> None:
-    """Put each event of *source* into a tuple and that into *queue*; last an exception, or None."""
-    end = None
+async def _pump(
+    source: Any, texts: list[str], has_news: asyncio.Event, has_room: asyncio.Event
+) -> None:
+    """Add the text of each event of *source* to *texts*, as long as there is room."""
     try:
-        try:
-            async for event in source:
-                await queue.put((event,))
-        finally:
-            await source.aclose()
-    except Exception as error:
-        end = error
-    await queue.put(end)
+        async for event in source:
+            texts.append(event_text(event))
+            if len(texts) == 1:
+                has_news.set()
+            elif len(texts) == _MOST_AHEAD:
+                has_room.clear()
+                await has_room.wait()
+    finally:
+        await source.aclose()
 
 
 def event_text(event: Any) -> str:

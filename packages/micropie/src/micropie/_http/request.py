@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, overload
 
@@ -71,7 +70,7 @@ class Request(Connection):
                 inbox = self._inbox = Inbox(self._receive)
             endpoint, limits = self._endpoint or self._matched, self._limits
             if endpoint is not None and endpoint.limits is not None:
-                limits = replace(limits, **endpoint.limits)
+                limits = limits._replace(**endpoint.limits)
             body = Body(self.scope, self._last_headers, inbox, limits)
             self._opened_body = body
         return body

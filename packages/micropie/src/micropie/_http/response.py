@@ -1,6 +1,5 @@
 """Responses: from what a handler returned to status, headers and body, all checked."""
 
-import dataclasses
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any
 
@@ -8,16 +7,18 @@ from micropie._errors import ExplainedError, HTTPError, ResponseError, status_li
 from micropie._headers import header_pairs, raw_header
 from micropie._http.events import EVENT_HEADERS, EventStream
 from micropie._http.streaming import BodyStream
-from micropie.codec import dumps, is_model, model_json
+from micropie.codec import dumps, is_dataclass, is_model, model_json
 from micropie.types import ASGIApp, HeadersInput, Message, RawHeaders, Stream
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (b"content-type", b"text/event-stream")
 PLAIN_TEXT = "text/plain; charset=utf-8"
+_PLAIN = (b"content-type", PLAIN_TEXT.encode())
 
 # Responses that carry no body, and so no length and no type (RFC 9110, 15.3.5 and 15.4.5).
 BODILESS = frozenset({204, 304})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 # The whole body, the generator of its chunks, or that generator set going.
 Content = bytes | Stream | EventStream | BodyStream
@@ -36,7 +37,6 @@ SHORT = 1024
 CONTENT_LENGTHS = tuple(map(content_length, range(SHORT)))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class ASGIResponse:
     """Return one from a handler to have another ASGI app answer the request.
 
@@ -49,16 +49,21 @@ class ASGIResponse:
         app: an ASGI app.
     """
 
-    app: ASGIApp
+    __slots__ = ("app",)
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
 
 def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
     """Return what to send for the most common of results, without making a Response of it.
 
-    None for any result but a plain str or dict, and for those that `Response` must check.
+    None for any result but a plain str or dict, or an HTTPError that is nothing but a status; and
+    for those that `Response` must check.
     """
     if method == "HEAD":
         return None
+    status = 200
     if type(result) is dict:
         content_type = _JSON
         try:
@@ -68,11 +73,16 @@ def ready_messages(result: Any, method: str) -> tuple[Message, Message] | None:
     elif type(result) is str:
         content_type = HTML
         body = result.encode("utf-8", "replace")
+    elif type(result) is HTTPError and result.body is None is result.headers:
+        status, content_type = result.status_code, _PLAIN
+        if type(status) is not int or not 400 <= status <= 599:
+            return None
+        body = status_line(status).encode()
     else:
         return None
     size = len(body)
     length = CONTENT_LENGTHS[size] if size < SHORT else content_length(size)
-    start = {"type": "http.response.start", "status": 200, "headers": [content_type, length]}
+    start = {"type": "http.response.start", "status": status, "headers": [content_type, length]}
     return start, {"type": "http.response.body", "body": body}
 
 
@@ -103,7 +113,7 @@ class Response:
             raise ResponseError(f"gave the status {status!r}; a status is a number, 200 to 599")
         self.status = int(status)
         self.body = body
-        self.headers = header_pairs(headers)
+        self.headers = [] if headers is None else header_pairs(headers)
         self.content, self._content_type = _encode(body)
         if content_type is not None:
             self._content_type = (b"content-type", content_type.encode())
@@ -116,8 +126,6 @@ class Response:
             ResponseError: it stands for none.
             TypeError, ValueError: it has no JSON form.
         """
-        if type(result) is dict:  # the most common here
-            return cls(200, result)
         if isinstance(result, cls):
             return result
         if result is None:
@@ -181,29 +189,25 @@ class Response:
         return start, {"type": "http.response.body", "body": content}
 
     def _render_headers(self, *, is_head: bool) -> RawHeaders:
-        raw: RawHeaders = []
-        has_type = has_length = False
-        for pair in self.headers:
-            name, value = raw_header(pair)
-            if name == b"content-length":
-                # Given by hand it counts only where the real one can't be known.
-                if isinstance(self.content, bytes) and not (is_head and not self.content):
-                    continue
-                has_length = True
-            elif name == b"transfer-encoding":
-                continue  # framing is the server's
-            elif name == b"content-type":
-                has_type = True
-            raw.append((name, value))
-        if self.status in BODILESS:
-            return [pair for pair in raw if pair[0] != b"content-length"]
-        if self._content_type is not None and not has_type:
+        raw = [raw_header(pair) for pair in self.headers]
+        names = dict(raw)
+        content, is_bodiless = self.content, self.status in BODILESS
+        size = len(content) if isinstance(content, bytes) else None
+        if not _FRAMING.isdisjoint(names):
+            dropped = {b"transfer-encoding"}  # framing is the server's
+            # A length given by hand counts only where the real one can't be known.
+            if is_bodiless or size or (size == 0 and not is_head):
+                dropped.add(b"content-length")
+                names.pop(b"content-length", None)
+            raw = [pair for pair in raw if pair[0] not in dropped]
+        if is_bodiless:
+            return raw
+        if self._content_type is not None and b"content-type" not in names:
             raw.append(self._content_type)
         if self._content_type is _EVENTS:
-            names = {name for name, _ in raw}
             raw += [pair for pair in EVENT_HEADERS if pair[0] not in names]
-        if not has_length and isinstance(self.content, bytes):
-            raw.append(content_length(len(self.content)))
+        if size is not None and b"content-length" not in names:
+            raw.append(CONTENT_LENGTHS[size] if size < SHORT else content_length(size))
         return raw
 
 
@@ -250,7 +254,7 @@ def _encode(body: Any) -> tuple[Content, tuple[bytes, bytes] | None]:
         return body, _EVENTS
     if isinstance(body, ASGIResponse):
         hint = "a handler returns it alone; the app gives status and headers"
-    elif dataclasses.is_dataclass(body) and not isinstance(body, type):
+    elif is_dataclass(body):
         return dumps(body), _JSON
     elif hasattr(body, "__await__"):
         name = getattr(body, "__qualname__", None)  # of a coroutine, not of a future

@@ -19,6 +19,8 @@ class ParameterInfo:
             query, a form or a JSON object. "file": an uploaded file. "body": the body as a whole.
     """
 
+    __module__ = "micropie"
+
     name: str
     annotation: Any
     default: Any
@@ -39,6 +41,8 @@ class RouteInfo:
         doc: its docstring.
         kind: what it serves.
     """
+
+    __module__ = "micropie"
 
     path: str
     methods: frozenset[str] | None

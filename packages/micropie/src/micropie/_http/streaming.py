@@ -187,7 +187,7 @@ class BodyStream:
                 data = chunk if type(chunk) is bytes else _chunk_bytes(chunk)
                 if data:
                     try:  # as _send_on, without a coroutine more for each chunk
-                        await send(_chunk_message(data))
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
                     except OSError:
                         raise ClientDisconnected from None
                 if perf_counter() > turn_ends:

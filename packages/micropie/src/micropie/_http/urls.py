@@ -1,10 +1,9 @@
 """Paths and URLs: what a request's path says below `root_path`, and the URLs that handlers make."""
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from micropie._headers import header_pairs
-from micropie._percent import unquoted
+from micropie._percent import quoted, unquoted
 from micropie.types import Headers, HeadersInput, Scope
 
 # Searching bytes for a number is several times faster than for other bytes.
@@ -105,7 +104,7 @@ def quoted_path(segments: Iterable[object]) -> str:
         text = str(segment)
         if not text or has_dots("/" + text):
             raise ValueError(f"a segment of a path can't be {text!r}")
-        path += "/" + quote(text, safe="")
+        path += "/" + quoted(text, safe="")
     return path
 
 
@@ -119,7 +118,7 @@ def redirection(
     """
     if status_code not in (301, 302, 303, 307, 308):
         raise ValueError(f"{status_code!r} is not a redirect: use 301, 302, 303, 307 or 308")
-    encoded = quote(location, safe=_URL_CHARACTERS, errors="replace")
+    encoded = quoted(location, safe=_URL_CHARACTERS, errors="replace")
     return status_code, "", [("Location", encoded), *header_pairs(extra_headers)]
 
 

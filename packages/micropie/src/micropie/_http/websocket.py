@@ -51,6 +51,8 @@ class InvalidMessage(ValueError):
         reason: what was expected.
     """
 
+    __module__ = "micropie"
+
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
@@ -72,6 +74,8 @@ class WebSocket:
     Attributes:
         request: the handshake.
     """
+
+    __module__ = "micropie"
 
     def __init__(
         self,

@@ -75,6 +75,7 @@ class Afterwards:
             handed_up += own
             return
         work = _Work(asyncio.create_task(self._run(request, [*own, *handed_up])))
+        handed_up.clear()  # or the contexts in it would make a cycle
         self._stopping.enter(work)
         self._at_work += 1
         work.task.add_done_callback(partial(self._end, work))

@@ -1,11 +1,11 @@
 """Absolute URLs: what stands before the path of a handler, by `base_url` or by the request."""
 
 import re
-from urllib.parse import quote, unquote
 
 from micropie._errors import BadRequest
 from micropie._http.connection import Connection
 from micropie._http.urls import below, has_dots
+from micropie._percent import quoted, unquoted
 from micropie._serving.context import current_connection
 from micropie._serving.origins import DEFAULT_PORTS, HOST
 from micropie._serving.parts import Parts
@@ -28,7 +28,7 @@ def parse_base_url(url: object) -> tuple[str, str] | None:
     if not isinstance(url, str):
         raise TypeError(f"base_url must be a str or None, not {url!r}")
     match = re.fullmatch(_BASE_URL, url) if url.isascii() else None
-    if match is None or has_dots(unquote(match["path"])):
+    if match is None or has_dots(unquoted(match["path"]).decode("utf-8", "replace")):
         raise ValueError(f'base_url: {url!r} is not a URL such as "https://example.com/shop"')
     return match["origin"].lower(), match["path"]
 
@@ -47,13 +47,14 @@ def absolute_root(parts: Parts, root_path: str) -> str:
     while owner is not None:
         if owner.base_url is not None:
             origin, path = owner.base_url
-            return origin + path + quote(below(root_path, unquote(path)))
+            prefix = unquoted(path).decode("utf-8", "replace")
+            return origin + path + quoted(below(root_path, prefix))
         owner = owner.parent
     try:
         connection = current_connection()
     except RuntimeError:
         raise RuntimeError("outside of a request an absolute URL takes App's base_url") from None
-    return _request_origin(connection) + quote(root_path)
+    return _request_origin(connection) + quoted(root_path)
 
 
 def _request_origin(connection: Connection) -> str:

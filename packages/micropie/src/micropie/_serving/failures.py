@@ -6,31 +6,33 @@ from micropie._errors import HTTPError, ResponseError, logger, report, unwrap
 from micropie._headers import header_pairs
 from micropie._http.request import Request
 from micropie._http.response import Response, response_of_hook
-from micropie._serving.middleware import HttpMiddleware, blame
+from micropie._serving.middleware import Hooks, blame
 from micropie._serving.parts import Parts
 
 
 async def error_response(
-    error: Exception, request: Request, hooks: list[HttpMiddleware], parts: Parts
+    error: Exception, request: Request, askable: list[Hooks], parts: Parts
 ) -> Response:
     """Return the response for *error*.
 
-    It is what the first of the *hooks*, from the last to the first, answers; else what an HTTPError
+    It is what the first of the *askable* hooks, from the last on, answers; else what an HTTPError
     says, or a 500, which is logged; *parts* know whether to tell more. A hook that has been asked
     is taken out of the list: it is not asked again, nor told of what it raises itself.
     """
     error = unwrap(error)
-    while hooks:
-        middleware = hooks.pop()
+    while askable:
+        hooks = askable.pop()
+        if hooks.on_error is None:
+            continue
         try:
-            answer = await middleware.on_error(request, error)
+            answer = await hooks.on_error(request, error)
             if answer is not None:
                 response = _answer(answer, error)
                 if not isinstance(error, HTTPError):
                     request._discard_session()
                 return response
         except Exception as failure:
-            blame(request, "on_error", middleware)
+            blame(request, "on_error", hooks)
             failure.__context__ = failure.__context__ or error  # the log shows both
             error = unwrap(failure)
     return _own_response(error, request, parts)

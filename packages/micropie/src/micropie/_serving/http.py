@@ -20,7 +20,7 @@ from micropie._scope_keys import PARENT
 from micropie._serving.context import Reset, reset_current, set_current
 from micropie._serving.failures import error_response, log_failure
 from micropie._serving.head import add_session, begin_mounted, cookies_set
-from micropie._serving.middleware import HttpMiddleware, blame
+from micropie._serving.middleware import Hooks, blame
 from micropie._serving.parts import Parts
 from micropie._serving.relay import Relay, run_hooks_on_head
 from micropie._serving.sharing import hand_down_session, shares_session
@@ -49,8 +49,8 @@ class HttpExchange:
     """
 
     _token: Reset = None  # of the context variable, from `answer` until it is reset
-    _entered: Sequence[HttpMiddleware] = ()  # those whose hook before the handler ran
-    _askable: list[HttpMiddleware] | None = None  # who is told of an error yet; None: all entered
+    _entered: Sequence[Hooks] = ()  # of those whose hook after the handler has to run
+    _askable: list[Hooks] | None = None  # who is told of an error yet; None: all entered
     _use: Task[None] | None = None  # keeps the session alive while another app answers
     _streams: Sequence[BodyStream] = ()  # those that have begun, and must be closed
     _returned: ThreadedGenerator[Any] | None = None  # by the handler, whose thread it keeps
@@ -147,6 +147,8 @@ class HttpExchange:
                 return
             messages = None
             is_plain = not (self._entered or request._set_cookies or request._afterwards)
+            if type(result) is HTTPError and parts.debug:
+                is_plain = False  # the answer may tell more of it
             if is_plain and request._session is None:
                 messages = ready_messages(result, request.scope["method"])
             is_current = False
@@ -166,16 +168,18 @@ class HttpExchange:
 
     async def _run_hooks_before(self) -> Response | None:
         """Run the hooks before the handler; return the response that one of them gave."""
-        entered: list[HttpMiddleware] = []
+        entered: list[Hooks] = []
         self._entered = entered
-        for middleware in self._parts.middlewares[:]:
+        for hooks in self._parts.middlewares.bound():
             try:
-                answer = await middleware.before_request(self._request)
-                entered.append(middleware)
+                before, answer = hooks.before_request, None
+                if before is not None:
+                    answer = await before(self._request)
+                entered.append(hooks)
                 if answer is not None:
                     return response_of_hook(answer)
             except BaseException:
-                blame(self._request, "before_request", middleware)
+                blame(self._request, "before_request", hooks)
                 raise
         return None
 
@@ -243,7 +247,7 @@ class HttpExchange:
             is_answered = is_whole and self._start["status"] < 500
             await self._parts.afterwards.begin(request, is_answered)
 
-    async def _prepare(self, result: Any, hooks: Iterable[HttpMiddleware] = ()) -> None:
+    async def _prepare(self, result: Any, hooks: Iterable[Hooks] = ()) -> None:
         """Make *result* the response to send; that of an error if it can't be sent.
 
         A stream begins here: what it raises before its first chunk can still be answered. If there
@@ -253,14 +257,16 @@ class HttpExchange:
             try:
                 if isinstance(result, Exception):
                     result = await self._error_response(result)
-                response = Response.of(result)
-                if not isinstance(response.content, bytes | BodyStream):
+                response = result if type(result) is Response else Response.of(result)
+                if not isinstance(response.content, (bytes, BodyStream)):
                     # Also where no body is sent: what is raised before the first chunk counts.
                     stream = response.content = await self._begin_stream(response.content)
                     response.body = stream.handed_over()  # for a hook that makes another of it
-                self._start, body = response.render(self._request.method)
                 self._response = response
-                self._last = body  # type: ignore[assignment] # a generator has begun above
+                # Hooks see no response that can't be sent: only headers can make it one.
+                if response.headers or not self._entered:
+                    self._start, body = response.render(self._request.method)
+                    self._last = body  # type: ignore[assignment] # a generator has begun above
                 return
             except Exception as error:
                 result = error
@@ -285,25 +291,25 @@ class HttpExchange:
 
         When one raises, the hooks that are left see the response of its error.
         """
-        response, left = self._response, len(self._entered)
-        for middleware in reversed(self._entered):
-            left -= 1
+        request, response, entered = self._request, self._response, self._entered
+        for left in reversed(range(len(entered))):
+            after = entered[left].after_request
+            if after is None:
+                continue
             try:
-                changes = await middleware.after_request(
-                    self._request, response.status, response.body, response.headers
-                )
+                changes = await after(request, response.status, response.body, response.headers)
                 if changes is not None:
                     response = response.replaced(changes)
             except Exception as error:
-                blame(self._request, "after_request", middleware)
-                self._askable = [*self._entered[:left]]
+                blame(request, "after_request", entered[left])
+                self._askable = [*entered[:left]]
                 response = await self._error_response(error)
-        self._askable = []
+        self._entered, self._askable = (), []
         content = response.content
         if isinstance(content, BodyStream) and content.is_handed_over:
             unanswered = ResponseError("streamed to a hook that gave no other body in its place")
             response = await self._error_response(unanswered)
-        await self._prepare(response, self._entered)
+        await self._prepare(response, entered)
 
     async def _add_cookies(self) -> None:
         """Store the session and add its headers, and other cookies, before anything is sent."""

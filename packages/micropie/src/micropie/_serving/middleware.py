@@ -1,8 +1,8 @@
 """Hooks around every request and every WebSocket: what users subclass, and the lists of them."""
 
 import inspect
-from collections.abc import Iterable
-from typing import Any, Self, SupportsIndex, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Self, SupportsIndex, TypeVar
 
 from micropie._handlers.annotations import signature
 from micropie._http.connection import Connection
@@ -90,6 +90,15 @@ class WebSocketMiddleware:
         """
 
 
+class Hooks(NamedTuple):
+    """The hooks of one HttpMiddleware, bound; None where it has none of its own."""
+
+    middleware: HttpMiddleware
+    before_request: Callable[[Request], Awaitable[HookAnswer | None]] | None
+    after_request: Callable[[Request, int, Any, Headers], Awaitable[HookAnswer | None]] | None
+    on_error: Callable[[Request, Exception], Awaitable[HookAnswer | None]] | None
+
+
 M = TypeVar("M")
 
 
@@ -103,6 +112,18 @@ class Middlewares(list[M]):
     def __init__(self, base: type[M]) -> None:
         super().__init__()
         self._base = base
+        self._bound: list[Hooks] = []
+        self._bound_of: Sequence[M] = []
+
+    def bound(self) -> list[Hooks]:
+        """Return the hooks of each HttpMiddleware: to call what does nothing takes as long."""
+        if self._bound_of != self:
+            self._bound_of = [*self]
+            self._bound = [
+                Hooks(middleware, *(_own_hook(middleware, name) for name in _hooks(HttpMiddleware)))  # type: ignore[arg-type]
+                for middleware in self
+            ]
+        return self._bound
 
     def append(self, middleware: M) -> None:
         self[len(self) :] = [middleware]
@@ -124,6 +145,7 @@ class Middlewares(list[M]):
 
     def _checked(self, middleware: M) -> M:
         base = self._base
+        self._bound_of = ()  # which no list is equal to
         if not isinstance(middleware, base):
             raise TypeError(f"{middleware!r} is not an instance of {base.__name__}")
         own, hooks = type(middleware).__qualname__, _hooks(base)
@@ -147,10 +169,17 @@ class Middlewares(list[M]):
 
 
 def blame(connection: Connection, hook: str, *middlewares: object) -> None:
-    """Have the log name *hook* of these middlewares, if any, as what failed."""
+    """Have the log name *hook* of these middlewares, or of their Hooks, as what failed."""
     if middlewares:
-        names = [f"{type(middleware).__qualname__}.{hook}" for middleware in middlewares]
+        owners = [each.middleware if isinstance(each, Hooks) else each for each in middlewares]
+        names = [f"{type(owner).__qualname__}.{hook}" for owner in owners]
         connection._culprit = " or ".join(names)
+
+
+def _own_hook(middleware: object, name: str) -> Any:
+    """Return the hook *name* of *middleware*; None if it is that of HttpMiddleware."""
+    hook = getattr(middleware, name)
+    return None if getattr(hook, "__func__", None) is getattr(HttpMiddleware, name) else hook
 
 
 def _hooks(base: type) -> list[str]:

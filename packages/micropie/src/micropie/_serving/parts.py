@@ -1,15 +1,12 @@
 """The private state of an App, in one attribute that no name of a subclass meets."""
 
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from micropie._bodies.body import BodyLimits
 from micropie._bodies.form_limits import FormLimits
 from micropie._handlers.mounts import Mounts
 from micropie._handlers.routing import RouteTable
 from micropie._handlers.templates import Templates
-from micropie._http.route_info import RouteInfo
 from micropie._serving.afterwards import Afterwards
 from micropie._serving.arguments import LifespanHandler, OwnLifespan, checked_debug
 from micropie._serving.middleware import HttpMiddleware, Middlewares, WebSocketMiddleware
@@ -18,14 +15,20 @@ from micropie._sessions.manager import SessionManager
 from micropie._workers import Workers
 from micropie.types import Handler
 
+if TYPE_CHECKING:
+    from micropie._http.route_info import RouteInfo
+
 # Where an App keeps its parts; in the class it reads `self.__micropie`. Name mangling uses the bare
 # name of the class, so a subclass called App shares the prefix: "micropie" avoids the clash.
 _ATTRIBUTE = "_App__micropie"
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Parts:
     """The parts of one App; every exchange works with them.
+
+    Args:
+        parts: those that have no value below, by name. A dataclass would check the names, and add 1
+            ms to every import.
 
     Attributes:
         routes: the HTTP handlers.
@@ -45,7 +48,7 @@ class Parts:
 
     routes: RouteTable
     ws_routes: RouteTable
-    direct: dict[str, Handler] = field(init=False)
+    direct: dict[str, Handler]
     limits: BodyLimits
     mounts: Mounts
     templates: Templates
@@ -62,17 +65,19 @@ class Parts:
     default_debug: bool = False
     parent: "Parts | None" = None
     lifespan: OwnLifespan | None = None
-    middlewares: Middlewares[HttpMiddleware] = field(
-        default_factory=partial(Middlewares, HttpMiddleware)
-    )
-    ws_middlewares: Middlewares[WebSocketMiddleware] = field(
-        default_factory=partial(Middlewares, WebSocketMiddleware)
-    )
-    startup_handlers: list[LifespanHandler] = field(default_factory=list)
-    shutdown_handlers: list[LifespanHandler] = field(default_factory=list)
+    middlewares: Middlewares[HttpMiddleware]
+    ws_middlewares: Middlewares[WebSocketMiddleware]
+    startup_handlers: list[LifespanHandler]
+    shutdown_handlers: list[LifespanHandler]
 
-    def __post_init__(self) -> None:
+    def __init__(self, **parts: Any) -> None:
+        for name, part in parts.items():
+            setattr(self, name, part)
         self.direct = self.routes.direct
+        self.middlewares = Middlewares(HttpMiddleware)
+        self.ws_middlewares = Middlewares(WebSocketMiddleware)
+        self.startup_handlers = []
+        self.shutdown_handlers = []
 
     @property
     def debug(self) -> bool:
@@ -93,7 +98,7 @@ class Parts:
         if child is not None and child is not ancestor and child.parent is None:
             child.parent = self
 
-    def described(self) -> list[RouteInfo]:
+    def described(self) -> "list[RouteInfo]":
         """Return what `App.routes` tells."""
         tables = self.routes, self.ws_routes, self.mounts
         return [info for table in tables for info in table.described()]
@@ -109,8 +114,6 @@ class UninitializedParts(Parts):
     The routes come first because a subclass may assign handlers before it calls `App.__init__`.
     Reading any other part raises RuntimeError: `App.__init__` has not run.
     """
-
-    __slots__ = ("_owner",)
 
     def __init__(self, app: object, base: type) -> None:
         self._owner = type(app)

@@ -33,6 +33,8 @@ class CrossOriginProtection(HttpMiddleware):
         ValueError: one of them is not an origin.
     """
 
+    __module__ = "micropie"
+
     def __init__(self, trusted: Iterable[str] = ()) -> None:
         self._trusted = parse_named("trusted", trusted)
 
@@ -72,6 +74,8 @@ class SecurityHeaders(HttpMiddleware):
         POLICY: lets in files of the site itself, and styles within pages, and no frame around them.
         INLINE_SCRIPTS: lets in scripts within pages, too, if they have the nonce.
     """
+
+    __module__ = "micropie"
 
     POLICY = (
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "

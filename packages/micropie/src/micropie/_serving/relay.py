@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from micropie._headers import raw_headers
 from micropie._http.request import Request
 from micropie._http.response import BODILESS, Response
-from micropie._serving.middleware import HttpMiddleware, blame
+from micropie._serving.middleware import Hooks, blame
 from micropie.types import Headers, Message, Send
 
 _START = "http.response.start"
@@ -59,7 +59,7 @@ class Relay:
 
 
 async def run_hooks_on_head(
-    request: Request, start: Message, hooks: list[HttpMiddleware]
+    request: Request, start: Message, hooks: list[Hooks]
 ) -> Message | Response:
     """Return the head *start* after the *hooks*, or the response with a body that one of them gave.
 
@@ -71,12 +71,15 @@ async def run_hooks_on_head(
     raw = start.get("headers", ())
     sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     status, headers = start["status"], [*sent]
-    entered: Sequence[HttpMiddleware] = [*hooks]
-    culprits: Sequence[HttpMiddleware] = ()
+    entered: Sequence[Hooks] = [*hooks]
+    culprits: Sequence[Hooks] = ()
     try:
         while hooks:
             culprits = [hooks.pop()]
-            changes = await culprits[0].after_request(request, status, None, headers)
+            after_request = culprits[0].after_request
+            if after_request is None:
+                continue
+            changes = await after_request(request, status, None, headers)
             if changes is not None:
                 changed = Response(status, None, headers).replaced(changes)
                 status, headers = changed.status, changed.headers

@@ -75,7 +75,7 @@ class WebSocketExchange:
     _closing: Task[None] | None = None  # closes because the server wants to stop
     _handling: Task[Any] | None = None  # runs the handler, until that is cancelled because of it
     _entered: Sequence[WebSocketMiddleware] = ()  # those whose hook before the handler ran
-    _open: WebSocket  # the handler's
+    _channel: Channel  # the handler's; its WebSocket would make a cycle, as it knows this object
 
     def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
         self._parts = parts
@@ -153,7 +153,8 @@ class WebSocketExchange:
     async def _run_handler(self, endpoint: Endpoint) -> None:
         request = self._request
         request._endpoint = endpoint
-        websocket = self._open = self._websocket()
+        websocket = self._websocket()
+        self._channel = websocket._channel
         ending: Ending = NORMAL, "", None
         task = self._handling = asyncio.current_task()
         stopping = self._parts.stopping
@@ -183,7 +184,7 @@ class WebSocketExchange:
     def stop(self) -> None:
         """Close because the server wants to stop; a handler that goes on then is cancelled."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._open._channel.stop())
+            self._closing = asyncio.create_task(self._channel.stop())
             asyncio.get_running_loop().call_later(_HANDLER_WAITS, self._cancel_handler)
 
     def _cancel_handler(self) -> None:
