@@ -64,10 +64,11 @@ def _processor() -> str:
 def markdown(about: dict[str, Any], tables: list[Table]) -> str:
     """Return the whole report."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    has_old = any(OLD in table.rounds for table in tables)
     parts = [
         f"# Benchmarks on {about['python']}\n",
         f"{about['date']}, {about['processor']}, {about['cores']} cores, {about['system']}.\n",
-        f"{versions}, and MicroPie 0.32.\n",
+        f"{versions}{', and MicroPie 0.32' if has_old else ''}.\n",
         "Medians; a ratio is the median of the ratios within each round, in which everyone was "
         "measured in turn.\n",
         "## Targets\n",
@@ -98,15 +99,15 @@ OURS, THEIRS, LIMIT = "#e0592a", "#9aa5b1", "#d9dee3"
 
 def draw(about: dict[str, Any], tables: list[Table], path: Path) -> bool:
     """Draw the panels that were measured; tell whether there were any."""
+    by_name = {table.name: table for table in tables}
+    shown = [(by_name[name], title) for name, title in PANELS if name in by_name]
+    if not shown:
+        return False
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    by_name = {table.name: table for table in tables}
-    shown = [(by_name[name], title) for name, title in PANELS if name in by_name]
-    if not shown:
-        return False
     rows = (len(shown) + 1) // 2
     columns = min(len(shown), 2)
     figure, axes = plt.subplots(

@@ -3,7 +3,7 @@
 Run: hatch run openapi:check [--cases 10000] [APP ...] [-- OPTIONS OF SCHEMATHESIS]
 
 No answer may be a 5xx, have a status or a body that the document does not know, or refuse what the
-document allows. The tests send a few hundred of these requests; this takes an hour or so.
+document allows. The tests send a few hundred of these requests; this takes half an hour or so.
 """
 
 import argparse
@@ -25,6 +25,10 @@ from support.servers import Server
 # By example: where its document is, below its mount.
 DOCUMENTS = {"json_api": "/docs/openapi.json", "realworld": "/api/docs/openapi.json"}
 
+# By example: further options. A new title gives an article a new slug, as RealWorld wants, and the
+# old one is a 404 then. This check forgives that only after a DELETE.
+OPTIONS = {"realworld": ["--exclude-checks", "ensure_resource_availability"]}
+
 # Operations without parameters have few cases that differ; the others make up for them.
 SURPLUS = 1.3
 
@@ -44,8 +48,9 @@ def check(app: str, cases: int, options: list[str]) -> str | None:
             url = server.url + DOCUMENTS[app]
             paths = json.loads(httpx2.get(url, timeout=60).text)["paths"]
             each = math.ceil(cases / sum(map(len, paths.values())) * SURPLUS)
+            options = [*options, *OPTIONS.get(app, [])]
             if app == "realworld":
-                options = [*options, *sign_up(server)]
+                options += sign_up(server)
             status, output = conform(url, folder, "--max-examples", str(each), *options)
             log = server.log()
     print(output)

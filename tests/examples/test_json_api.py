@@ -3,9 +3,11 @@
 import pytest
 
 from support.examples import loaded, served, typed, visiting
+from support.openapi import conform
 
 app = loaded("json_api")
 server = served("json_api")
+fresh_server = served("json_api")
 
 
 @pytest.fixture
@@ -91,3 +93,9 @@ def test_the_readme_can_be_typed(server):  # it speaks of the first task
     assert '"done":true' in found
     assert '"field":"done"' in refused or '"field":"title"' in refused
     assert "405 Method Not Allowed" in not_allowed
+
+
+def test_schemathesis_finds_no_disagreement(fresh_server, tmp_path):
+    url = f"{fresh_server.url}/docs/openapi.json"
+    status, output = conform(url, tmp_path, "--phases", "coverage", "--seed", "1")
+    assert status == 0, output

@@ -1,5 +1,7 @@
 """The document: which operations it has, where their parameters are, and what they answer."""
 
+from enum import Enum
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -12,6 +14,12 @@ from support.asgi import Client
 from support.openapi import Cake, Oven, bakery, document_of, operation_of
 
 pytestmark = pytest.mark.anyio
+
+
+class Answer(Enum):
+    YES = "yes"
+    UNKNOWN = None
+
 
 KEY = {"type": "apiKey", "in": "header", "name": "X-Key"}
 PATHS = document_of(bakery)["paths"]
@@ -254,6 +262,34 @@ def test_describe_moves_parameters():
     assert operation["parameters"][0]["in"] == "query"
     fields = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert set(fields) == {"name"}
+
+
+def test_a_partial_has_the_texts_of_its_function():
+    async def greet(greeting: str, name: str):
+        """Greet somebody.
+
+        Args:
+            name: whom.
+        """
+
+    app = App()
+    app.greet = partial(partial(greet), "Hello")
+    ((path, item),) = document_of(app)["paths"].items()
+    assert path == "/greet/{name}"
+    assert item["get"]["summary"] == "Greet somebody"
+    assert item["get"]["parameters"][0]["description"] == "whom."
+
+
+@pytest.mark.parametrize("annotation", [Answer, Literal["yes", None]])
+def test_no_text_is_null(annotation):
+    @route("/x", methods=["GET"])
+    async def it(self, answer: annotation) -> annotation: ...
+
+    operation = operation_of(it)
+    (parameter,) = operation["parameters"]
+    assert parameter["schema"] == {"enum": ["yes"]}
+    content = operation["responses"]["200"]["content"]["application/json"]
+    assert content["schema"] == {"enum": ["yes", None]}
 
 
 def test_describe_hides():

@@ -53,7 +53,8 @@ class Schemas:
         if annotation is None or annotation is type(None):
             return {"type": "null"}
         if origin is Literal:
-            return _choices([v.value if isinstance(v, Enum) else v for v in arguments])
+            values = [v.value if isinstance(v, Enum) else v for v in arguments]
+            return _choices(values, is_text=is_text)
         if origin in (Union, types.UnionType):
             members = [a for a in arguments if not (is_text and a is type(None))]
             return inner(members[0]) if len(members) == 1 else {"anyOf": [*map(inner, members)]}
@@ -65,7 +66,7 @@ class Schemas:
         if kind in _SIMPLE:
             return dict(_SIMPLE[kind])
         if issubclass(kind, Enum):
-            return _choices([member.value for member in kind])
+            return _choices([member.value for member in kind], is_text=is_text)
         if hasattr(kind, "__struct_fields__"):
             return self._later(self._of_msgspec, annotation)
         if hasattr(kind, "__pydantic_validator__"):
@@ -225,8 +226,8 @@ def _meaning(annotation: Any) -> Any:
     return annotation
 
 
-def _choices(values: list[Any]) -> Schema:
-    return {"enum": [default_of(value) for value in values]}
+def _choices(values: list[Any], *, is_text: bool) -> Schema:
+    return {"enum": [default_of(value) for value in values if not (is_text and value is None)]}
 
 
 # The constraints of annotated_types that JSON Schema has: the attribute, and the keyword; for

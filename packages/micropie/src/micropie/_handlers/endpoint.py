@@ -112,7 +112,10 @@ class Endpoint:
 
             kind: Literal["websocket", "http"] = "websocket" if self.is_websocket else "http"
             parameters = () if self.binder is None else tuple(self._parameters(self.binder))
-            doc = inspect.getdoc(self.handler)
+            described: Any = self.handler
+            while isinstance(described, partial):  # whose own docstring is Python's
+                described = described.func
+            doc = inspect.getdoc(described)
             self._info = RouteInfo(
                 self._path, self.allowed, self.name, self.handler, parameters, doc, kind
             )
