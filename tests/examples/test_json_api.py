@@ -95,7 +95,7 @@ def test_the_readme_can_be_typed(server):  # it speaks of the first task
     assert "405 Method Not Allowed" in not_allowed
 
 
-def test_schemathesis_finds_no_disagreement(fresh_server, tmp_path):
-    url = f"{fresh_server.url}/docs/openapi.json"
+def test_schemathesis_finds_no_disagreement(server, tmp_path):
+    url = f"{server.url}/docs/openapi.json"
     status, output = conform(url, tmp_path, "--phases", "coverage", "--seed", "1")
     assert status == 0, output

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 from micropie import App, ASGIResponse, UploadFile, allow, route
 from micropie_openapi import OpenAPI, describe
 from support.asgi import Client
-from support.openapi import Cake, Oven, bakery, document_of, operation_of
+from support.openapi import Cake, Oven, Staff, bakery, document_of, operation_of
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +93,17 @@ def test_one_handler_with_two_methods_has_two_ids():
     assert {operation["operationId"] for operation in item.values()} == {"it", "it_put"}
 
 
+def test_an_app_that_is_mounted_again_has_other_ids_there():
+    app, staff = App(), Staff()
+    for path in ("/a", "/b", "/c", "/d"):
+        app.mount(path, staff)
+    document = document_of(app)
+    validate(document)
+    ids = [document["paths"][f"/{letter}"]["get"]["operationId"] for letter in "abcd"]
+    names = ["Staff_everybody", "Staff_everybody_get", "Staff_everybody_get_2"]
+    assert ids == [*names, "Staff_everybody_get_3"]
+
+
 # Parameters.
 
 
@@ -147,6 +158,35 @@ def test_named_parameters_of_a_post_are_keys_of_json_or_fields_of_a_form():
     for body in content.values():
         assert body["schema"]["required"] == ["name"]
         assert body["schema"]["properties"]["number"] == {"type": "integer", "default": 1}
+
+
+@pytest.mark.parametrize("annotation", [dict[str, int], list[dict[str, int]]])
+def test_a_query_or_form_has_no_objects(annotation):
+    @route("/x", methods=["GET", "POST"])
+    async def it(self, *, number: int = 1, prices: annotation | None = None): ...
+
+    parameters = operation_of(it, method="get")["parameters"]
+    assert [each["name"] for each in parameters] == ["number"]
+    content = operation_of(it, method="post")["requestBody"]["content"]
+    fields = {kind: set(body["schema"]["properties"]) for kind, body in content.items()}
+    assert fields == {
+        "application/json": {"number", "prices"},
+        "application/x-www-form-urlencoded": {"number"},
+    }
+
+    @route.post("/x")
+    async def needed(self, *, prices: annotation): ...
+
+    assert set(operation_of(needed)["requestBody"]["content"]) == {"application/json"}
+
+
+def test_two_models_take_the_same_body():
+    @route.post("/x")
+    async def it(self, cake: Cake, oven: Oven): ...
+
+    schema = operation_of(it)["requestBody"]["content"]["application/json"]["schema"]
+    names = [each["$ref"].rpartition("/")[2] for each in schema["allOf"]]
+    assert names == ["Cake", "Oven"]
 
 
 def test_a_file_makes_the_body_multipart():

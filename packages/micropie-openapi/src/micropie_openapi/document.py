@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import count
 from typing import Any, Literal, NamedTuple
 
 from micropie import App, ASGIResponse, EventStream, ParameterInfo, RouteInfo
@@ -105,6 +106,7 @@ class Document:
         parameters = [
             self._parameter(each, where, doc.parameters.get(each.name, ""))
             for where, each in operation.outside
+            if _is_required(each) or self._is_text(each)
         ]
         body = self._body(operation)
         found = {
@@ -127,8 +129,9 @@ class Document:
         name = wanted or "_".join(filter(None, (place.tag, place.route.name)))
         if name in self._used_ids:
             name = f"{name}_{operation.method.lower()}"
+        numbered = map(f"{name}_{{}}".format, count(2))  # an App that is mounted again
         while name in self._used_ids:
-            name += "_"
+            name = next(numbered)
         self._used_ids.add(name)
         return name
 
@@ -139,7 +142,7 @@ class Document:
         if where == "path" and schema == {"type": "string"}:
             schema["minLength"] = 1  # there are no empty segments
         found: dict[str, Any] = {"name": parameter.name, "in": where, "schema": schema}
-        if where == "path" or parameter.default is inspect.Parameter.empty:
+        if where == "path" or _is_required(parameter):
             found["required"] = True
         return found | ({"description": text} if text else {})
 
@@ -155,29 +158,40 @@ class Document:
                 schema["default"] = default_of(default)
         return schema
 
+    def _is_text(self, parameter: ParameterInfo) -> bool:
+        """Tell whether a query or a form can say the value: a JSON object has no form there."""
+        schema = self._value(parameter, is_text=True)
+        return not any(
+            part.get("type") == "object" or "$ref" in part
+            for part in (schema, schema.get("items") or {}, *schema.get("anyOf", ()))
+        )
+
     def _body(self, operation: "_Operation") -> dict[str, Any]:
         """Return the "Request Body Object"; an empty one if there is no body."""
         files, models, fields = operation.files, operation.models, operation.fields
         if not (files or models or fields):
             return {}
-        required = any(
-            parameter.default is inspect.Parameter.empty for parameter in files + models + fields
-        )
+        required = any(map(_is_required, files + models + fields))
         content: dict[str, Any] = {}
+        said = [field for field in fields if _is_required(field) or self._is_text(field)]
         if files:
-            parts = [self._object(operation, files + fields, is_text=True)]
+            parts = [self._object(operation, files + said, is_text=True)]
             parts[0]["propertyNames"] = {"minLength": 1}  # a part without a name is malformed
             parts += [self._value(model, is_text=False) for model in models]
             content["multipart/form-data"] = {
                 "schema": parts[0] if len(parts) == 1 else {"allOf": parts}
             }
         elif models:
-            content["application/json"] = {"schema": self._value(models[0], is_text=False)}
+            # Each takes the whole body.
+            parts = [self._value(model, is_text=False) for model in models]
+            content["application/json"] = {
+                "schema": parts[0] if len(parts) == 1 else {"allOf": parts}
+            }
         else:
-            for media_type in ("application/json", "application/x-www-form-urlencoded"):
-                is_text = media_type != "application/json"
-                schema = self._object(operation, fields, is_text=is_text)
-                content[media_type] = {"schema": schema}
+            content["application/json"] = {"schema": self._object(operation, fields, is_text=False)}
+            if all(map(self._is_text, said)):
+                schema = self._object(operation, said, is_text=True)
+                content["application/x-www-form-urlencoded"] = {"schema": schema}
         return {"content": content} | ({"required": True} if required else {})
 
     def _object(
@@ -188,7 +202,7 @@ class Document:
             schema = properties[each.name] = self._value(each, is_text=is_text)
             if text := operation.doc.parameters.get(each.name):
                 schema["description"] = text
-        required = [each.name for each in fields if each.default is inspect.Parameter.empty]
+        required = [each.name for each in fields if _is_required(each)]
         found: Schema = {"type": "object", "properties": properties}
         return found | ({"required": required} if required else {})
 
@@ -342,6 +356,10 @@ def _results(annotation: Any) -> Iterator[tuple[int, Any]]:
         else:
             bodies[200] = member
     yield from bodies.items()
+
+
+def _is_required(parameter: ParameterInfo) -> bool:
+    return parameter.default is inspect.Parameter.empty
 
 
 def _any_of(schemes: Iterable[str]) -> list[dict[str, list[str]]]:
