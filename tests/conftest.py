@@ -14,6 +14,8 @@ TESTS = Path(__file__).parent
 # that fail, the processes that examples and pages of the documentation start, what uv and type
 # checkers make of the packages.
 ONCE = (
+    "command/test_new.py",
+    "command/test_run.py",
     "composition",
     "demo",
     "docs",

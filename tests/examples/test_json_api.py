@@ -8,6 +8,7 @@ from support.openapi import conform
 
 app = loaded("json_api")
 server = served("json_api")
+fresh_server = served("json_api")
 
 
 @pytest.fixture

@@ -391,6 +391,13 @@ def test_describe_refuses_what_it_can_not_mean(arguments, error):
         describe(**arguments)
 
 
+def test_describe_refuses_a_class_which_it_would_do_nothing_for():
+    with pytest.raises(TypeError, match="stands on a handler, and Admin is a class"):
+
+        @describe(hidden=True)
+        class Admin(App): ...
+
+
 @pytest.mark.parametrize("name", ["title", "version", "description"])
 def test_openapi_refuses_what_is_not_text(name):
     with pytest.raises(TypeError, match=name):

@@ -581,7 +581,7 @@ async def test_websockets_have_routes_of_their_own():
     [
         *("users", "", "/a//b", "//a", "/a//", "/a/../b", "/./a", "/a/{b", "/a/b}", "/{a}.json"),
         *("/{}", "/{a b}", "/{a:int}", "/{a:path}/b", "/{a}/{a}", "/a/{b}{c}", "/a?b={c}"),
-        *("/a#b", "/%41", "/{a:path}/", "/{self.x}", "/{a!r}"),
+        *("/a#b", "/%41", "/{a:path}/", "/{self.x}", "/{a!r}", "/a/<b>", "/<int:a>"),
     ],
 )
 def test_a_malformed_pattern_is_refused(path):

@@ -235,6 +235,9 @@ async def test_the_log_says_what_a_tuple_must_be(logged):
     await Client(Returning((99, "x"))).get("/")
     assert "a tuple of 1; it must be (status, body)" in logged[0].getMessage()
     assert "gave the status 99" in logged[1].getMessage()
+    await Client(Returning(("x", 201))).get("/")  # as in Flask
+    assert "gave the status 'x'" in logged[2].getMessage()
+    assert "comes before the body" in logged[2].getMessage()
 
 
 # HEAD.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 from starlette.applications import Starlette
@@ -301,9 +301,24 @@ def test_what_is_no_context_manager_function_is_refused():
     async def generator(app):
         yield
 
-    for wrong in (generator, 5, "lifespan"):
+    def sync_generator(app):
+        yield
+
+    async def coroutine(app):
+        return {}
+
+    for wrong in (generator, sync_generator, coroutine, 5, "lifespan"):
         with pytest.raises(TypeError, match="lifespan must be an async context manager function"):
             App(lifespan=wrong)
+
+
+async def test_a_context_manager_that_is_not_async_fails_the_start_by_name(logged):
+    @contextmanager
+    def database(app):
+        yield
+
+    message = await failed(App(lifespan=database))
+    assert "database must return an async context manager, not <contextlib._Gen" in message
 
 
 async def test_a_cancelled_server_task_leaves_no_task_behind():

@@ -90,7 +90,9 @@ def test_a_server_that_is_told_to_stop_is_held_up_by_nothing(name, options, app,
         for socket in sockets:
             with pytest.raises(exceptions.ConnectionClosed) as caught:
                 socket.recv()
-            assert caught.value.rcvd.code == 1012
+            # Granian hears of the signal when the App does, and may be the first to close.
+            received = caught.value.rcvd
+            assert received.code == 1012 if received or name != "granian" else True
         left = set(log.read_text().splitlines())
         if name == "granian" and app == "wrapped":  # it waits for no handler, nor does the wrapper
             left |= {"deaf", "worked"}

@@ -84,7 +84,7 @@ def test_a_generator_may_wait_for_what_the_app_does_with_its_first_chunk():
             size = 0
             async for chunk in self.request.stream():
                 size += len(chunk)
-                received.set()
+                asyncio.get_running_loop().call_later(0.01, received.set)
             return size
 
     def chunks():
@@ -176,9 +176,9 @@ def test_an_error_in_a_hook_is_raised(site, logged):
 
 @pytest.mark.parametrize("path", ["/hangs", "/hangs_in_a_thread"])
 def test_a_handler_that_hangs_is_given_up(site, path):
-    with TestClient(site, timeout=0.05) as client:
+    with TestClient(site) as client:
         with pytest.raises(httpx2.ReadTimeout, match=r"nothing for 0\.05 seconds"):
-            client.get(path)
+            client.get(path, timeout=0.05)
         assert client.get("/").text == "Hello"
         site.closed.set()
 
@@ -205,12 +205,12 @@ def test_a_handler_that_blocks_the_event_loop_is_given_up():
 
 def test_a_time_out_is_for_silence_and_not_for_a_long_upload(site):
     def chunks():
-        for _ in range(5):
+        for _ in range(9):
             yield b"x"
-            threading.Event().wait(0.3)
+            threading.Event().wait(0.25)
 
-    with TestClient(site, timeout=1) as client:
-        assert client.post("/echo", content=chunks()).json()["bytes"] == 5
+    with TestClient(site, timeout=2) as client:
+        assert client.post("/echo", content=chunks()).json()["bytes"] == 9
 
 
 # What comes after the response.
@@ -255,7 +255,7 @@ def test_an_error_after_the_response_is_raised(logged):
 
 def test_what_takes_too_long_after_a_response_is_left_alone(monkeypatch, logged):
     monkeypatch.setattr("micropie._serving.afterwards._STOP_WAITS", 0)
-    with TestClient(Later(), timeout=0.1) as client:
+    with TestClient(Later(), timeout=1) as client:
         assert client.get("/slow").text == "Hello"
         assert client.get("/").text == "Hello"
 

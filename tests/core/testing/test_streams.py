@@ -47,7 +47,7 @@ async def test_a_stream_that_never_ends_is_closed_asynchronously(site):
 
 
 def test_a_stream_that_never_ends_can_not_be_read_as_a_whole(site):
-    with TestClient(site, timeout=0.2) as client:
+    with TestClient(site, timeout=1) as client:
         with pytest.raises(httpx2.ReadTimeout, match=r"client\.stream"):
             client.get("/forever")
         assert site.closed.is_set()
@@ -71,7 +71,7 @@ def test_a_slow_reader_holds_the_app_up():
 
 
 def test_silence_in_a_stream_is_given_up(site):
-    with TestClient(site) as client, client.stream("GET", "/stalls", timeout=0.05) as response:
+    with TestClient(site) as client, client.stream("GET", "/stalls", timeout=1) as response:
         chunks = response.iter_text()
         assert next(chunks) == "first"
         with pytest.raises(httpx2.ReadTimeout):
@@ -129,3 +129,35 @@ def test_streams_that_are_left_open_end_with_the_client(site):
     client.close()
     assert site.closed.is_set()
     assert site.events == ["start", "stop"]
+
+
+class Endless:
+    """A bare ASGI app that streams until its client leaves, and keeps what it learns of that."""
+
+    def __init__(self):
+        self.learnt = []
+
+    async def __call__(self, scope, receive, send):
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+                await asyncio.sleep(0)
+        except OSError:
+            await receive()
+            self.learnt.append((await receive())["type"])
+
+
+@pytest.mark.parametrize("closes", ["response", "client"])
+def test_an_app_learns_that_its_client_has_left(closes):
+    app = Endless()
+    with TestClient(app) as client:
+        response = client.send(client.build_request("GET", "/"), stream=True)
+        chunks = response.iter_raw()  # kept: to drop it is to leave
+        assert next(chunks) == b"x"
+        assert app.learnt == []
+        if closes == "response":
+            response.close()
+            assert app.learnt == ["http.disconnect"]
+    assert app.learnt == ["http.disconnect"]

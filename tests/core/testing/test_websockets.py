@@ -1,5 +1,7 @@
 """Test clients: WebSockets, refused, closed and broken ones."""
 
+import asyncio
+
 import pytest
 
 from micropie import ConnectionClosed, WebSocketMiddleware
@@ -120,6 +122,25 @@ def test_the_client_closes_with_a_code_that_the_app_sees(site):
             pass
     assert caught.value.code == 4999
     assert seen == [(4999, "bye"), (1000, "")]
+
+
+def test_a_handler_that_goes_on_after_the_close_is_ended_with_the_block(site):
+    ended = []
+
+    async def ws_stubborn(ws):
+        await ws.accept()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(True)
+
+    site.ws_stubborn = ws_stubborn
+    with TestClient(site, timeout=1) as client:
+        with client.websocket("/stubborn") as ws:
+            ws.close()
+            with pytest.raises(ConnectionClosed):
+                ws.receive()
+        assert ended == [True]
 
 
 # Refusals.

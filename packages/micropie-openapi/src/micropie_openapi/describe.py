@@ -56,8 +56,8 @@ def describe(
         operation_id: the name for it in programs, instead of the handler's.
 
     Raises:
-        TypeError: a status is not an integer, *tags* or *security* is a string, or a source is
-            unknown.
+        TypeError: a status is not an integer, *tags* or *security* is a string, a source is
+            unknown, or what is described is a class.
         ValueError: a status is not one of HTTP.
     """
     for name, value in (("tags", tags), ("security", security)):
@@ -84,6 +84,8 @@ def describe(
     )
 
     def mark(handler: H) -> H:
+        if isinstance(handler, type):
+            raise TypeError(f"describe stands on a handler, and {handler.__name__} is a class")
         setattr(getattr(handler, "__func__", handler), _ATTRIBUTE, noted)
         return handler
 

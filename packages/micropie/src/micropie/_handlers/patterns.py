@@ -69,7 +69,7 @@ def _check_fixed(path: str, segment: str) -> None:
     if segment in ("", ".", ".."):
         # Clients resolve dots before they send a path, and empty segments are served by nobody.
         raise ValueError(f"route {path!r} has the segment {segment!r}, which no request has")
-    if "{" in segment or "}" in segment:
+    if re.search("[{}<>]", segment):  # "<int:name>" is a parameter in Flask
         raise ValueError(f"route {path!r}: {segment!r} must be {{name}}, {{name:path}} or fixed")
     if re.search("[?#]|%[0-9A-Fa-f]{2}", segment):
         raise ValueError(f"route {path!r}: {segment!r} must be decoded, and have no query")

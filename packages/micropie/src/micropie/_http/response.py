@@ -110,7 +110,10 @@ class Response:
         content_type: str | None = None,
     ) -> None:
         if not isinstance(status, int) or not 200 <= status <= 599:
-            raise ResponseError(f"gave the status {status!r}; a status is a number, 200 to 599")
+            raise ResponseError(
+                f"gave the status {status!r}; a status is a number, 200 to 599, and comes before "
+                "the body"
+            )
         self.status = int(status)
         self.body = body
         self.headers = [] if headers is None else header_pairs(headers)

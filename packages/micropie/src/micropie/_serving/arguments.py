@@ -63,10 +63,15 @@ def lifespan_of(app: object, lifespan: Callable[..., Any] | None) -> OwnLifespan
     """
     if lifespan is None:
         return None
-    if not callable(lifespan) or inspect.isasyncgenfunction(lifespan):
+    undecorated = (
+        inspect.isasyncgenfunction(lifespan)
+        or inspect.isgeneratorfunction(lifespan)
+        or inspect.iscoroutinefunction(lifespan)
+    )
+    if not callable(lifespan) or undecorated:
         raise TypeError(
-            f"lifespan must be an async context manager function, not {lifespan!r}; decorate it "
-            "with contextlib.asynccontextmanager"
+            f"lifespan must be an async context manager function, not {lifespan!r}; decorate an "
+            "async generator function with contextlib.asynccontextmanager"
         )
     return partial(lifespan, app)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -111,6 +112,11 @@ class Lifespan:
         if app.lifespan is not None:
             name = _handler_name(app.lifespan.func)
             context = app.lifespan()
+            if not isinstance(context, AbstractAsyncContextManager):
+                raise StartupError(
+                    f"lifespan {name} must return an async context manager, not {context!r}; "
+                    "contextlib.asynccontextmanager makes one of an async generator function"
+                )
             state = await _run_startup(context.__aenter__, name)
             self._started[id(app)] = partial(context.__aexit__, None, None, None)
             if state is not None:

@@ -37,6 +37,7 @@ class Exchange:
         raises: whether the client wants to be raised what the app failed with.
 
     Attributes:
+        ended: whether the client has seen the app's end, or waits for it no longer.
         has_raised: whether the client has been raised the failure.
     """
 
@@ -47,7 +48,7 @@ class Exchange:
         self._size = 0  # of what is queued
         self._room, self._gone = asyncio.Event(), asyncio.Event()
         self._room.set()
-        self._ended = False  # whether None has come out of the queue
+        self.ended = False
         self._deadline: asyncio.Timeout | None = None  # of the client, while it waits
         self._reported: list[BaseException] = []
         self._error: Exception | None = None
@@ -88,7 +89,7 @@ class Exchange:
         Raises:
             TimedOut: none came within *timeout* seconds, and the app received nothing either.
         """
-        if self._ended:
+        if self.ended:
             return None
         try:
             async with asyncio.timeout(timeout) as self._deadline:
@@ -98,7 +99,7 @@ class Exchange:
         finally:
             self._deadline = None
         if message is None:
-            self._ended = True
+            self.ended = True
         else:
             self._size -= _size(message)
         if self._size <= _AHEAD:
@@ -119,12 +120,12 @@ class Exchange:
         self._gone.set()
         try:
             async with asyncio.timeout(grace):
-                while not self._ended:
+                while not self.ended:
                     await self.next(None)
         except TimeoutError:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=_CANCELLED)
-            self._ended = True
+            self.ended = True
 
 
 class HttpExchange(Exchange):

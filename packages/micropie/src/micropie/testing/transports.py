@@ -164,7 +164,8 @@ class _Stream(httpx2.SyncByteStream):
                 yield chunk
 
     def close(self) -> None:
-        self._portal.run(self._exchange.leave(self._exchange.timeout or _GRACE))
+        if not self._exchange.ended:  # the thread may have, too, with a client that was closed
+            self._portal.run(self._exchange.leave(self._exchange.timeout or _GRACE))
 
 
 async def _handshake(exchange: WebSocketExchange, request: httpx2.Request) -> httpx2.Response:
