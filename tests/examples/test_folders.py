@@ -78,7 +78,7 @@ DESCRIBE = """
 import json
 from app import app
 from micropie_openapi import OpenAPI
-docs = OpenAPI()
+docs = OpenAPI(security_schemes={"Token": {"type": "http", "scheme": "bearer"}})
 docs.on_mount(app, "/docs")
 print(json.dumps(docs.document()))
 """

@@ -8,7 +8,10 @@ import pytest
 
 from micropie import App, EventStream, HTTPError, HttpMiddleware, UploadFile
 
-pytest.importorskip("httpx2")
+try:
+    import httpx2  # noqa: F401
+except ImportError:  # in Pyodide, or where it is not installed: these tests are left out
+    collect_ignore_glob = ["*"]
 
 
 class Answering(HttpMiddleware):
