@@ -327,14 +327,9 @@ class _Socket:
         if not self._has_left:
             self._has_left = True
             for each in (code, _NORMAL):  # Daphne takes no other than 1000 of the protocol's own
-                try:
+                with suppress(Exception):  # it is closed already
                     await self._send({"type": "websocket.close", "code": each})
                     break
-                except asyncio.CancelledError:  # Granian has closed it, and cancels what it awaits
-                    if asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                        raise
-                except Exception:  # noqa: S110 - it is closed already
-                    pass
 
     async def receive(self) -> Message:
         """Return the next message; the end of the connection if the client may not send it."""
