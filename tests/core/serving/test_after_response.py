@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import sys
 import threading
 
 import pytest
@@ -457,6 +458,7 @@ async def test_an_upload_is_closed_by_then():
     assert app.done == ["closed"] * 2
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="needs another thread")
 async def test_the_shutdown_cancels_them_after_a_while(monkeypatch, logged):
     monkeypatch.setattr(afterwards, "_STOP_WAITS", 0.05)
     monkeypatch.setattr(afterwards, "_THREAD_WAITS", 0.05)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -111,6 +112,7 @@ def served(monkeypatch):
         signal.signal(number, previous)
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_an_event_stream_whole_and_reaches_the_server(served, number):
     app, (heard, handler) = Site(), served
@@ -154,6 +156,7 @@ async def test_every_app_of_the_process_hears(served):
         assert [app.is_stopping for app in (root, child, other)] == [True] * 3
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no signals")
 async def test_a_handler_set_by_somebody_else_meanwhile_stays(served):
     app = Site()
 
