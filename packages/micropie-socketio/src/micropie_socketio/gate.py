@@ -79,6 +79,7 @@ class Gate:
         self._app: App | None = None
         self._busy: set[tuple[str, str]] = set()  # by method and sid
         self._sockets: set[asyncio.Task[Any]] = set()
+        self._cuts_off = False  # what is left open at the stop
         self._look_out: asyncio.Task[None] | None = None
 
     def on_mount(self, app: App, path: str) -> None:
@@ -110,8 +111,11 @@ class Gate:
     async def disconnect_all(self) -> None:
         """Say goodbye to all clients."""
         await self._drop_all()
-        # What is left then does not read, or hangs in a disconnect handler.
+        # What is left then does not read, or hangs in a disconnect handler; Granian, when it stops,
+        # sends nothing any more.
+        self._cuts_off = True
         await within(GRACE, self._sockets)
+        self._cuts_off = False
         self._engine.sockets.clear()
 
     async def _session(self, sid: str) -> Any:
@@ -302,6 +306,10 @@ class Gate:
             session.upgrading = True
         try:
             await self._engine.handle_request(scope, socket.receive, socket.send)
+        except asyncio.CancelledError:
+            if not self._cuts_off:
+                raise
+            task.uncancel()  # it was us: the server would log an error
         finally:
             self._sockets.discard(task)
             if session is not None:
